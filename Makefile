@@ -1,0 +1,65 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both set themselves up in .venv.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+WORKERS ?= 2
+
+.PHONY: help setup demo test test-fast lint format stubs lock coverage kill-loop wheel-check clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: .venv/.installed ## Make the virtual environment .venv (everything pinned by hash)
+
+.venv/.installed: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed (set PYTHON=/path/to/python3.11)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## Start a network with people, a contract and blocks arriving (Ctrl-C ends it)
+	$(BIN)/ledgernode demo
+
+test: setup ## Every test, in parallel, with the 20 slowest printed
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+
+test-fast: setup ## The tests that need no processes (under 90 seconds)
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+
+coverage: setup ## Every test with branch coverage of all packages (at least 90 %)
+	rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --cov --cov-report=
+	$(BIN)/coverage report
+
+kill-loop: setup ## Kill the node 50 times under load; nothing acknowledged may be lost
+	$(BIN)/python tests/suites/kill_loop.py --rounds 50
+
+lint: setup ## Formatting, lint, types, layers, dependencies, schemas, stubs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	cd proto && buf lint && buf format --diff --exit-code && buf breaking --against baseline.binpb
+	$(BIN)/python proto/generate.py --check
+
+format: setup ## Let ruff and buf lay out the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	cd proto && buf format -w
+
+stubs: setup ## Generate the protobuf stubs again
+	$(BIN)/python proto/generate.py
+
+lock: ## Resolve the dependencies again into requirements.lock
+	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
+	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra dev -o requirements.lock pyproject.toml
+	rm -rf .venv-lock
+
+wheel-check: setup ## Build the wheel, install it alone into a new environment, and use it
+	bash tests/suites/wheel_check.sh
+
+clean: ## Remove what was made (the demo's data too)
+	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

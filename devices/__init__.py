@@ -1,0 +1,1 @@
+"""What stands in the house: meters and the small computers beside them."""

@@ -1,0 +1,1 @@
+"""Agreement on an order, as pure cores: no I/O, no clock, no randomness. The driver is `ledgernode.node`."""

@@ -1,0 +1,89 @@
+"""Collecting the signatures that certify executed blocks, alike on every engine.
+
+A pure core: votes in, certificates out. A vote is counted once per validator; a vote for another
+header than ours is kept as a sign of divergence, and f+1 of them say that we are the one who is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ledgernode.consensus.quorum import faulty_limit, quorum
+from ledgernode.errors import BadProof, StateDiverged
+from ledgernode.wire.block import Header, header_hash
+from ledgernode.wire.types import ChainId, Height
+from ledgernode.wire.validators import Certificate, ValidatorSet, vote_bytes
+
+Verify = Callable[[bytes, bytes, bytes], bool]
+"""(public key, message, signature) -> does it hold?"""
+
+
+class Vote:
+    """One validator's signature on one header hash."""
+
+    __slots__ = ("header_hash", "height", "position", "signature")
+
+    def __init__(self, height: Height, position: int, header_hash: bytes, signature: bytes) -> None:
+        self.height = height
+        self.position = position
+        self.header_hash = header_hash
+        self.signature = signature
+
+
+def check_certificate(header: Header, certificate: Certificate, validators: ValidatorSet, verify: Verify) -> None:
+    """Refuses a certificate that is not q valid signatures of this set on this header."""
+    needed = quorum(len(validators.members))
+    if header.epoch != validators.epoch:
+        raise BadProof(f"block {header.height} is of epoch {header.epoch}, the set of epoch {validators.epoch}")
+    if len(certificate.signatures) < needed:
+        raise BadProof(f"block {header.height} has {len(certificate.signatures)} signatures, {needed} are needed")
+    message = vote_bytes(header.chain_id, header.epoch, header.height, header_hash(header))
+    seen: set[int] = set()
+    for position, signature in certificate.signatures:
+        if position in seen or position >= len(validators.members):
+            raise BadProof(f"block {header.height} is signed by position {position} twice, or by no member")
+        seen.add(position)
+        if not verify(validators.members[position].public_key, message, signature):
+            raise BadProof(f"block {header.height}: the signature of validator {position} does not hold")
+
+
+class Certifier:
+    """Votes of one epoch's set, until each block has its certificate."""
+
+    def __init__(self, chain_id: ChainId, validators: ValidatorSet, verify: Verify) -> None:
+        self._chain_id = chain_id
+        self._set = validators
+        self._verify = verify
+        self._own: dict[Height, bytes] = {}
+        self._votes: dict[Height, dict[int, Vote]] = {}
+
+    def executed(self, height: Height, hash_of_header: bytes) -> Certificate | None:
+        """Our own result stands; earlier votes may complete it. Raises StateDiverged when f+1 differ."""
+        self._own[height] = hash_of_header
+        return self._complete(height)
+
+    def voted(self, vote: Vote) -> Certificate | None:
+        """Count a vote; an invalid, foreign or repeated one changes nothing."""
+        waiting = self._votes.setdefault(vote.height, {})
+        if vote.position in waiting or not 0 <= vote.position < len(self._set.members):
+            return None
+        message = vote_bytes(self._chain_id, self._set.epoch, vote.height, vote.header_hash)
+        if not self._verify(self._set.members[vote.position].public_key, message, vote.signature):
+            return None
+        waiting[vote.position] = vote
+        return self._complete(vote.height)
+
+    def _complete(self, height: Height) -> Certificate | None:
+        own = self._own.get(height)
+        if own is None:
+            return None
+        votes = self._votes.get(height, {})
+        differing = [vote for vote in votes.values() if vote.header_hash != own]
+        if len(differing) > faulty_limit(len(self._set.members)):
+            raise StateDiverged(f"block {height}: {len(differing)} validators certified another result than ours")
+        agreeing = sorted((vote.position, vote.signature) for vote in votes.values() if vote.header_hash == own)
+        if len(agreeing) < quorum(len(self._set.members)):
+            return None
+        del self._own[height]
+        self._votes.pop(height, None)
+        return Certificate(tuple(agreeing))

@@ -1,0 +1,506 @@
+"""Every refusal the ledger can give, as one tree.
+
+Each leaf carries a stable ``code`` (the same on gRPC, HTTP, the command line and in receipts) and a
+``kind`` that says whose fault it is and what a caller can do about it. Raise the leaf with its
+facts; the text is for people, the code is for programs. ``docs/errors.md`` is printed from here.
+
+    LedgerError
+    ├── Invalid          the caller sent something that can never be right: mend it
+    ├── Unauthenticated  the signature or the certificate does not hold
+    ├── Forbidden        known, but not allowed to do this
+    ├── Missing          what was named does not exist (or no longer does)
+    ├── Conflict         it clashes with what already stands
+    ├── Exhausted        a limit is reached: later or smaller
+    ├── Unavailable      not now: try again, here or at another node
+    ├── Late             it did not happen within the time allowed
+    └── Broken           our side or our disk is damaged: stop and look
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LedgerError(Exception):
+    """The root. ``code`` is stable for ever; ``exit_code`` ends the command line."""
+
+    code: ClassVar[str] = "LEDGER_ERROR"
+    exit_code: ClassVar[int] = 1
+    grpc_status: ClassVar[str] = "UNKNOWN"
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, message: str = "", **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = facts
+
+    def __str__(self) -> str:
+        return self.message or (self.__doc__ or self.code).strip().splitlines()[0]
+
+
+# ---------------------------------------------------------------- kinds
+
+
+class Invalid(LedgerError):
+    """The request can never be right as it stands."""
+
+    code, exit_code, grpc_status, http_status = "INVALID", 2, "INVALID_ARGUMENT", 400
+
+
+class Unauthenticated(LedgerError):
+    """Who asks could not be established."""
+
+    code, exit_code, grpc_status, http_status = "UNAUTHENTICATED", 3, "UNAUTHENTICATED", 401
+
+
+class Forbidden(LedgerError):
+    """Who asks may not do this."""
+
+    code, exit_code, grpc_status, http_status = "FORBIDDEN", 4, "PERMISSION_DENIED", 403
+
+
+class Missing(LedgerError):
+    """What was named does not exist."""
+
+    code, exit_code, grpc_status, http_status = "NOT_FOUND", 5, "NOT_FOUND", 404
+
+
+class Conflict(LedgerError):
+    """It clashes with what already stands."""
+
+    code, exit_code, grpc_status, http_status = "CONFLICT", 6, "FAILED_PRECONDITION", 409
+
+
+class Exhausted(LedgerError):
+    """A limit is reached."""
+
+    code, exit_code, grpc_status, http_status = "EXHAUSTED", 7, "RESOURCE_EXHAUSTED", 429
+
+
+class Unavailable(LedgerError):
+    """Not now: try again, here or at another node."""
+
+    code, exit_code, grpc_status, http_status = "UNAVAILABLE", 8, "UNAVAILABLE", 503
+
+
+class Late(LedgerError):
+    """It did not happen within the time allowed."""
+
+    code, exit_code, grpc_status, http_status = "DEADLINE_EXCEEDED", 9, "DEADLINE_EXCEEDED", 504
+
+
+class Broken(LedgerError):
+    """Our side or our disk is damaged."""
+
+    code, exit_code, grpc_status, http_status = "INTERNAL", 10, "INTERNAL", 500
+
+
+# ---------------------------------------------------------------- transactions, as they arrive
+
+
+class MalformedTransaction(Invalid):
+    """The bytes are not an envelope of this format."""
+
+    code = "TRANSACTION_MALFORMED"
+
+
+class TransactionTooLarge(Invalid):
+    """The body exceeds the ledger's size limit."""
+
+    code = "TRANSACTION_TOO_LARGE"
+
+
+class WrongChain(Invalid):
+    """The body names another ledger's chain id."""
+
+    code = "WRONG_CHAIN"
+
+
+class BadArguments(Invalid):
+    """The arguments are not strict JSON, or do not fit the function."""
+
+    code = "ARGUMENTS_INVALID"
+
+
+class BudgetOutOfRange(Invalid):
+    """The declared execution budget is zero or above the ledger's limit."""
+
+    code = "BUDGET_OUT_OF_RANGE"
+
+
+class BadSignature(Unauthenticated):
+    """The signature is malformed, not low-s, or does not verify."""
+
+    code = "SIGNATURE_INVALID"
+
+
+class UnknownSigner(Unauthenticated):
+    """No identity with this id, or the key is not one of its keys."""
+
+    code = "SIGNER_UNKNOWN"
+
+
+class RevokedSigner(Unauthenticated):
+    """The identity is revoked for ever."""
+
+    code = "SIGNER_REVOKED"
+
+
+class SuspendedSigner(Unauthenticated):
+    """The identity or its organisation is suspended for now."""
+
+    code = "SIGNER_SUSPENDED"
+
+
+class ExpiredSigner(Unauthenticated):
+    """The signing key's certificate, or its overlap after a rotation, has ended."""
+
+    code = "SIGNER_EXPIRED"
+
+
+class TransactionExpired(Conflict):
+    """Block time has passed the transaction's valid-until."""
+
+    code = "TRANSACTION_EXPIRED"
+
+
+class ValidityTooFar(Invalid):
+    """Valid-until lies further ahead than the ledger allows."""
+
+    code = "VALIDITY_TOO_FAR"
+
+
+class DuplicateTransaction(Conflict):
+    """A transaction with this id is already in the chain."""
+
+    code = "TRANSACTION_DUPLICATE"
+
+
+class SequenceReplayed(Conflict):
+    """This device sequence number was used, or lies below the window."""
+
+    code = "SEQUENCE_REPLAYED"
+
+
+class SequenceTooFar(Conflict):
+    """This device sequence number lies too far above the last one."""
+
+    code = "SEQUENCE_TOO_FAR"
+
+
+# ---------------------------------------------------------------- execution
+
+
+class UnknownContract(Missing):
+    """No contract of this name is committed."""
+
+    code = "CONTRACT_UNKNOWN"
+
+
+class UnknownFunction(Missing):
+    """The contract has no such function."""
+
+    code = "FUNCTION_UNKNOWN"
+
+
+class WrongFunctionKind(Invalid):
+    """A query was submitted as a transaction, or the other way round."""
+
+    code = "FUNCTION_KIND"
+
+
+class RoleRefused(Forbidden):
+    """The creator's role or organisation may not call this."""
+
+    code = "ROLE_REFUSED"
+
+
+class WriteInQuery(Invalid):
+    """A query tried to write, emit or schedule."""
+
+    code = "WRITE_IN_QUERY"
+
+
+class BudgetExceeded(Exhausted):
+    """The call used up its declared execution budget."""
+
+    code = "BUDGET_EXCEEDED"
+
+
+class ValueTooLarge(Exhausted):
+    """A value, text or integer grew beyond what a call may hold."""
+
+    code = "VALUE_TOO_LARGE"
+
+
+class DepthExceeded(Exhausted):
+    """Calls or data are nested too deep."""
+
+    code = "DEPTH_EXCEEDED"
+
+
+class ContractFault(Invalid):
+    """The contract's code failed without saying why (the node's log has the line)."""
+
+    code = "CONTRACT_FAULT"
+
+
+class BadKey(Invalid):
+    """A state key is empty, too long, not text, or contains NUL."""
+
+    code = "KEY_INVALID"
+
+
+class BadValue(Invalid):
+    """A value cannot be stored: only integers, text, booleans, null, lists, maps and records can."""
+
+    code = "VALUE_INVALID"
+
+
+class HistoryInTransaction(Invalid):
+    """History and transaction look-ups exist only in queries."""
+
+    code = "HISTORY_IN_TRANSACTION"
+
+
+class BadTimer(Invalid):
+    """A timer is due in the past, too far ahead, or names no function."""
+
+    code = "TIMER_INVALID"
+
+
+class ContractRefused(Conflict):
+    """The contract refused, with its own code and words: the code is ``contract.CODE``."""
+
+    code = "CONTRACT_REFUSED"
+
+
+# ---------------------------------------------------------------- chaincode life cycle
+
+
+class ChaincodeRefused(Invalid):
+    """The package breaks a rule of determinism; the message lists file, line and reason."""
+
+    code = "CHAINCODE_REFUSED"
+
+
+class BadPackage(Invalid):
+    """The package is not well formed, too large, or its hash differs."""
+
+    code = "PACKAGE_INVALID"
+
+
+class UnknownPackage(Missing):
+    """No package with this hash is installed."""
+
+    code = "PACKAGE_UNKNOWN"
+
+
+class NotApproved(Conflict):
+    """The organisations' policy is not yet satisfied."""
+
+    code = "APPROVALS_MISSING"
+
+
+# ---------------------------------------------------------------- identities and governance
+
+
+class BadCertificate(Invalid):
+    """The certificate does not chain to its organisation's root, or lacks what is needed."""
+
+    code = "CERTIFICATE_INVALID"
+
+
+class UnknownIdentity(Missing):
+    """No identity with this id."""
+
+    code = "IDENTITY_UNKNOWN"
+
+
+class IdentityExists(Conflict):
+    """This identity or key is registered already."""
+
+    code = "IDENTITY_EXISTS"
+
+
+class UnknownOrganisation(Missing):
+    """No organisation of this name."""
+
+    code = "ORGANISATION_UNKNOWN"
+
+
+class GovernanceRefused(Conflict):
+    """The change would leave a policy unsatisfiable, no admin, or too few validators."""
+
+    code = "GOVERNANCE_REFUSED"
+
+
+class UnknownProposal(Missing):
+    """No open proposal of this id."""
+
+    code = "PROPOSAL_UNKNOWN"
+
+
+class BadGenesis(Invalid):
+    """The genesis file does not make a ledger."""
+
+    code = "GENESIS_INVALID"
+
+
+class KeyFileUnsafe(Invalid):
+    """A secret's file is missing, unreadable, or readable by others."""
+
+    code = "KEY_FILE_UNSAFE"
+
+
+# ---------------------------------------------------------------- look-ups, proofs, service
+
+
+class UnknownLedger(Missing):
+    """This node does not serve a ledger of that name."""
+
+    code = "LEDGER_UNKNOWN"
+
+
+class UnknownBlock(Missing):
+    """No block at that height yet."""
+
+    code = "BLOCK_UNKNOWN"
+
+
+class UnknownTransaction(Missing):
+    """No transaction of that id is in the chain."""
+
+    code = "TRANSACTION_UNKNOWN"
+
+
+class NeverCommitted(Conflict):
+    """Chain time has passed valid-until: this transaction will never be committed."""
+
+    code = "NEVER"
+
+
+class Pruned(Missing):
+    """That height lies outside the window of readable past heights."""
+
+    code = "PRUNED"
+
+
+class HeightNotReached(Late):
+    """The node has not reached the height asked for within the time allowed."""
+
+    code = "HEIGHT_NOT_REACHED"
+
+
+class BadProof(Invalid):
+    """The proof does not hold; the message names the step that failed."""
+
+    code = "PROOF_INVALID"
+
+
+class BadRequest(Invalid):
+    """A field of the request is missing or out of range."""
+
+    code = "REQUEST_INVALID"
+
+
+class MempoolFull(Exhausted):
+    """The node has as many waiting transactions as it may hold: retry after the advised time."""
+
+    code = "MEMPOOL_FULL"
+
+
+class RateLimited(Exhausted):
+    """This caller sends faster than its share: retry after the advised time."""
+
+    code = "RATE_LIMITED"
+
+
+class NodeStopping(Unavailable):
+    """The node is shutting down."""
+
+    code = "NODE_STOPPING"
+
+
+class NodeUnreachable(Unavailable):
+    """None of the endpoints answered."""
+
+    code = "NODE_UNREACHABLE"
+
+
+class CommitUnknown(Late):
+    """The wait ended before the outcome was known; asking again is safe."""
+
+    code = "COMMIT_UNKNOWN"
+
+
+# ---------------------------------------------------------------- store
+
+
+class DatabaseInUse(Conflict):
+    """Another process has this database open."""
+
+    code = "DATABASE_IN_USE"
+
+
+class DatabaseForeign(Conflict):
+    """The database belongs to another ledger or a newer format."""
+
+    code = "DATABASE_FOREIGN"
+
+
+class DatabaseDamaged(Broken):
+    """The database fails its own checks."""
+
+    code = "DATABASE_DAMAGED"
+
+
+class DiskFull(Broken):
+    """The disk (or the database's permitted size) is full: nothing was written."""
+
+    code = "DISK_FULL"
+
+
+class ChainInvalid(Broken):
+    """Verification found a block that does not hold; the message names it."""
+
+    code = "CHAIN_INVALID"
+
+
+class AuditFailed(Broken):
+    """A conservation law does not hold; the message names the first break."""
+
+    code = "AUDIT_FAILED"
+
+
+class SnapshotInvalid(Invalid):
+    """The snapshot's parts do not add up to its certified commitment."""
+
+    code = "SNAPSHOT_INVALID"
+
+
+class StateDiverged(Broken):
+    """This node computed another result than its peers certified: it halts."""
+
+    code = "STATE_DIVERGED"
+
+
+def leaves() -> list[type[LedgerError]]:
+    """Every error class, in the order of this file."""
+    found: list[type[LedgerError]] = []
+    waiting: list[type[LedgerError]] = [LedgerError]
+    while waiting:
+        error = waiting.pop(0)
+        found.append(error)
+        waiting.extend(error.__subclasses__())
+    return found
+
+
+def by_code(code: str) -> type[LedgerError]:
+    """The class of a stable code; a contract's own codes (``name.CODE``) are ``ContractRefused``."""
+    if "." in code:
+        return ContractRefused
+    return _BY_CODE.get(code, LedgerError)
+
+
+_BY_CODE: dict[str, type[LedgerError]] = {error.code: error for error in leaves()}

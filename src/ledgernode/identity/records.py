@@ -1,0 +1,154 @@
+"""What the ledger remembers of identities, organisations, validators and code, and where.
+
+The system contracts (`execution.system`) write these records; the executor reads them before each
+transaction. They are state like any other: committed, snapshotted and proven with the rest.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from ledgernode.errors import ExpiredSigner, RevokedSigner, SuspendedSigner, UnknownSigner
+from ledgernode.wire.keys import composite_key, state_key
+
+IDENTITY: Final = "identity"
+GOVERNANCE: Final = "governance"
+LIFECYCLE: Final = "lifecycle"
+SYSTEM_CONTRACTS: Final = (GOVERNANCE, IDENTITY, LIFECYCLE)
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    REGULATOR = "regulator"
+    VALIDATOR = "validator"
+    GATEWAY = "gateway"
+    METER = "meter"
+    CUSTOMER = "customer"
+
+
+class Status(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+
+
+class KeyRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One key of an identity. `overlap_until_ms` is 0 for the current key."""
+
+    public_key: str
+    certificate_hash: str
+    not_after_ms: int
+    overlap_until_ms: int = 0
+
+
+class IdentityRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A permanent identity; `keys` has the current key first."""
+
+    id: str
+    organisation: str
+    role: Role
+    attributes: dict[str, str]
+    status: Status
+    keys: tuple[KeyRecord, ...]
+
+
+class OrganisationRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A member of the ledger. `roots` are PEM; several overlap while one replaces another."""
+
+    name: str
+    roots: tuple[str, ...]
+    status: Status = Status.ACTIVE
+
+
+class ValidatorRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    identity: str
+    organisation: str
+    public_key: str
+    endpoint: str
+
+
+class ValidatorsRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The set of this epoch, and the one that follows after block `last_height` (0: no change pending)."""
+
+    epoch: int
+    members: tuple[ValidatorRecord, ...]
+    next_members: tuple[ValidatorRecord, ...] = ()
+    last_height: int = 0
+
+
+class PackageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An installed package, by its hash."""
+
+    name: str
+    version: str
+    package: bytes
+
+
+class CommittedVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From block `height` on, the contract is this package."""
+
+    height: int
+    package_hash: str
+    version: str
+
+
+class CommittedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every version a contract ever had, oldest first; old blocks replay with the code of their day."""
+
+    name: str
+    versions: tuple[CommittedVersion, ...]
+
+
+def identity_key(identity: str) -> str:
+    return composite_key("identity", identity)
+
+
+def key_owner_key(public_key: str) -> str:
+    """Which identity a public key belongs (or ever belonged) to: value is the identity's hex."""
+    return composite_key("key", public_key)
+
+
+def organisation_key(name: str) -> str:
+    return composite_key("organisation", name)
+
+
+def package_key(package_hash: str) -> str:
+    return composite_key("package", package_hash)
+
+
+def committed_key(name: str) -> str:
+    return composite_key("committed", name)
+
+
+PARAMETERS_KEY: Final = "parameters"
+VALIDATORS_KEY: Final = "validators"
+POLICY_KEY: Final = "policy"
+ENGINE_KEY: Final = "engine"
+
+PARAMETERS_STATE: Final = state_key(GOVERNANCE, PARAMETERS_KEY)
+VALIDATORS_STATE: Final = state_key(GOVERNANCE, VALIDATORS_KEY)
+
+
+def check_signer(
+    record: IdentityRecord | None, organisation: OrganisationRecord | None, public_key: str, time_ms: int
+) -> None:
+    """May this key speak for this identity at this block time? Raises the leaf that says why not."""
+    if record is None:
+        raise UnknownSigner("no identity with this id is registered on this ledger")
+    if record.status is Status.REVOKED:
+        raise RevokedSigner(f"identity {record.id[:16]} is revoked")
+    if record.status is Status.SUSPENDED:
+        raise SuspendedSigner(f"identity {record.id[:16]} is suspended")
+    if organisation is None or organisation.status is not Status.ACTIVE:
+        raise SuspendedSigner(f"organisation {record.organisation} is not active")
+    key = next((key for key in record.keys if key.public_key == public_key), None)
+    if key is None:
+        raise UnknownSigner(f"the signing key is none of the keys of identity {record.id[:16]}")
+    if key.overlap_until_ms and time_ms > key.overlap_until_ms:
+        raise ExpiredSigner("this key was rotated away and its overlap has ended")
+    if time_ms > key.not_after_ms:
+        raise ExpiredSigner("the certificate of this key has ended: rotate to a new one")
