@@ -2,17 +2,20 @@
 
 A pure core: votes in, certificates out. A vote is counted once per validator; a vote for another
 header than ours is kept as a sign of divergence, and f+1 of them say that we are the one who is wrong.
+Votes of one validator are held for a bounded number of heights, so that none can fill our memory, and
+votes for a block that has its certificate are dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from ledgernode.config import VOTES_HELD_PER_VALIDATOR
 from ledgernode.consensus.quorum import faulty_limit, quorum
 from ledgernode.errors import BadProof, StateDiverged
 from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.types import ChainId, Height
-from ledgernode.wire.validators import Certificate, ValidatorSet, vote_bytes
+from ledgernode.wire.validators import Certificate, ValidatorSet, set_hash, vote_bytes
 
 Verify = Callable[[bytes, bytes, bytes], bool]
 """(public key, message, signature) -> does it hold?"""
@@ -32,9 +35,13 @@ class Vote:
 
 def check_certificate(header: Header, certificate: Certificate, validators: ValidatorSet, verify: Verify) -> None:
     """Refuses a certificate that is not q valid signatures of this set on this header."""
+    if not validators.members:
+        raise BadProof(f"block {header.height}: a set without members certifies nothing")
     needed = quorum(len(validators.members))
     if header.epoch != validators.epoch:
         raise BadProof(f"block {header.height} is of epoch {header.epoch}, the set of epoch {validators.epoch}")
+    if header.current_set != set_hash(validators):
+        raise BadProof(f"block {header.height} names another validator set of epoch {header.epoch} than this one")
     if len(certificate.signatures) < needed:
         raise BadProof(f"block {header.height} has {len(certificate.signatures)} signatures, {needed} are needed")
     message = vote_bytes(header.chain_id, header.epoch, header.height, header_hash(header))
@@ -54,24 +61,33 @@ class Certifier:
         self._chain_id = chain_id
         self._set = validators
         self._verify = verify
+        self._executed = Height(0)
         self._own: dict[Height, bytes] = {}
         self._votes: dict[Height, dict[int, Vote]] = {}
 
     def executed(self, height: Height, hash_of_header: bytes) -> Certificate | None:
         """Our own result stands; earlier votes may complete it. Raises StateDiverged when f+1 differ."""
         self._own[height] = hash_of_header
+        self._executed = max(self._executed, height)
         return self._complete(height)
 
     def voted(self, vote: Vote) -> Certificate | None:
         """Count a vote; an invalid, foreign or repeated one changes nothing."""
-        waiting = self._votes.setdefault(vote.height, {})
-        if vote.position in waiting or not 0 <= vote.position < len(self._set.members):
+        if not 0 <= vote.position < len(self._set.members) or self._is_certified(vote.height):
+            return None
+        if vote.position in self._votes.get(vote.height, {}) or self._held(vote.position) >= VOTES_HELD_PER_VALIDATOR:
             return None
         message = vote_bytes(self._chain_id, self._set.epoch, vote.height, vote.header_hash)
         if not self._verify(self._set.members[vote.position].public_key, message, vote.signature):
             return None
-        waiting[vote.position] = vote
+        self._votes.setdefault(vote.height, {})[vote.position] = vote
         return self._complete(vote.height)
+
+    def _is_certified(self, height: Height) -> bool:
+        return height <= self._executed and height not in self._own
+
+    def _held(self, position: int) -> int:
+        return sum(position in votes for votes in self._votes.values())
 
     def _complete(self, height: Height) -> Certificate | None:
         own = self._own.get(height)

@@ -3,10 +3,12 @@
 An engine is a pure function of the events it has seen: it reads no clock, does no I/O and draws no
 random numbers. The driver hands it one event at a time and performs the `Ready` it answers, in the
 order of its fields: **persist** everything, then **send**, then **deliver**. What is delivered is
-final. Engines never look inside an envelope.
+final. Engines never look inside an envelope: the driver checks a proposal's envelopes when asked to
+(`validate`) and says what it found (`Validated`).
 
 After executing a delivered batch each validator signs the header; those signatures are collected by
-`consensus.certifier`, alike on every engine.
+`consensus.certifier`, alike on every engine. A block with its certificate is the engine's stable
+checkpoint (`Certified`).
 """
 
 from __future__ import annotations
@@ -18,6 +20,14 @@ import msgspec
 from ledgernode.wire.block import Batch
 from ledgernode.wire.types import Height, TimeMs
 
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """One record of the engine's own log, by key; the last of a key counts, an empty one forgets it."""
+
+    key: bytes
+    record: bytes
+
+
 # ---------------------------------------------------------------- events in
 
 
@@ -27,7 +37,7 @@ class Started(msgspec.Struct, frozen=True):
     now_ms: TimeMs
     height: Height
     time_ms: TimeMs
-    persisted: tuple[bytes, ...]
+    persisted: tuple[LogEntry, ...]
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -51,7 +61,63 @@ class ProposalAvailable(msgspec.Struct, frozen=True):
     envelopes: tuple[bytes, ...]
 
 
-Event = Started | Received | Ticked | ProposalAvailable
+class WorkWaiting(msgspec.Struct, frozen=True):
+    """Whether anything waits to be ordered here: what a leader is watched for."""
+
+    now_ms: TimeMs
+    waiting: bool
+
+
+class PassedOver(msgspec.Struct, frozen=True):
+    """The leader keeps leaving out a request that is valid, in its quota, and long waiting."""
+
+    now_ms: TimeMs
+
+
+class Validated(msgspec.Struct, frozen=True):
+    """The driver has checked every envelope of the proposal with this digest."""
+
+    now_ms: TimeMs
+    digest: bytes
+    holds: bool
+
+
+class Certified(msgspec.Struct, frozen=True):
+    """The block at this height has its certificate; everything up to it is stable."""
+
+    now_ms: TimeMs
+    height: Height
+    header_hash: bytes
+    certificate: bytes
+
+
+class CaughtUp(msgspec.Struct, frozen=True):
+    """Blocks up to this height were fetched, checked by certificate and executed."""
+
+    now_ms: TimeMs
+    height: Height
+    time_ms: TimeMs
+
+
+class EpochEnds(msgspec.Struct, frozen=True):
+    """A decided set change: this engine orders nothing above this height."""
+
+    now_ms: TimeMs
+    last_height: Height
+
+
+Event = (
+    Started
+    | Received
+    | Ticked
+    | ProposalAvailable
+    | WorkWaiting
+    | PassedOver
+    | Validated
+    | Certified
+    | CaughtUp
+    | EpochEnds
+)
 
 # ---------------------------------------------------------------- effects out
 
@@ -63,10 +129,29 @@ class Send(msgspec.Struct, frozen=True):
     receivers: tuple[int, ...] = ()
 
 
+class Validate(msgspec.Struct, frozen=True):
+    """Check these envelopes (form, size, budget, signatures) and answer with `Validated`."""
+
+    digest: bytes
+    envelopes: tuple[bytes, ...]
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """Two signed messages of one validator that contradict each other."""
+
+    position: int
+    first: bytes
+    second: bytes
+
+
 class Ready(msgspec.Struct, frozen=True):
-    persist: tuple[bytes, ...] = ()
+    persist: tuple[LogEntry, ...] = ()
     send: tuple[Send, ...] = ()
     deliver: tuple[Batch, ...] = ()
+    validate: tuple[Validate, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    behind: Height = Height(0)
+    """Others are provably stable at this height and we are not: fetch blocks (0: we are not behind)."""
     wants_proposal: bool = False
     next_tick_ms: TimeMs | None = None
 

@@ -6,7 +6,7 @@ when the clock stands still or steps back.
 
 from __future__ import annotations
 
-from ledgernode.consensus.engine import Event, ProposalAvailable, Ready, Received, Started, Ticked
+from ledgernode.consensus.engine import Event, ProposalAvailable, Ready, Started
 from ledgernode.wire.block import Batch
 from ledgernode.wire.types import Epoch, Height, TimeMs
 
@@ -27,5 +27,5 @@ class Solo:
                 self._time_ms = TimeMs(max(now_ms, self._time_ms + 1))
                 batch = Batch(self._epoch, self._height, self._time_ms, envelopes)
                 return Ready(deliver=(batch,), wants_proposal=True)
-            case Ticked() | Received():
+            case _:
                 return Ready(wants_proposal=True)

@@ -1,0 +1,163 @@
+"""What validators say to each other, and the exact bytes they sign.
+
+    vote          tag 24 | chain id 32 | epoch 8 | phase 1 | view 8 | sequence 8 | digest 32
+    view change   tag 24 | chain id 32 | epoch 8 | SHA-256 of the message without its signature
+    new view      the same, under its own tag
+    digest        SHA-256 of tag 24 | chain id 32 | epoch 8 | sequence 8 | time 8 | count 4 | envelope hashes
+
+A digest covers every field of a proposal and not the view, so that a later view can propose the very
+same thing again. The parent hash is no part of it: heights are agreed side by side.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+
+from ledgernode.wire.types import ChainId, Epoch, sha256
+
+_VOTE_TAG: Final = b"ledgernode/pbft/vote/1\x00\x00"
+_VIEW_CHANGE_TAG: Final = b"ledgernode/pbft/change/1"
+_NEW_VIEW_TAG: Final = b"ledgernode/pbft/newvw/1\x00"
+_DIGEST_TAG: Final = b"ledgernode/pbft/order/1\x00"
+_VOTE: Final = struct.Struct(">24s32sQBQQ32s")
+_DIGEST: Final = struct.Struct(">24s32sQQQI")
+_HEAD: Final = struct.Struct(">24s32sQ")
+
+
+class Phase(IntEnum):
+    PRE_PREPARE = 0
+    PREPARE = 1
+    COMMIT = 2
+
+
+class Proposal(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """What is to be ordered at a sequence. A no-op has time 0 and no envelopes."""
+
+    sequence: int
+    time_ms: int
+    envelopes: tuple[bytes, ...]
+
+
+class Vote(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """One validator's signed word on one proposal; the leader's PRE_PREPARE counts as its PREPARE."""
+
+    phase: Phase
+    view: int
+    sequence: int
+    digest: bytes
+    position: int
+    signature: bytes
+
+
+class PrePrepare(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    vote: Vote
+    proposal: Proposal
+
+
+class Prepared(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """q votes of one view on one proposal: the leader's PRE_PREPARE among them."""
+
+    view: int
+    sequence: int
+    digest: bytes
+    votes: tuple[Vote, ...]
+
+
+class Stable(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """A certified block. An epoch's first one needs no certificate: every member starts from it."""
+
+    height: int
+    header_hash: bytes
+    certificate: bytes
+
+
+class ViewChange(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """I vote in no view below this one; this is what I had prepared above what is stable."""
+
+    view: int
+    position: int
+    stable: Stable
+    prepared: tuple[Prepared, ...]
+    signature: bytes
+
+
+class NewView(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """The new leader's reasons. What follows from them each receiver computes for itself."""
+
+    view: int
+    position: int
+    view_changes: tuple[ViewChange, ...]
+    signature: bytes
+
+
+class Fetch(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """Send me the proposal with this digest."""
+
+    sequence: int
+    digest: bytes
+
+
+class Standing(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """Where I am, so that whoever is ahead can help me on."""
+
+    view: int
+    changing: bool
+    delivered: int
+
+
+Message = Proposal | Vote | PrePrepare | Prepared | Stable | ViewChange | NewView | Fetch | Standing
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
+
+
+def encode(message: Message) -> bytes:
+    return _ENCODER.encode(message)
+
+
+def decode(raw: bytes) -> Message | None:
+    """The message, or None when the bytes are not one: the sender's fault."""
+    try:
+        return _DECODER.decode(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Which chain and epoch a signature belongs to."""
+
+    chain_id: ChainId
+    epoch: Epoch
+
+    def digest(self, proposal: Proposal) -> bytes:
+        head = _DIGEST.pack(
+            _DIGEST_TAG,
+            self.chain_id,
+            self.epoch,
+            proposal.sequence,
+            proposal.time_ms,
+            len(proposal.envelopes),
+        )
+        return sha256(head + b"".join(map(sha256, proposal.envelopes)))
+
+    def vote(self, phase: Phase, view: int, sequence: int, digest: bytes) -> bytes:
+        return _VOTE.pack(_VOTE_TAG, self.chain_id, self.epoch, phase, view, sequence, digest)
+
+    def view_change(self, message: ViewChange) -> bytes:
+        return self._unsigned(_VIEW_CHANGE_TAG, message)
+
+    def new_view(self, message: NewView) -> bytes:
+        return self._unsigned(_NEW_VIEW_TAG, message)
+
+    def _unsigned(self, tag: bytes, message: ViewChange | NewView) -> bytes:
+        content = _ENCODER.encode(msgspec.structs.replace(message, signature=b""))
+        return _HEAD.pack(tag, self.chain_id, self.epoch) + sha256(content)
+
+
+def no_op(sequence: int) -> Proposal:
+    """What fills a sequence that nothing was prepared for."""
+    return Proposal(sequence, 0, ())
