@@ -17,8 +17,10 @@ from ledgernode.consensus.certifier import Certifier, Vote, check_certificate
 from ledgernode.consensus.engine import (
     CaughtUp,
     Certified,
+    Engine,
     Event,
     LogEntry,
+    MiningJob,
     ProposalAvailable,
     Ready,
     Received,
@@ -100,6 +102,7 @@ class Node:
         self.chain: list[Block] = []
         self.waiting: dict[bytes, None] = {}
         self.proposed: set[bytes] = set()
+        self.offered: tuple[bytes, ...] = ()
         self.done: set[bytes] = set()
         self.up = False
         self.skew_ms = 0
@@ -117,6 +120,7 @@ class Node:
         self.generation += 1
         self.next_tick_ms = None
         self.proposed = set()
+        self.offered = ()
         self.engine = self.world.make_engine(self.position)
         self.certifier = Certifier(CHAIN, self.world.validators, self.world.verify_key)
         for block in self.chain:
@@ -145,11 +149,9 @@ class Node:
     def step(self, event: Event) -> None:
         if not self.up:
             return
-        before = self.engine.view
+        before = self.world.view_of(self.engine)
         ready = self.engine.step(event)
-        if self.engine.view != before:
-            self.view_changes += 1
-            self.proposed.clear()
+        self.view_changes += self.world.view_of(self.engine) != before
         self.world.events += 1
         self.perform(ready)
 
@@ -178,6 +180,14 @@ class Node:
         if ready.next_tick_ms is not None and (self.next_tick_ms is None or ready.next_tick_ms < self.next_tick_ms):
             due_ms = self.next_tick_ms = ready.next_tick_ms
             self.world.later(max(1, due_ms - self.now()), self, lambda: self.tick(due_ms))
+        if ready.took_proposal:
+            self.proposed.update(self.offered)
+        if ready.released:
+            self.proposed.clear()
+            self.offered = ()
+        if ready.halt:
+            self.world.halts.append((self.position, ready.halt))
+        self.world.mine(self, ready.mine)
         if ready.wants_proposal:
             self.offer()
 
@@ -190,8 +200,8 @@ class Node:
 
     def offer(self) -> None:
         batch = tuple(item for item in self.waiting if item not in self.proposed)[:BATCH_LIMIT]
-        if batch:
-            self.proposed.update(batch)
+        if batch and batch != self.offered:
+            self.offered = batch
             self.world.later(0, self, lambda: self.step(ProposalAvailable(self.now(), batch)))
 
     def take(self, envelope: bytes) -> None:
@@ -255,8 +265,7 @@ class Node:
     def given(self, height: Height, certificate: Certificate) -> None:
         """A peer sends the certificate of a block that we may hold without one."""
         block = self.chain[height - 1] if height <= len(self.chain) else None
-        if block is not None and block.certificate is None:
-            check_certificate(block.header, certificate, self.world.validators, self.world.verify_key)
+        if block is not None and block.certificate is None and self.world.certifies(certificate, block.header):
             self.certify(certificate, height)
 
     def certify(self, certificate: Certificate | None, height: Height) -> None:
@@ -292,6 +301,8 @@ class Node:
 
 
 class World:
+    """Validators that order by PBFT. `tests.simulation.mining` has the world of miners."""
+
     def __init__(self, seed: int, members: int, timing: Timing, window: int = 32) -> None:
         self.seed = seed
         self.random = random.Random(seed)
@@ -306,6 +317,7 @@ class World:
         self.canonical: dict[int, bytes] = {}
         self.acknowledged: dict[bytes, int] = {}
         self.evidence: set[int] = set()
+        self.halts: list[tuple[int, str]] = []
         self.faulty: set[int] = set()
         self.trace: list[str] = []
         self.validators = ValidatorSet.of(
@@ -317,12 +329,25 @@ class World:
 
     # ------------------------------------------------------------ parts
 
-    def make_engine(self, position: int) -> Pbft:
+    def make_engine(self, position: int) -> Engine:
         rules = Rules(SCOPE, self.members, self.window, verify, self.stable_holds)
         return Pbft(rules, position, lambda message: sign_as(position, message), BASE, self.timing)
 
+    def view_of(self, engine: Engine) -> int:
+        return engine.view if isinstance(engine, Pbft) else 0
+
+    def mine(self, node: Node, job: MiningJob | None) -> None:
+        """Nobody mines here."""
+
     def verify_key(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
         return verify(public_key[1], message, signature)
+
+    def certifies(self, certificate: Certificate, header: Header) -> bool:
+        try:
+            check_certificate(header, certificate, self.validators, self.verify_key)
+        except BadProof:
+            return False
+        return True
 
     def stable_holds(self, stable: Stable) -> bool:
         if stable == BASE:

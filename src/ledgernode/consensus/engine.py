@@ -99,6 +99,14 @@ class CaughtUp(msgspec.Struct, frozen=True):
     time_ms: TimeMs
 
 
+class Mined(msgspec.Struct, frozen=True):
+    """The search of this job found a nonce."""
+
+    now_ms: TimeMs
+    job: bytes
+    nonce: int
+
+
 class EpochEnds(msgspec.Struct, frozen=True):
     """A decided set change: this engine orders nothing above this height."""
 
@@ -116,6 +124,7 @@ Event = (
     | Validated
     | Certified
     | CaughtUp
+    | Mined
     | EpochEnds
 )
 
@@ -136,6 +145,13 @@ class Validate(msgspec.Struct, frozen=True):
     envelopes: tuple[bytes, ...]
 
 
+class MiningJob(msgspec.Struct, frozen=True):
+    """Find a nonce (8 bytes, big-endian, appended) whose double SHA-256 is at most the target."""
+
+    prefix: bytes
+    target: int
+
+
 class Evidence(msgspec.Struct, frozen=True):
     """Two signed messages of one validator that contradict each other."""
 
@@ -152,7 +168,15 @@ class Ready(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     behind: Height = Height(0)
     """Others are provably stable at this height and we are not: fetch blocks (0: we are not behind)."""
+    mine: MiningJob | None = None
+    """Search for this; stop whatever else is being searched for (None: search for nothing)."""
+    halt: str = ""
+    """Agreement can no longer be kept: stop loudly, with this reason."""
     wants_proposal: bool = False
+    took_proposal: bool = False
+    """The envelopes just offered are under way: do not offer them again until they are delivered or released."""
+    released: bool = False
+    """What was under way may have come to nothing: offer it again."""
     next_tick_ms: TimeMs | None = None
 
 

@@ -261,6 +261,7 @@ class Pbft:
         slot.holds[digest] = True
         vote = self._vote(slot, Phase.PRE_PREPARE, digest)
         self._next = sequence + 1
+        self._effects.took_proposal = True
         self._effects.tell(PrePrepare(vote, proposal))
 
     def _may_propose(self) -> bool:
@@ -392,6 +393,7 @@ class Pbft:
         """Leave the view for a later one: from here on nothing is voted below it."""
         self._view = view
         self._status = Status.CHANGING
+        self._effects.released = True
         self._attempts += 1
         self._deadline = None
         prepared = [
@@ -451,6 +453,7 @@ class Pbft:
         """Begin the view: what it requires follows from its view changes alone."""
         self._view = message.view
         self._status = Status.NORMAL
+        self._effects.released = True
         self._new_view = message
         self._outcome = outcome(message.view_changes, self._rules.scope)
         self._deadline = self._now + self._timeout_ms()
@@ -587,6 +590,8 @@ class Pbft:
             evidence=tuple(effects.evidence),
             behind=Height(behind),
             wants_proposal=self._may_propose(),
+            took_proposal=effects.took_proposal,
+            released=effects.released,
             next_tick_ms=TimeMs(min(self._quiet_until, self._deadline or self._quiet_until)),
         )
 
@@ -609,6 +614,8 @@ class _Effects:
         self.validate: list[Validate] = []
         self.evidence: list[Evidence] = []
         self.fetch: list[Fetch] = []
+        self.took_proposal = False
+        self.released = False
 
     def tell(self, message: Message, *receivers: int) -> None:
         self.send.append(Send(encode(message), receivers))

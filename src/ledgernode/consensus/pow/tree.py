@@ -1,0 +1,106 @@
+"""The branches that miners have built above what is delivered, and which of them is the heaviest.
+
+Only checked blocks with a known parent are in the tree. Of two equally heavy branches the one seen
+first stays the head. What lies below the delivered height is gone, except for the marks that the
+next retarget needs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import msgspec
+
+from ledgernode.consensus.pow.header import WorkBlock, work_of
+from ledgernode.consensus.pow.retarget import Mark, WorkRules, batch_is_empty, next_target
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """A block in the tree, with the work of the whole branch up to it."""
+
+    block: WorkBlock
+    work: int
+
+
+class Tree:
+    def __init__(self, root: bytes, height: int, time_ms: int, marks: tuple[Mark, ...], rules: WorkRules) -> None:
+        self._rules = rules
+        self._branches: dict[bytes, Branch] = {}
+        self._below: deque[Mark] = deque(marks, maxlen=rules.window + 1 + rules.depth)
+        self._root_work = 0
+        self.root = root
+        self.root_height = height
+        self.root_time_ms = time_ms
+        self.head = root
+
+    def __contains__(self, hashed: bytes) -> bool:
+        return hashed == self.root or hashed in self._branches
+
+    def get(self, hashed: bytes) -> WorkBlock | None:
+        branch = self._branches.get(hashed)
+        return branch.block if branch else None
+
+    @property
+    def head_height(self) -> int:
+        return self.height(self.head)
+
+    def height(self, hashed: bytes) -> int:
+        return self.root_height if hashed == self.root else self._branches[hashed].block.header.height
+
+    def time_ms(self, hashed: bytes) -> int:
+        return self.root_time_ms if hashed == self.root else self._branches[hashed].block.header.time_ms
+
+    def work(self, hashed: bytes) -> int:
+        return self._root_work if hashed == self.root else self._branches[hashed].work
+
+    def target_after(self, hashed: bytes) -> int:
+        """The only target that a child of this block may have."""
+        return next_target(self.height(hashed) + 1, self.marks(hashed), self._rules)
+
+    def marks(self, hashed: bytes) -> tuple[Mark, ...]:
+        """The blocks up to and including this one, oldest first, as far back as retargeting looks."""
+        above = [mark_of(block) for block in self.line(hashed)]
+        return (*self._below, *reversed(above))[-(self._rules.window + 1 + self._rules.depth) :]
+
+    def line(self, hashed: bytes) -> Iterator[WorkBlock]:
+        """This block and its ancestors above the root, newest first."""
+        while hashed != self.root:
+            block = self._branches[hashed].block
+            yield block
+            hashed = block.header.parent
+
+    def add(self, hashed: bytes, block: WorkBlock) -> None:
+        """A checked block whose parent is here; it becomes the head when its branch is heavier."""
+        work = self.work(block.header.parent) + work_of(int.from_bytes(block.header.target, "big"))
+        self._branches[hashed] = Branch(block, work)
+        if work > self.work(self.head):
+            self.head = hashed
+
+    def advance(self) -> tuple[WorkBlock, list[bytes]] | None:
+        """The next block of the head's branch that lies `depth` deep becomes the root.
+
+        Answers it with the hashes of the branches that died with it; None while nothing is deep enough.
+        """
+        if self.head_height - self.root_height <= self._rules.depth:
+            return None
+        following = next(block for block in self.line(self.head) if block.header.parent == self.root)
+        self.root, self._root_work = following.header.hash, self.work(following.header.hash)
+        self.root_height, self.root_time_ms = following.header.height, following.header.time_ms
+        self._below.append(mark_of(following))
+        dead = [hashed for hashed in self._branches if not self._lives(hashed)]
+        for hashed in dead:
+            del self._branches[hashed]
+        return following, dead
+
+    def _lives(self, hashed: bytes) -> bool:
+        while hashed in self._branches and hashed != self.root:
+            if self._branches[hashed].block.header.height <= self.root_height:
+                return False
+            hashed = self._branches[hashed].block.header.parent
+        return hashed == self.root
+
+
+def mark_of(block: WorkBlock) -> Mark:
+    header = block.header
+    return Mark(header.time_ms, header.target, batch_is_empty(header.batch))
