@@ -45,6 +45,7 @@ Sign = Callable[[bytes], bytes]
 Verify = Callable[[int, bytes, bytes], bool]
 
 ORPHANS: Final = 256
+"""Blocks kept without their parent, and delivered ones kept for peers who must see where they parted from us."""
 STANDING_MS: Final = 2_000
 _BELOW_KEY: Final = b"below"
 
@@ -97,6 +98,7 @@ class ProofOfWork:
         self._tree = Tree(base.root, base.height, base.time_ms, base.marks, rules)
         self._delivered = int(base.height)
         self._unstable: deque[tuple[Below, list[bytes]]] = deque()
+        self._delivered_blocks: dict[bytes, WorkBlock] = {}
         self._orphans: dict[bytes, WorkBlock] = {}
         self._checking: dict[bytes, list[WorkBlock]] = {}
         self._early: dict[bytes, WorkBlock] = {}
@@ -182,7 +184,7 @@ class ProofOfWork:
             case WorkBlock():
                 self._take(sender, message)
             case Ask(hash=hashed):
-                known = self._tree.get(hashed)
+                known = self._tree.get(hashed) or self._delivered_blocks.get(hashed)
                 if known is not None:
                     self._tell(known, sender)
             case HeadAt(hash=hashed, height=height):
@@ -322,6 +324,9 @@ class ProofOfWork:
             marks = self._tree.marks(root)
             below = Below(root, self._tree.root_height, self._tree.root_time_ms, marks)
             self._unstable.append((below, [*dead, root]))
+            self._delivered_blocks[root] = block
+            if len(self._delivered_blocks) > ORPHANS:
+                del self._delivered_blocks[next(iter(self._delivered_blocks))]
             header = block.header
             if header.height > self._delivered:
                 self._delivered = header.height
