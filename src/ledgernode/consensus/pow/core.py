@@ -132,9 +132,10 @@ class ProofOfWork:
     def step(self, event: Event) -> Ready:
         self._now = event.now_ms
         self._begin()
-        if not self._halt:
-            self._handle(event)
-            self._deliver_deep()
+        if self._halt:
+            return Ready(halt=self._halt)
+        self._handle(event)
+        self._deliver_deep()
         return Ready(
             persist=tuple(self._persist),
             send=tuple(self._send),
@@ -144,7 +145,7 @@ class ProofOfWork:
             mine=None if self._halt else self._mining_job(),
             halt=self._halt,
             wants_proposal=not self._halt,
-            next_tick_ms=TimeMs(self._next_standing_ms),
+            next_tick_ms=None if self._halt else TimeMs(self._next_standing_ms),
         )
 
     def _handle(self, event: Event) -> None:
