@@ -186,7 +186,7 @@ class Node:
             self.proposed.clear()
             self.offered = ()
         if ready.halt:
-            self.world.halts.append((self.position, ready.halt))
+            self.world.halts[self.position] = ready.halt
         self.world.mine(self, ready.mine)
         if ready.wants_proposal:
             self.offer()
@@ -317,7 +317,7 @@ class World:
         self.canonical: dict[int, bytes] = {}
         self.acknowledged: dict[bytes, int] = {}
         self.evidence: set[int] = set()
-        self.halts: list[tuple[int, str]] = []
+        self.halts: dict[int, str] = {}
         self.faulty: set[int] = set()
         self.trace: list[str] = []
         self.validators = ValidatorSet.of(
