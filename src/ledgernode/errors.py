@@ -2,7 +2,8 @@
 
 Each leaf carries a stable ``code`` (the same on gRPC, HTTP, the command line and in receipts) and a
 ``kind`` that says whose fault it is and what a caller can do about it. Raise the leaf with its
-facts; the text is for people, the code is for programs. ``docs/errors.md`` is printed from here.
+facts; the text is for people, the code is for programs. ``docs/errors.md`` is printed from here:
+``python -m ledgernode.errors > docs/errors.md``.
 
     LedgerError
     ├── Invalid          the caller sent something that can never be right: mend it
@@ -18,6 +19,7 @@ facts; the text is for people, the code is for programs. ``docs/errors.md`` is p
 
 from __future__ import annotations
 
+import sys
 from typing import ClassVar
 
 
@@ -347,6 +349,12 @@ class BadGenesis(Invalid):
     code = "GENESIS_INVALID"
 
 
+class BadParameters(Invalid):
+    """A number of the ledger is out of its range, or does not fit the others."""
+
+    code = "PARAMETERS_INVALID"
+
+
 class KeyFileUnsafe(Invalid):
     """A secret's file is missing, unreadable, or readable by others."""
 
@@ -354,6 +362,12 @@ class KeyFileUnsafe(Invalid):
 
 
 # ---------------------------------------------------------------- look-ups, proofs, service
+
+
+class NetworkNotFound(Missing):
+    """No network was named, or what was named is not one."""
+
+    code = "NETWORK_NOT_FOUND"
 
 
 class UnknownLedger(Missing):
@@ -422,6 +436,12 @@ class NodeStopping(Unavailable):
     code = "NODE_STOPPING"
 
 
+class LedgerHalted(Unavailable):
+    """This node halted the ledger to keep it whole; the message says why."""
+
+    code = "LEDGER_HALTED"
+
+
 class NodeUnreachable(Unavailable):
     """None of the endpoints answered."""
 
@@ -486,7 +506,7 @@ class StateDiverged(Broken):
 
 
 def leaves() -> list[type[LedgerError]]:
-    """Every error class, in the order of this file."""
+    """Every error class: the root, the kinds, then the leaves kind by kind in the order of this file."""
     found: list[type[LedgerError]] = []
     waiting: list[type[LedgerError]] = [LedgerError]
     while waiting:
@@ -504,3 +524,35 @@ def by_code(code: str) -> type[LedgerError]:
 
 
 _BY_CODE: dict[str, type[LedgerError]] = {error.code: error for error in leaves()}
+
+_HEAD = """# Errors
+
+Every refusal has one stable code. It is the same in receipts, on gRPC (trailing metadata
+`ledgernode-code`), on HTTP and on the command line; the text beside it is for people and may change.
+The kind says whose fault it is and what can be done. A contract's own refusal has the code
+`<contract>.<CODE>`, such as `currency.INSUFFICIENT_BALANCE`, and is of kind `ContractRefused`.
+
+This page is printed by `python -m ledgernode.errors`; a test fails when it is stale.
+"""
+
+
+def page() -> str:
+    """`docs/errors.md`: the kinds with what each asks of the caller, then every code."""
+    kinds = LedgerError.__subclasses__()
+    named = [error for error in leaves() if error not in (LedgerError, *kinds)]
+    table = ["| code | kind | gRPC status | HTTP | exit code | meaning |", "|---|---|---|---|---|---|"]
+    lines = [_HEAD, "The kinds, each with the code of a refusal that has no closer name:", "", *table]
+    lines += [_row(kind, kind) for kind in kinds]
+    lines += ["", "The refusals:", "", *table]
+    lines += [_row(error, next(kind for kind in kinds if issubclass(error, kind))) for error in named]
+    return "\n".join(lines) + "\n"
+
+
+def _row(error: type[LedgerError], kind: type[LedgerError]) -> str:
+    meaning = (error.__doc__ or "").strip().splitlines()[0]
+    carried = f"{error.grpc_status} | {error.http_status} | {error.exit_code}"
+    return f"| `{error.code}` | {kind.__name__} | {carried} | {meaning} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -13,6 +13,8 @@ import msgspec
 
 from ledgernode.errors import ExpiredSigner, RevokedSigner, SuspendedSigner, UnknownSigner
 from ledgernode.wire.keys import composite_key, state_key
+from ledgernode.wire.types import Epoch, IdentityId
+from ledgernode.wire.validators import Validator, ValidatorSet
 
 IDENTITY: Final = "identity"
 GOVERNANCE: Final = "governance"
@@ -131,6 +133,56 @@ ENGINE_KEY: Final = "engine"
 
 PARAMETERS_STATE: Final = state_key(GOVERNANCE, PARAMETERS_KEY)
 VALIDATORS_STATE: Final = state_key(GOVERNANCE, VALIDATORS_KEY)
+
+
+def identity_state(identity: str) -> bytes:
+    return state_key(IDENTITY, identity_key(identity))
+
+
+def organisation_state(name: str) -> bytes:
+    return state_key(IDENTITY, organisation_key(name))
+
+
+def committed_state(name: str) -> bytes:
+    return state_key(LIFECYCLE, committed_key(name))
+
+
+def package_state(package_hash: str) -> bytes:
+    return state_key(LIFECYCLE, package_key(package_hash))
+
+
+ROTATION_TAG: Final = b"ledgernode/rotation/1\x00"
+
+
+def rotation_message(identity: IdentityId, new_public_key: bytes) -> bytes:
+    """What a new key signs, to show that who rotates to it also holds it."""
+    return ROTATION_TAG + identity + new_public_key
+
+
+def effective(record: ValidatorsRecord, height: int) -> ValidatorsRecord:
+    """The set in force for block `height`: a change past its last height has taken effect.
+
+    The record itself is rewritten by the next change only, so every reader asks through here.
+    """
+    if not record.last_height or height <= record.last_height:
+        return record
+    return ValidatorsRecord(epoch=record.epoch + 1, members=record.next_members)
+
+
+def next_after(record: ValidatorsRecord, height: int) -> ValidatorsRecord:
+    """The set in force for the block after `height`: what the header of `height` names as its next."""
+    return effective(record, height + 1)
+
+
+def signing_set(record: ValidatorsRecord) -> ValidatorSet:
+    """The members as the wire names them, without endpoints."""
+    return ValidatorSet.of(
+        Epoch(record.epoch),
+        (
+            Validator(IdentityId(bytes.fromhex(member.identity)), member.organisation, bytes.fromhex(member.public_key))
+            for member in record.members
+        ),
+    )
 
 
 def check_signer(

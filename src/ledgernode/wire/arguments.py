@@ -1,7 +1,8 @@
 """Strict JSON for arguments: one meaning for every reader.
 
 An object at the top; no floats, no NaN, no duplicate keys, no integer beyond 2^53-1 (larger ones
-travel as text), bounded depth. JSON as msgspec, JavaScript's `JSON.stringify` or `json.dumps` with
+travel as text), bounded depth. A refusal's words are ours alone, because they may stand in a receipt:
+what the JSON reader said is kept as a fact. JSON as msgspec, JavaScript's `JSON.stringify` or `json.dumps` with
 compact separators write it takes the fast way.
 """
 
@@ -17,6 +18,7 @@ from ledgernode.wire.parameters import MAX_SAFE_INTEGER
 
 _DECODER: Final = msgspec.json.Decoder()
 _ENCODER: Final = msgspec.json.Encoder()
+NOT_JSON: Final = "the arguments are not JSON: UTF-8 without a mark, one object, nothing after it"
 
 
 def check_arguments(raw: bytes, depth_limit: int) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def check_arguments(raw: bytes, depth_limit: int) -> dict[str, Any]:
         value = _DECODER.decode(raw)
         compact = _ENCODER.encode(value) == raw
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadArguments(f"the arguments are not JSON: {error}") from error
+        raise BadArguments(NOT_JSON, detail=str(error)) from error
     if not isinstance(value, dict):
         raise BadArguments('the arguments are a JSON object by name, such as {"to": "…", "amount": 5}')
     if not compact:
@@ -58,16 +60,17 @@ def _check_depth(raw: bytes, depth_limit: int) -> None:
 
 def _check_by_pairs(raw: bytes) -> None:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            repeated = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
-            raise BadArguments(f"the key {repeated!r} stands twice in one object")
+        found: dict[str, Any] = {}
+        for key, item in pairs:
+            if key in found:
+                raise BadArguments(f"the key {key[:64]!r} stands twice in one object")
+            found[key] = item
         return found
 
     try:
-        json.loads(raw, object_pairs_hook=unique)
+        json.loads(raw.decode(), object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
-        raise BadArguments(f"the arguments are not JSON: {error}") from error
+        raise BadArguments(NOT_JSON, detail=str(error)) from error
 
 
 def _check_numbers(value: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from ledgernode.errors import DatabaseDamaged
-from ledgernode.wire.types import ChainId, Epoch, Height, TimeMs, sha256
+from ledgernode.wire.types import HASH_BYTES, ChainId, Epoch, Height, TimeMs, sha256
 
 HEADER_TAG: Final = b"ledgernode/header/1\x00"
 _HEADER: Final = struct.Struct(">20s32sQQ32s32s32s32sQ32s32sII")
@@ -47,6 +47,7 @@ class Header(msgspec.Struct, frozen=True, gc=False):
 
 
 def encode_header(header: Header) -> bytes:
+    assert all(len(value) == HASH_BYTES for value in _hashes(header)), "every hash of a header has 32 bytes"
     return _HEADER.pack(
         HEADER_TAG,
         header.chain_id,
@@ -61,6 +62,18 @@ def encode_header(header: Header) -> bytes:
         header.next_set,
         header.transactions,
         header.receipts,
+    )
+
+
+def _hashes(header: Header) -> tuple[bytes, ...]:
+    return (
+        header.chain_id,
+        header.parent_hash,
+        header.transaction_root,
+        header.receipts_root,
+        header.state_commitment,
+        header.current_set,
+        header.next_set,
     )
 
 

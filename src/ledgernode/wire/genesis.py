@@ -6,7 +6,8 @@ Certificates are PEM; nothing in it is secret.
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from typing import Any, Final
 
 import msgspec
 
@@ -67,8 +68,23 @@ def parse_genesis(raw: bytes) -> Genesis:
     """Read the file's form; whether its certificates hold is `identity.founding`'s question."""
     try:
         genesis = msgspec.json.decode(raw, type=Genesis)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadGenesis(f"the genesis file cannot be read: {error}") from error
+    _require_unique_keys(raw)
     if genesis.format != FORMAT:
         raise BadGenesis(f"the genesis file is of format {genesis.format!r}, this software reads {FORMAT!r}")
     return genesis
+
+
+def _require_unique_keys(raw: bytes) -> None:
+    """A key that stands twice reads differently to different readers, though the chain id is the same."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> None:
+        keys = [key for key, _ in pairs]
+        if len(set(keys)) != len(keys):
+            raise BadGenesis(f"the genesis file names a key twice: {max(keys, key=keys.count)!r}")
+
+    try:
+        json.loads(raw.decode(), object_pairs_hook=unique)
+    except ValueError as error:
+        raise BadGenesis(f"the genesis file cannot be read: {error}") from error

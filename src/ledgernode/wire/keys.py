@@ -1,7 +1,8 @@
 """State keys: a contract's namespace, NUL, and the key's text.
 
 A simple key is text without NUL. A composite key is NUL, a kind, NUL, and each part followed by NUL,
-so that all keys of a kind (and of its leading whole parts) lie together and none is a prefix of another.
+so that all keys of a kind (and of its leading whole parts) lie together, and of two keys with as many
+parts neither is a prefix of the other.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def composite_key(kind: str, *parts: str) -> str:
 
 def split_composite(key: str) -> tuple[str, ...]:
     """(kind, part, …); refuses a key that `composite_key` did not make."""
-    if len(key) < 3 or key[0] != SEPARATOR or key[-1] != SEPARATOR:
+    if len(key) < 3 or key[0] != SEPARATOR or key[1] == SEPARATOR or key[-1] != SEPARATOR:
         raise BadKey("this is not a composite key")
     return tuple(key[1:-1].split(SEPARATOR))
 

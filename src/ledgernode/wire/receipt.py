@@ -3,7 +3,7 @@
     receipt  tag | MessagePack array [id, kind, code, message, result, events, budget used,
              items root, items]
 
-Arrays, shortest integers, text as UTF-8: the encoding of a receipt is unique. Result and event
+Arrays, shortest integers, text as UTF-8: the encoding of a receipt is unique, and another is refused. Result and event
 payloads are JSON bytes. ``items root`` is the Merkle root over the elements of a signed batch, so that
 one reading can be proven without showing its neighbours; it is empty where there is no batch.
 """
@@ -61,6 +61,9 @@ def parse_receipt(raw: bytes) -> Receipt:
     if not raw.startswith(RECEIPT_TAG):
         raise DatabaseDamaged("a receipt begins with its tag")
     try:
-        return _DECODER.decode(raw[len(RECEIPT_TAG) :])
-    except msgspec.MsgspecError as error:
+        receipt = _DECODER.decode(raw[len(RECEIPT_TAG) :])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DatabaseDamaged(f"unreadable receipt: {error}") from error
+    if encode_receipt(receipt) != raw:
+        raise DatabaseDamaged("a receipt is not in the one encoding it has")
+    return receipt

@@ -19,6 +19,7 @@ import msgspec
 
 from ledgernode.errors import MalformedTransaction
 from ledgernode.wire.types import (
+    HASH_BYTES,
     PUBLIC_KEY_BYTES,
     SIGNATURE_BYTES,
     ChainId,
@@ -84,27 +85,17 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
 
 def encode_body(body: Body) -> bytes:
     """The bytes that are signed. Refuses names and numbers the format cannot hold."""
-    match body.replay:
-        case Nonce(value, valid_until_ms):
-            mode, replay, valid_until = 0, value, int(valid_until_ms)
-        case Sequence(number):
-            mode, replay, valid_until = 1, number.to_bytes(16, "big"), 0
-    contract, function = body.contract.encode("ascii"), body.function.encode("ascii")
-    if len(replay) != NONCE_BYTES or not 0 < len(contract) <= NAME_LIMIT or not 0 < len(function) <= NAME_LIMIT:
-        raise MalformedTransaction(f"a nonce has {NONCE_BYTES} bytes, a name 1 to {NAME_LIMIT} characters")
+    mode, replay, valid_until = _replay_fields(body.replay)
+    if len(body.chain_id) != HASH_BYTES or len(body.creator) != HASH_BYTES:
+        raise MalformedTransaction(f"a chain id and a creator have {HASH_BYTES} bytes each")
+    contract, function = _named(body.contract, "contract"), _named(body.function, "function")
     tag = TRANSACTION_TAG if body.kind is Kind.TRANSACTION else QUERY_TAG
-    head = _HEAD.pack(tag, body.chain_id, body.creator, mode, replay, valid_until, body.budget)
-    return b"".join(
-        (
-            head,
-            bytes((len(contract),)),
-            contract,
-            bytes((len(function),)),
-            function,
-            _LENGTH.pack(len(body.arguments)),
-            body.arguments,
-        )
-    )
+    try:
+        head = _HEAD.pack(tag, body.chain_id, body.creator, mode, replay, valid_until, body.budget)
+        length = _LENGTH.pack(len(body.arguments))
+    except struct.error as error:
+        raise MalformedTransaction("valid-until has 8 bytes, the budget and the arguments' length 4") from error
+    return b"".join((head, contract, function, length, body.arguments))
 
 
 def parse_body(raw: bytes) -> Body:
@@ -176,9 +167,31 @@ def _replay(mode: int, replay: bytes, valid_until: int) -> Nonce | Sequence:
     return Sequence(number)
 
 
+def _replay_fields(replay: Nonce | Sequence) -> tuple[int, bytes, int]:
+    match replay:
+        case Nonce(value, valid_until_ms):
+            if len(value) != NONCE_BYTES:
+                raise MalformedTransaction(f"a nonce has {NONCE_BYTES} bytes, this one {len(value)}")
+            return 0, value, int(valid_until_ms)
+        case Sequence(number):
+            if not 0 <= number < _SEQUENCE_LIMIT:
+                raise MalformedTransaction("a sequence number lies between 0 and 2^63-1")
+            return 1, number.to_bytes(NONCE_BYTES, "big"), 0
+
+
+def _named(name: str, what: str) -> bytes:
+    _require_name(name.isascii() and name.isidentifier() and len(name) <= NAME_LIMIT, what)
+    return bytes((len(name),)) + name.encode()
+
+
 def _name(raw: bytes, at: int, what: str) -> tuple[str, int]:
     end = at + 1 + raw[at] if at < len(raw) else len(raw) + 1
     name = raw[at + 1 : end]
-    if end > len(raw) or not 0 < len(name) <= NAME_LIMIT or not name.isascii() or not name.decode().isidentifier():
-        raise MalformedTransaction(f"the {what}'s name is no identifier of 1 to {NAME_LIMIT} characters")
+    whole = end <= len(raw) and len(name) <= NAME_LIMIT
+    _require_name(whole and name.isascii() and name.decode().isidentifier(), what)
     return name.decode(), end
+
+
+def _require_name(holds: bool, what: str) -> None:
+    if not holds:
+        raise MalformedTransaction(f"the {what}'s name is no identifier of 1 to {NAME_LIMIT} ASCII characters")

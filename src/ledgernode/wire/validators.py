@@ -5,7 +5,7 @@
     certificate  count 2 | for each, by position in the set: position 2 | signature 64
 
 A validator signs a vote after it has executed the block; enough of those signatures are the block's
-certificate (how many is `consensus.quorum`).
+certificate (how many is `wire.quorum`).
 """
 
 from __future__ import annotations
@@ -59,9 +59,12 @@ class Certificate(msgspec.Struct, frozen=True):
 
 
 def encode_set(validators: ValidatorSet) -> bytes:
+    """The bytes that are hashed. The members are sorted and of proper sizes (ours to keep)."""
     parts = [SET_TAG, _SET_HEAD.pack(validators.epoch, len(validators.members))]
     for member in validators.members:
         organisation = member.organisation.encode("ascii")
+        assert len(member.identity) == HASH_BYTES, "an identity has 32 bytes"
+        assert len(member.public_key) == PUBLIC_KEY_BYTES, "a public key has 65 bytes"
         parts += (member.identity, bytes((len(organisation),)), organisation, member.public_key)
     return b"".join(parts)
 
@@ -71,6 +74,7 @@ def set_hash(validators: ValidatorSet) -> bytes:
 
 
 def parse_set(raw: bytes) -> ValidatorSet:
+    """Read a set; refuses an empty one, one identity or key twice, and all but its one encoding."""
     try:
         if not raw.startswith(SET_TAG):
             raise BadProof("a validator set begins with its tag")
@@ -89,10 +93,13 @@ def parse_set(raw: bytes) -> ValidatorSet:
             at = key_at + PUBLIC_KEY_BYTES
     except (struct.error, IndexError, UnicodeDecodeError) as error:
         raise BadProof(f"unreadable validator set: {error}") from error
-    validators = ValidatorSet.of(Epoch(epoch), members)
-    if encode_set(validators) != raw:
-        raise BadProof("the validator set is cut short, unsorted or too long")
-    return validators
+    if at != len(raw) or not members:
+        raise BadProof("the validator set is cut short, too long or empty")
+    if any(before.identity >= after.identity for before, after in pairwise(members)):
+        raise BadProof("the validator set names each identity once, in order")
+    if len({member.public_key for member in members}) != len(members):
+        raise BadProof("the validator set names each key once")
+    return ValidatorSet(Epoch(epoch), tuple(members))
 
 
 def vote_bytes(chain_id: ChainId, epoch: Epoch, height: Height, hash_of_header: bytes) -> bytes:
@@ -102,6 +109,7 @@ def vote_bytes(chain_id: ChainId, epoch: Epoch, height: Height, hash_of_header: 
 
 def encode_certificate(certificate: Certificate) -> bytes:
     ordered = sorted(certificate.signatures)
+    assert all(len(signature) == SIGNATURE_BYTES for _, signature in ordered), "a signature has 64 bytes"
     return len(ordered).to_bytes(2, "big") + b"".join(
         position.to_bytes(2, "big") + signature for position, signature in ordered
     )

@@ -1,0 +1,84 @@
+"""The folder a node lives in, and the small file in it that says what it serves.
+
+HOME/node.json                           this file's `NodeConfig`
+HOME/validator/{key.pem,certificate.pem} who signs block certificates
+HOME/tls/{key.pem,certificate.pem,roots.pem}
+HOME/ledgers/NAME/{genesis.json,data/}
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ledgernode.errors import BadRequest
+from ledgernode.identity.certificate_profile import Purpose
+from ledgernode.identity.identity_files import new_request, place_certificate
+from ledgernode.identity.records import Role
+
+FILE: Final = "node.json"
+
+
+class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`validator` is the node's name within its organisation; `listen` is where it serves."""
+
+    organisation: str
+    validator: str
+    listen: str
+    ledgers: tuple[str, ...]
+    snapshot_dir: str = "snapshots"
+    log_level: str = "info"
+
+    @staticmethod
+    def read(home: Path) -> NodeConfig:
+        """Refuses a folder that is no node's, and a file with unknown or missing fields."""
+        path = home / FILE
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=NodeConfig)
+        except OSError as error:
+            raise BadRequest(f"{home} is no node's folder: {FILE} cannot be read ({error.strerror})") from error
+        except msgspec.MsgspecError as error:
+            raise BadRequest(f"{path}: {error}") from error
+
+    def write(self, home: Path) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
+
+
+def validator_directory(home: Path) -> Path:
+    return home / "validator"
+
+
+def tls_directory(home: Path) -> Path:
+    return home / "tls"
+
+
+def genesis_path(home: Path, ledger: str) -> Path:
+    return home / "ledgers" / ledger / "genesis.json"
+
+
+def data_directory(home: Path, ledger: str) -> Path:
+    return home / "ledgers" / ledger / "data"
+
+
+def request_node(home: Path, *, organisation: str, name: str) -> tuple[str, str]:
+    """Make a node's two keys where it will live; returns the requests for its validator and TLS certificates."""
+    return (
+        new_request(validator_directory(home), organisation=organisation, role=Role.VALIDATOR, name=name),
+        new_request(
+            tls_directory(home),
+            organisation=organisation,
+            role=Role.VALIDATOR,
+            name=name,
+            purpose=Purpose.TLS,
+            prefix="",
+        ),
+    )
+
+
+def certify_node(home: Path, validator_chain: str, tls_chain: str) -> None:
+    """Put the two certificates that came back beside their keys; refuses those of other keys."""
+    place_certificate(validator_directory(home), validator_chain)
+    place_certificate(tls_directory(home), tls_chain)

@@ -1,0 +1,108 @@
+"""Mutual TLS between nodes, gateways and clients, and who is at the other end.
+
+    a node's HOME/tls/   key.pem      certificate.pem      roots.pem
+    an identity's folder tls-key.pem  tls-certificate.pem  roots.pem
+
+`roots.pem` holds the roots of every organisation. TLS itself only asks that a chain ends in one of
+them: any organisation's authority could write another's name into a certificate. So the peer's chain
+is checked again here, and its name counts only under its own organisation's root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import grpc
+import msgspec
+
+from ledgernode import config
+from ledgernode.errors import BadCertificate, UnknownSigner
+from ledgernode.identity.authority import read_pem_file
+from ledgernode.identity.certificates import verify_tls_chain
+from ledgernode.identity.records import Role
+from ledgernode.identity.secret_file import read_secret
+
+ROOTS: Final = "roots.pem"
+_LEAF: Final = "x509_pem_cert"
+_ABOVE: Final = "x509_pem_cert_chain"
+_MINUTE_MS: Final = 60_000
+_END: Final = "-----END CERTIFICATE-----\n"
+
+
+class TlsFiles(msgspec.Struct, frozen=True):
+    """What one end brings to a connection. Its printed form shows no key."""
+
+    key: bytes
+    certificate: str
+    roots: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"TlsFiles({len(self.roots)} roots)"
+
+
+class Peer(NamedTuple):
+    """Who is at the other end, by a certificate of its own organisation."""
+
+    organisation: str
+    role: Role
+    name: str
+
+
+def load_tls(directory: Path) -> TlsFiles:
+    """Read a node's TLS folder or an identity's folder; refuses missing files and loose modes."""
+    prefix = "tls-" if (directory / "tls-key.pem").exists() else ""
+    return TlsFiles(
+        key=read_secret(directory / f"{prefix}key.pem"),
+        certificate=read_pem_file(directory / f"{prefix}certificate.pem"),
+        roots=split_roots(read_pem_file(directory / ROOTS)),
+    )
+
+
+def write_roots(directory: Path, roots: Iterable[str]) -> None:
+    """Write `roots.pem`: the roots of every organisation of the ledgers that are served or used."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (directory / ROOTS).write_text("".join(roots))
+
+
+def split_roots(text: str) -> tuple[str, ...]:
+    """The single certificates of a `roots.pem`; refuses an empty file."""
+    parts = [part + _END for part in text.split(_END)[:-1]]
+    if not parts:
+        raise BadCertificate(f"{ROOTS} holds no certificate")
+    return tuple(parts)
+
+
+def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
+    """Credentials of a server that talks to certified peers only."""
+    return grpc.ssl_server_credentials(
+        [(files.key, files.certificate.encode())],
+        root_certificates="".join(files.roots).encode(),
+        require_client_auth=True,
+    )
+
+
+def channel_credentials(files: TlsFiles) -> grpc.ChannelCredentials:
+    return grpc.ssl_channel_credentials(
+        root_certificates="".join(files.roots).encode(),
+        private_key=files.key,
+        certificate_chain=files.certificate.encode(),
+    )
+
+
+def peer_identity(auth_context: Mapping[str, Sequence[bytes]], roots: Sequence[str], now_ms: int) -> Peer:
+    """Who this connection's peer is; refuses one without a chain that holds now (checked once a minute)."""
+    leaf, above = auth_context.get(_LEAF), auth_context.get(_ABOVE)
+    if not leaf or not above:
+        raise UnknownSigner("the peer has shown no certificate")
+    # gRPC's chain leaves the leaf out at the server's end and has it at the client's
+    chain = above[0] if above[0].startswith(leaf[0]) else leaf[0] + above[0]
+    return _peer(chain, tuple(roots), now_ms // _MINUTE_MS)
+
+
+@lru_cache(maxsize=config.PEER_CACHE)
+def _peer(chain: bytes, roots: tuple[str, ...], minute: int) -> Peer:
+    found = verify_tls_chain(chain.decode("ascii"), roots, minute * _MINUTE_MS)
+    return Peer(found.organisation, found.role, found.name)

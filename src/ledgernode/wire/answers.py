@@ -1,0 +1,173 @@
+"""What a node answers, as values: outcomes, blocks as they are sent, numbered events, a ledger's facts.
+
+`wire.protobuf` turns them into messages and back; the node and the client know only these.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+from ledgernode.wire.parameters import Parameters
+from ledgernode.wire.receipt import OK
+from ledgernode.wire.types import ChainId, Epoch, Height, IdentityId, TimeMs, TransactionId
+
+
+class Wait(IntEnum):
+    """How far a call waits. Numbers as in the schema."""
+
+    ADMITTED = 1
+    COMMITTED = 2
+
+
+class Stage(IntEnum):
+    """How far a transaction came. Numbers as in the schema."""
+
+    REFUSED = 1
+    ADMITTED = 2
+    COMMITTED = 3
+    NEVER = 4
+
+
+class ReadLevel(IntEnum):
+    """Which state answers a question. Numbers as in the schema."""
+
+    LOCAL = 1
+    AT_LEAST = 2
+    LINEARIZABLE = 3
+    AT_HEIGHT = 4
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What became of one transaction. Only `COMMITTED` with code OK took effect."""
+
+    transaction_id: TransactionId
+    stage: Stage
+    code: str
+    message: str = ""
+    height: Height = Height(0)
+    position: int = 0
+    result: bytes = b""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.stage is Stage.COMMITTED and self.code == OK
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A block as it stands in the store; without envelopes and receipts when only headers were asked for."""
+
+    header: bytes
+    envelopes: tuple[bytes, ...]
+    receipts: tuple[bytes, ...]
+    certificate: bytes
+
+
+class NumberedEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event and its place: number 1 is its block's first. Place and height are where to resume."""
+
+    height: Height
+    number: int
+    time_ms: TimeMs
+    transaction_id: TransactionId
+    contract: str
+    name: str
+    payload: bytes
+
+
+class LocatedTransaction(msgspec.Struct, frozen=True):
+    """A committed transaction: its envelope, its receipt, and where they stand."""
+
+    envelope: bytes
+    receipt: bytes
+    height: Height
+    position: int
+    time_ms: TimeMs
+
+
+class LedgerFacts(msgspec.Struct, frozen=True):
+    """What a client needs to know of a ledger before it signs."""
+
+    ledger: str
+    chain_id: ChainId
+    height: Height
+    time_ms: TimeMs
+    epoch: Epoch
+    engine: str
+    parameters: Parameters
+    validators: int
+    header_hash: bytes
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A question's result (JSON), and the height whose state gave it."""
+
+    result: bytes
+    height: Height
+
+
+class ValidatorStatus(msgspec.Struct, frozen=True):
+    identity: IdentityId
+    organisation: str
+    endpoint: str
+    self: bool
+
+
+class LedgerStatus(msgspec.Struct, frozen=True):
+    """What an operator looks at first, of one ledger."""
+
+    ledger: str
+    chain_id: ChainId
+    engine: str
+    height: Height
+    certified_height: Height
+    time_ms: TimeMs
+    epoch: Epoch
+    mempool_transactions: int
+    mempool_bytes: int
+    database_bytes: int
+    committed_transactions: int
+    halted: bool
+    halt_reason: str
+    validators: tuple[ValidatorStatus, ...]
+    header_hash: bytes
+
+
+class NodeStatus(msgspec.Struct, frozen=True):
+    """What an operator looks at first, of the whole node."""
+
+    version: str
+    organisation: str
+    started_ms: TimeMs
+    ledgers: tuple[LedgerStatus, ...]
+    log_level: str
+    memory_bytes: int
+
+
+class IdentityKey(msgspec.Struct, frozen=True):
+    """`overlap_until_ms`: when an earlier key ends after a rotation; 0 for the current one."""
+
+    public_key: bytes
+    not_after_ms: int
+    overlap_until_ms: int
+
+
+class IdentityFacts(msgspec.Struct, frozen=True):
+    """One registered identity; the current key first."""
+
+    id: str
+    organisation: str
+    role: str
+    status: str
+    attributes: dict[str, str]
+    keys: tuple[IdentityKey, ...]
+
+
+class SnapshotProgress(msgspec.Struct, frozen=True):
+    """How far a snapshot has come; `path` is set when it is complete."""
+
+    chunks_done: int
+    chunks_total: int
+    path: str = ""
+    height: Height = Height(0)

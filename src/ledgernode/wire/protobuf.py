@@ -1,0 +1,259 @@
+"""The only conversion between the ledger's values and protobuf messages.
+
+Messages carry what the node answers; nothing in them is signed or hashed, so their encoding may change
+with the schema. Whatever a peer sent that makes no value is a `BadRequest` here, before anyone acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from ledgernode.errors import BadRequest
+from ledgernode.v1 import admin_pb2 as admin
+from ledgernode.v1 import ledger_pb2 as pb
+from ledgernode.wire.answers import (
+    Block,
+    IdentityFacts,
+    IdentityKey,
+    LedgerFacts,
+    LedgerStatus,
+    LocatedTransaction,
+    NodeStatus,
+    NumberedEvent,
+    Outcome,
+    ReadLevel,
+    SnapshotProgress,
+    Stage,
+    ValidatorStatus,
+    Wait,
+)
+from ledgernode.wire.parameters import Parameters
+from ledgernode.wire.types import HASH_BYTES, ChainId, Epoch, Height, TimeMs, TransactionId
+
+_Kind = TypeVar("_Kind", bound=IntEnum)
+
+CODE_METADATA: Final = "ledgernode-code"
+RETRY_METADATA: Final = "ledgernode-retry-ms"
+"""Trailing metadata of every refusal: its stable code, and advice when to retry."""
+
+# ---------------------------------------------------------------- fields of requests
+
+
+def read_wait(value: int) -> Wait:
+    """How far the caller waits; committed when it does not say."""
+    return _member(Wait, value or Wait.COMMITTED, "wait")
+
+
+def read_level(value: int) -> ReadLevel:
+    """Which state answers; the node's own when the caller does not say."""
+    return _member(ReadLevel, value or ReadLevel.LOCAL, "level")
+
+
+def read_transaction_id(value: bytes) -> TransactionId:
+    if len(value) != HASH_BYTES:
+        raise BadRequest(f"a transaction id has {HASH_BYTES} bytes, not {len(value)}")
+    return TransactionId(value)
+
+
+def number(member: IntEnum) -> Any:
+    """A member as the schema's own type for it; the numbers are the same."""
+    return int(member)
+
+
+def _member(kind: type[_Kind], value: int, field: str) -> _Kind:
+    try:
+        return kind(value)
+    except ValueError:
+        raise BadRequest(f"{field} has no value {value}") from None
+
+
+# ---------------------------------------------------------------- outcomes
+
+
+def outcome_message(outcome: Outcome) -> pb.Outcome:
+    return pb.Outcome(
+        transaction_id=outcome.transaction_id,
+        stage=number(outcome.stage),
+        code=outcome.code,
+        message=outcome.message,
+        height=outcome.height,
+        position=outcome.position,
+        result=outcome.result,
+    )
+
+
+def outcomes_message(outcomes: Iterable[Outcome]) -> pb.SubmitManyResponse:
+    return pb.SubmitManyResponse(outcomes=[outcome_message(outcome) for outcome in outcomes])
+
+
+def read_outcome(message: pb.Outcome) -> Outcome:
+    return Outcome(
+        TransactionId(message.transaction_id),
+        _member(Stage, message.stage, "stage"),
+        message.code,
+        message.message,
+        Height(message.height),
+        message.position,
+        message.result,
+    )
+
+
+# ---------------------------------------------------------------- blocks and events
+
+
+def block_message(block: Block) -> pb.Block:
+    return pb.Block(
+        header=block.header,
+        transactions=block.envelopes,
+        receipts=block.receipts,
+        certificate=block.certificate,
+    )
+
+
+def read_block(message: pb.Block) -> Block:
+    return Block(message.header, tuple(message.transactions), tuple(message.receipts), message.certificate)
+
+
+def event_message(event: NumberedEvent) -> pb.Event:
+    return pb.Event(
+        height=event.height,
+        number=event.number,
+        time_ms=event.time_ms,
+        transaction_id=event.transaction_id,
+        contract=event.contract,
+        name=event.name,
+        payload=event.payload,
+    )
+
+
+def events_message(events: Sequence[NumberedEvent], height: Height) -> pb.EventsResponse:
+    return pb.EventsResponse(events=[event_message(event) for event in events], height=height)
+
+
+def read_event(message: pb.Event) -> NumberedEvent:
+    return NumberedEvent(
+        Height(message.height),
+        message.number,
+        TimeMs(message.time_ms),
+        TransactionId(message.transaction_id),
+        message.contract,
+        message.name,
+        message.payload,
+    )
+
+
+# ---------------------------------------------------------------- look-ups
+
+
+def transaction_message(found: LocatedTransaction) -> pb.GetTransactionResponse:
+    return pb.GetTransactionResponse(
+        transaction=found.envelope,
+        receipt=found.receipt,
+        height=found.height,
+        position=found.position,
+        time_ms=found.time_ms,
+    )
+
+
+def read_transaction(message: pb.GetTransactionResponse) -> LocatedTransaction:
+    return LocatedTransaction(
+        message.transaction, message.receipt, Height(message.height), message.position, TimeMs(message.time_ms)
+    )
+
+
+def facts_message(facts: LedgerFacts) -> pb.GetLedgerResponse:
+    return pb.GetLedgerResponse(
+        ledger=facts.ledger,
+        chain_id=facts.chain_id,
+        height=facts.height,
+        time_ms=facts.time_ms,
+        epoch=facts.epoch,
+        engine=facts.engine,
+        parameters=msgspec.json.encode(facts.parameters, order="deterministic"),
+        validators=facts.validators,
+        header_hash=facts.header_hash,
+    )
+
+
+def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
+    return LedgerFacts(
+        message.ledger,
+        ChainId(message.chain_id),
+        Height(message.height),
+        TimeMs(message.time_ms),
+        Epoch(message.epoch),
+        message.engine,
+        msgspec.json.decode(message.parameters, type=Parameters),
+        message.validators,
+        message.header_hash,
+    )
+
+
+# ---------------------------------------------------------------- what operators see
+
+
+def status_message(status: NodeStatus) -> admin.GetStatusResponse:
+    return admin.GetStatusResponse(
+        version=status.version,
+        organisation=status.organisation,
+        started_ms=status.started_ms,
+        ledgers=[_ledger_status_message(ledger) for ledger in status.ledgers],
+        log_level=status.log_level,
+        memory_bytes=status.memory_bytes,
+    )
+
+
+def _ledger_status_message(status: LedgerStatus) -> admin.LedgerStatus:
+    fields = msgspec.structs.asdict(status)
+    fields["validators"] = [
+        admin.ValidatorStatus(**msgspec.structs.asdict(validator)) for validator in status.validators
+    ]
+    return admin.LedgerStatus(**fields)
+
+
+def read_status(message: admin.GetStatusResponse) -> NodeStatus:
+    return NodeStatus(
+        message.version,
+        message.organisation,
+        TimeMs(message.started_ms),
+        tuple(_read_ledger_status(ledger) for ledger in message.ledgers),
+        message.log_level,
+        message.memory_bytes,
+    )
+
+
+def _read_ledger_status(message: admin.LedgerStatus) -> LedgerStatus:
+    fields = {name: getattr(message, name) for name in LedgerStatus.__struct_fields__ if name != "validators"}
+    validators = tuple(
+        ValidatorStatus(**{name: getattr(validator, name) for name in ValidatorStatus.__struct_fields__})
+        for validator in message.validators
+    )
+    return LedgerStatus(**fields, validators=validators)
+
+
+def identity_message(record: IdentityFacts) -> admin.Identity:
+    return admin.Identity(
+        id=record.id,
+        organisation=record.organisation,
+        role=record.role,
+        status=record.status,
+        attributes=record.attributes,
+        keys=[admin.IdentityKey(**msgspec.structs.asdict(key)) for key in record.keys],
+    )
+
+
+def read_identity(message: admin.Identity) -> IdentityFacts:
+    keys = tuple(IdentityKey(key.public_key, key.not_after_ms, key.overlap_until_ms) for key in message.keys)
+    return IdentityFacts(message.id, message.organisation, message.role, message.status, dict(message.attributes), keys)
+
+
+def snapshot_message(progress: SnapshotProgress) -> admin.CreateSnapshotResponse:
+    return admin.CreateSnapshotResponse(**msgspec.structs.asdict(progress))
+
+
+def read_snapshot(message: admin.CreateSnapshotResponse) -> SnapshotProgress:
+    return SnapshotProgress(message.chunks_done, message.chunks_total, message.path, Height(message.height))
