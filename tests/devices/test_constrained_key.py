@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledgernode.errors import KeyFileUnsafe
-from ledgernode.identity.constrained import ConstrainedKey
+from devices.constrained_key import ConstrainedKey
 from ledgernode.identity.keys import PrivateKey, verify, verify_digest
 from ledgernode.wire.transaction import Body, Kind, Sequence, encode_body, envelope, parse_transaction
 from ledgernode.wire.types import ChainId, identity_id
@@ -60,7 +60,7 @@ def test_it_needs_no_compiled_cryptography() -> None:
     """The build exists for boards where `cryptography` cannot be installed."""
     code = (
         "import sys; sys.modules['cryptography'] = None\n"
-        "from ledgernode.identity.constrained import ConstrainedKey\n"
+        "from devices.constrained_key import ConstrainedKey\n"
         "print(len(ConstrainedKey.generate().sign(b'x')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
