@@ -73,4 +73,5 @@ CLIENT_RETRIES: Final = 8
 CLIENT_BACKOFF_START_MS: Final = 50
 CLIENT_BACKOFF_LIMIT_MS: Final = 2_000
 CLIENT_STREAM_BATCH: Final = 100  # transactions of one message
+CLIENT_STREAM_AHEAD: Final = 400  # read from the source and not yet sent
 SIGNER_VALIDITY_MS: Final = 120_000  # of a nonce: time enough for every retry

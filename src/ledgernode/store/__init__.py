@@ -1,1 +1,1 @@
-"""What a node keeps on disk."""
+"""What a node keeps: an ordered key-value interface, the chain and its state on it, and snapshots."""

@@ -2,7 +2,7 @@
 
 Two implementations keep one contract (and one test suite): `store.memory` and `store.lmdb`.
 A write is one batch over any tables: it is durable whole, or it did not happen. Readers see the
-last finished write and are never blocked by one.
+last finished write and are never blocked by one. Keys have 1 to `KEY_BYTES` bytes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
+
+KEY_BYTES: Final = 511
+"""What LMDB can hold; the ledger's own `key_bytes` and names stay well below."""
 
 Write = tuple["Table", bytes, bytes | None]
 """(table, key, value), None deletes. Later writes of a batch win over earlier ones of the same key."""
