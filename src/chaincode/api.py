@@ -152,16 +152,16 @@ class Context(Protocol):
         """Items whose composite key begins with this kind and these whole parts, in key order."""
         ...
 
-    def emit(self, name: str, **payload: Any) -> None:
+    def emit(self, name: str, /, **payload: Any) -> None:
         """Publish an event in past tense (`Transferred`); it stands in the receipt."""
         ...
 
-    def call(self, contract: str, function: str, **arguments: Any) -> Any:
+    def call(self, contract: str, function: str, /, **arguments: Any) -> Any:
         """Call another contract in this same transaction. Its failure undoes the whole transaction."""
         ...
 
     # timers
-    def schedule(self, timer: str, due_ms: int, function: str, **arguments: Any) -> None:
+    def schedule(self, timer: str, due_ms: int, function: str, /, **arguments: Any) -> None:
         """Have `function` of this contract called in the first block at or after `due_ms`.
 
         A timer of the same name is replaced. The call's creator is the contract itself.

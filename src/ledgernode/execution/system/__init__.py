@@ -1,0 +1,1 @@
+"""The contracts that govern the ledger itself: identities, governance, chaincode life cycle."""

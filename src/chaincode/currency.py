@@ -1,0 +1,580 @@
+"""Currency: money in minor units, issued by one organisation, held by identities, never made or lost in between.
+
+    account    what an identity has: available, and in escrow. Named by the permanent identity id
+    supply     what was minted less what was burned: the sum of all accounts, after every call
+    escrow     money set aside by its owner for a purpose, until it is released to another or refunded
+    statement  every movement of an account, numbered, with the balances after it
+
+Rules it keeps:
+
+* only the issuer mints and burns: an admin or operator of the organisation that established the currency.
+  What one person mints and burns within a day (UTC, block time) stays within the approval limit; above
+  it a second person of the issuer approves what the first has proposed;
+* money is burned from the issuer's own people's accounts: nobody's money is taken away;
+* an account begins with its first credit, and only for an identity that this ledger knows;
+* an escrow opened directly is released by its owner, to its beneficiary alone, and refunded by the
+  beneficiary; one that a contract opened for the signer is released and refunded by that contract
+  alone; either can be refunded by the owner once its term is over;
+* another contract moves a signer's money through an escrow only, so that every such movement has a
+  purpose and a keeper. Organisations that approve a contract approve that it may do so.
+
+Warning: whoever calls `establish` first is the issuer. Call it in the hour in which the contract is committed.
+
+Roles: admin and operator of the issuer mint, burn, propose and approve; every identity transfers its own;
+the owner, the issuer's people and regulators read an account.
+Events: CurrencyEstablished, Minted, Burned, Transferred, EscrowOpened, EscrowReleased, EscrowRefunded,
+IssueProposed, IssueApproved, IssueWithdrawn.
+"""
+
+from chaincode.api import Context, Contract, Record, Refusal, query, transaction
+
+LARGEST_MINOR = 9_007_199_254_740_991
+PURPOSE_CHARACTERS = 140
+NAME_CHARACTERS = 100
+STATEMENT_ENTRIES = 100
+DAY_MS = 86_400_000
+ISSUING_ROLES = ("admin", "operator")
+MINT = "mint"
+BURN = "burn"
+
+# ---------------------------------------------------------------- records
+
+
+class Book(Record):
+    """The currency itself, under the key `book`."""
+
+    code: str
+    digits: int
+    issuer: str
+    approval_above_minor: int
+    supply_minor: int
+
+
+class Account(Record):
+    """Under `account`, identity."""
+
+    available_minor: int
+    escrow_minor: int
+    entries: int
+
+
+class Entry(Record):
+    """One movement of an account, under `entry`, identity, number; the balances are those after it."""
+
+    number: int
+    kind: str
+    amount_minor: int
+    other: str
+    purpose: str
+    available_minor: int
+    escrow_minor: int
+    time_ms: int
+    transaction_id: str
+
+
+class Escrow(Record):
+    """Under `escrow`, owner, name. `keeper` is the contract that opened it, '' when the owner did."""
+
+    owner: str
+    name: str
+    keeper: str
+    beneficiary: str
+    purpose: str
+    amount_minor: int
+    refundable_from_ms: int
+
+
+class Issue(Record):
+    """A mint or burn that waits for a second person, under `issue`, id of the proposing transaction."""
+
+    kind: str
+    proposer: str
+    account: str
+    amount_minor: int
+    purpose: str
+
+
+class Alone(Record):
+    """What one person minted and burned on a day without a second one, under `alone`, identity."""
+
+    day: int
+    amount_minor: int
+
+
+class Statement(Record):
+    """Entries, newest first; `before` is where the next page begins, 0 at the end."""
+
+    entries: list[Entry]
+    before: int
+
+
+# ---------------------------------------------------------------- refusals
+
+
+class NotEstablished(Refusal):
+    """There is no issuer yet."""
+
+    code = "NOT_ESTABLISHED"
+
+
+class AlreadyEstablished(Refusal):
+    """The currency has its issuer."""
+
+    code = "ALREADY_ESTABLISHED"
+
+
+class NotTheIssuer(Refusal):
+    """Only an admin or operator of the issuer may do this."""
+
+    code = "NOT_THE_ISSUER"
+
+
+class SecondPersonNeeded(Refusal):
+    """The day's amount is above what one person may mint or burn alone."""
+
+    code = "SECOND_PERSON_NEEDED"
+
+
+class SamePerson(Refusal):
+    """The second person must be another one."""
+
+    code = "SAME_PERSON"
+
+
+class IssueUnknown(Refusal):
+    """No such mint or burn waits for approval."""
+
+    code = "ISSUE_UNKNOWN"
+
+
+class AmountOutOfRange(Refusal):
+    """An amount is positive, and neither it nor the supply goes beyond 2^53-1."""
+
+    code = "AMOUNT_OUT_OF_RANGE"
+
+
+class TextOutOfRange(Refusal):
+    """A name or purpose is missing or too long."""
+
+    code = "TEXT_OUT_OF_RANGE"
+
+
+class InsufficientBalance(Refusal):
+    """The account has less available than is asked for."""
+
+    code = "INSUFFICIENT_BALANCE"
+
+
+class TransferToSelf(Refusal):
+    """Sender and recipient are the same account."""
+
+    code = "TRANSFER_TO_SELF"
+
+
+class DirectCallsOnly(Refusal):
+    """This moves the signer's money, so the signer's transaction calls it, not another contract."""
+
+    code = "DIRECT_CALLS_ONLY"
+
+
+class EscrowExists(Refusal):
+    """The owner has an escrow of this name."""
+
+    code = "ESCROW_EXISTS"
+
+
+class EscrowUnknown(Refusal):
+    """The owner has no escrow of this name."""
+
+    code = "ESCROW_UNKNOWN"
+
+
+class EscrowTooSmall(Refusal):
+    """The escrow holds less than is to be released."""
+
+    code = "ESCROW_TOO_SMALL"
+
+
+class NotTheKeeper(Refusal):
+    """Somebody else decides over this escrow."""
+
+    code = "NOT_THE_KEEPER"
+
+
+class NotYourAccount(Refusal):
+    """An account is read by its owner, the issuer's people and regulators."""
+
+    code = "NOT_YOUR_ACCOUNT"
+
+
+# ---------------------------------------------------------------- the contract
+
+
+class Currency(Contract):
+    name = "currency"
+    version = "1.0.0"
+
+    # ------------------------------------------------------------ issuing
+
+    @transaction(roles=("admin",))
+    def establish(self, ctx: Context, code: str, digits: int, approval_above_minor: int) -> Book:
+        """Make the caller's organisation the issuer. Refuses a second time."""
+        require_direct(ctx)
+        if ctx.get("book", Book) is not None:
+            raise AlreadyEstablished("this currency has its issuer")
+        require_text(code, 12, "code")
+        if not 0 <= digits <= 6 or not 0 <= approval_above_minor <= LARGEST_MINOR:
+            raise AmountOutOfRange("a currency has 0 to 6 digits and an approval limit from 0 to 2^53-1")
+        book = Book(
+            code=code,
+            digits=digits,
+            issuer=ctx.creator.organisation,
+            approval_above_minor=approval_above_minor,
+            supply_minor=0,
+        )
+        ctx.put("book", book)
+        ctx.emit("CurrencyEstablished", code=code, issuer=book.issuer, approval_above_minor=approval_above_minor)
+        return book
+
+    @transaction
+    def mint(self, ctx: Context, account: str, amount_minor: int, purpose: str) -> Account:
+        """Make money on an account. Refuses all but the issuer's people, and more than one may alone."""
+        require_alone(ctx, require_issuer(ctx), amount_minor)
+        return minted(ctx, account, amount_minor, purpose)
+
+    @transaction
+    def burn(self, ctx: Context, amount_minor: int, purpose: str) -> Account:
+        """Take money of the caller's own account out of the world; refusals as for `mint`."""
+        require_alone(ctx, require_issuer(ctx), amount_minor)
+        return burned(ctx, ctx.creator.id, amount_minor, purpose)
+
+    @transaction
+    def propose(self, ctx: Context, kind: str, account: str, amount_minor: int, purpose: str) -> str:
+        """Ask a second person of the issuer for a mint, or for a burn of one's own; answers the id to approve."""
+        require_issuer(ctx)
+        require_amount(amount_minor)
+        require_text(purpose, PURPOSE_CHARACTERS, "purpose")
+        if kind not in (MINT, BURN):
+            raise TextOutOfRange(f"one proposes to {MINT} or to {BURN}")
+        if kind == BURN and account != ctx.creator.id:
+            raise NotYourAccount("one proposes to burn from one's own account")
+        issue = Issue(kind=kind, proposer=ctx.creator.id, account=account, amount_minor=amount_minor, purpose=purpose)
+        ctx.put(ctx.key("issue", ctx.transaction_id), issue)
+        ctx.emit(
+            "IssueProposed",
+            issue=ctx.transaction_id,
+            kind=kind,
+            account=account,
+            amount_minor=amount_minor,
+            proposer=issue.proposer,
+        )
+        return ctx.transaction_id
+
+    @transaction
+    def approve(self, ctx: Context, issue: str) -> Account:
+        """Carry out what another person of the issuer proposed. Refuses the proposer."""
+        require_issuer(ctx)
+        found = issue_of(ctx, issue)
+        if found.proposer == ctx.creator.id:
+            raise SamePerson("the second person is another one than the proposer")
+        ctx.delete(ctx.key("issue", issue))
+        ctx.emit("IssueApproved", issue=issue, proposer=found.proposer, approver=ctx.creator.id)
+        if found.kind == MINT:
+            return minted(ctx, found.account, found.amount_minor, found.purpose)
+        return burned(ctx, found.account, found.amount_minor, found.purpose)
+
+    @transaction
+    def withdraw(self, ctx: Context, issue: str) -> None:
+        """Take back what waits for approval; anyone of the issuer's people may."""
+        require_issuer(ctx)
+        issue_of(ctx, issue)
+        ctx.delete(ctx.key("issue", issue))
+        ctx.emit("IssueWithdrawn", issue=issue, withdrawn_by=ctx.creator.id)
+
+    # ------------------------------------------------------------ moving
+
+    @transaction
+    def transfer(self, ctx: Context, to: str, amount_minor: int, purpose: str = "") -> Account:
+        """Pay from the caller's account. Refuses more than is available, and oneself as recipient."""
+        require_direct(ctx)
+        require_amount(amount_minor)
+        sender = ctx.creator.id
+        if to == sender:
+            raise TransferToSelf("sender and recipient are the same account")
+        left = moved(ctx, sender, "sent", -amount_minor, 0, other=to, purpose=purpose)
+        moved(ctx, to, "received", amount_minor, 0, other=sender, purpose=purpose)
+        ctx.emit("Transferred", sender=sender, recipient=to, amount_minor=amount_minor, purpose=purpose)
+        return left
+
+    @transaction
+    def open_escrow(  # noqa: PLR0917  arguments come by name
+        self,
+        ctx: Context,
+        escrow: str,
+        amount_minor: int,
+        purpose: str,
+        beneficiary: str = "",
+        refundable_from_ms: int = 0,
+    ) -> Escrow:
+        """Set the signer's money aside under a name of their own.
+
+        Refuses a name in use, more than is available, and (called directly) an escrow without another
+        identity as beneficiary. A term of 0 never ends.
+        """
+        owner = ctx.creator.id
+        require_amount(amount_minor)
+        require_text(escrow, NAME_CHARACTERS, "escrow's name")
+        require_text(purpose, PURPOSE_CHARACTERS, "purpose")
+        if not ctx.caller and beneficiary in ("", owner):
+            raise NotTheKeeper("an escrow that no contract keeps is for another identity: name the beneficiary")
+        if beneficiary:
+            account_of(ctx, beneficiary)
+        if ctx.get(ctx.key("escrow", owner, escrow), Escrow) is not None:
+            raise EscrowExists(f"there is an escrow {escrow} of this owner already")
+        opened = Escrow(
+            owner=owner,
+            name=escrow,
+            keeper=ctx.caller,
+            beneficiary=beneficiary,
+            purpose=purpose,
+            amount_minor=amount_minor,
+            refundable_from_ms=refundable_from_ms,
+        )
+        moved(ctx, owner, "escrowed", -amount_minor, amount_minor, other=beneficiary, purpose=purpose)
+        ctx.put(ctx.key("escrow", owner, escrow), opened)
+        ctx.emit(
+            "EscrowOpened",
+            owner=owner,
+            escrow=escrow,
+            keeper=opened.keeper,
+            beneficiary=beneficiary,
+            amount_minor=amount_minor,
+            purpose=purpose,
+        )
+        return opened
+
+    @transaction
+    def release_escrow(self, ctx: Context, owner: str, escrow: str, to: str, amount_minor: int) -> Escrow:
+        """Pay from an escrow, all of it or a part; what is left stays there. Refuses all but who keeps it."""
+        held = escrow_of(ctx, owner, escrow)
+        require_amount(amount_minor)
+        if ctx.caller != held.keeper or (not held.keeper and ctx.creator.id != owner):
+            raise NotTheKeeper(f"escrow {escrow} is released by {held.keeper or 'its owner'}")
+        if held.beneficiary and to != held.beneficiary:
+            raise NotTheKeeper(f"escrow {escrow} pays its beneficiary and nobody else")
+        if to == owner:
+            raise TransferToSelf("money goes back to its owner by a refund")
+        if amount_minor > held.amount_minor:
+            raise EscrowTooSmall(f"escrow {escrow} holds {held.amount_minor}, {amount_minor} were to be released")
+        moved(ctx, owner, "released", 0, -amount_minor, other=to, purpose=held.purpose)
+        moved(ctx, to, "received", amount_minor, 0, other=owner, purpose=held.purpose)
+        ctx.emit("EscrowReleased", owner=owner, escrow=escrow, recipient=to, amount_minor=amount_minor)
+        return kept(ctx, held.replace(amount_minor=held.amount_minor - amount_minor))
+
+    @transaction
+    def refund_escrow(self, ctx: Context, owner: str, escrow: str) -> Account:
+        """Give what an escrow holds back to its owner; refuses all but who may, as the rules say."""
+        held = escrow_of(ctx, owner, escrow)
+        kept_by_caller = ctx.caller == held.keeper and (held.keeper != "" or ctx.creator.id == held.beneficiary)
+        term_over = 0 < held.refundable_from_ms <= ctx.time_ms
+        if not kept_by_caller and not (term_over and not ctx.caller and ctx.creator.id == owner):
+            raise NotTheKeeper(f"escrow {escrow} is refunded by {held.keeper or 'its beneficiary'}, or after its term")
+        amount = held.amount_minor
+        back = moved(ctx, owner, "refunded", amount, -amount, other=held.beneficiary, purpose=held.purpose)
+        kept(ctx, held.replace(amount_minor=0))
+        ctx.emit("EscrowRefunded", owner=owner, escrow=escrow, amount_minor=amount)
+        return back
+
+    # ------------------------------------------------------------ reading
+
+    @query
+    def book(self, ctx: Context) -> Book:
+        """The currency, its issuer and its supply."""
+        return book_of(ctx)
+
+    @query
+    def balance(self, ctx: Context, account: str) -> Account:
+        """What an account has."""
+        require_reader(ctx, account)
+        return ctx.get(ctx.key("account", account), Account) or empty_account()
+
+    @query
+    def statement(self, ctx: Context, account: str, before: int = 0, size: int = 20) -> Statement:
+        """Movements of an account, newest first: those numbered below `before` (0: from the newest on)."""
+        require_reader(ctx, account)
+        if not 1 <= size <= STATEMENT_ENTRIES or before < 0:
+            raise AmountOutOfRange(f"a page has 1 to {STATEMENT_ENTRIES} entries and begins at a number of one")
+        found = ctx.get(ctx.key("account", account), Account) or empty_account()
+        newest = min(before - 1, found.entries) if before else found.entries
+        oldest = max(newest - size + 1, 1)
+        numbers = range(newest, oldest - 1, -1)
+        found_entries = [ctx.get(entry_key(ctx, account, number), Entry) for number in numbers]
+        entries = [entry for entry in found_entries if entry is not None]
+        return Statement(entries=entries, before=oldest if oldest > 1 and entries else 0)
+
+    @query
+    def escrow(self, ctx: Context, owner: str, escrow: str) -> Escrow:
+        """One open escrow."""
+        return escrow_of(ctx, owner, escrow)
+
+    @query
+    def escrows(self, ctx: Context, owner: str) -> list[Escrow]:
+        """Every open escrow of an owner, by name."""
+        require_reader(ctx, owner)
+        return [held for key, held in ctx.matching("escrow", owner, type=Escrow)]
+
+    @query
+    def issues(self, ctx: Context) -> dict[str, Issue]:
+        """What waits for a second person, by id."""
+        return {ctx.parts(key)[1]: issue for key, issue in ctx.matching("issue", type=Issue)}
+
+
+# ---------------------------------------------------------------- who may
+
+
+def require_direct(ctx: Context) -> None:
+    """Refuses calls by other contracts, and by timers, which nobody signs."""
+    if ctx.caller or not ctx.creator.id:
+        raise DirectCallsOnly("this is called by a signed transaction, not by a contract or a timer")
+
+
+def require_issuer(ctx: Context) -> Book:
+    """The book, when one of the issuer's people calls directly."""
+    require_direct(ctx)
+    book = book_of(ctx)
+    if ctx.creator.organisation != book.issuer or ctx.creator.role not in ISSUING_ROLES:
+        raise NotTheIssuer(f"only an admin or operator of {book.issuer} issues this currency")
+    return book
+
+
+def require_alone(ctx: Context, book: Book, amount_minor: int) -> None:
+    """Count the amount against what this person may do alone today; refuses what goes beyond."""
+    require_amount(amount_minor)
+    day = ctx.time_ms // DAY_MS
+    key = ctx.key("alone", ctx.creator.id)
+    alone = ctx.get(key, Alone)
+    so_far = alone.amount_minor if alone is not None and alone.day == day else 0
+    if so_far + amount_minor > book.approval_above_minor:
+        raise SecondPersonNeeded(
+            f"{amount_minor} after {so_far} today is above {book.approval_above_minor}: propose it, another approves"
+        )
+    ctx.put(key, Alone(day=day, amount_minor=so_far + amount_minor))
+
+
+def require_reader(ctx: Context, account: str) -> None:
+    """Refuses strangers; contracts, approved by the organisations, may look."""
+    creator = ctx.creator
+    if ctx.caller or creator.id == account or creator.role == "regulator":
+        return
+    if creator.organisation != book_of(ctx).issuer or creator.role not in ISSUING_ROLES:
+        raise NotYourAccount("an account is read by its owner, the issuer's people and regulators")
+
+
+def require_amount(amount_minor: int) -> None:
+    if not 0 < amount_minor <= LARGEST_MINOR:
+        raise AmountOutOfRange(f"an amount is 1 to 2^53-1 minor units, not {amount_minor}")
+
+
+def require_text(text: str, characters: int, what: str) -> None:
+    if not 0 < len(text) <= characters:
+        raise TextOutOfRange(f"the {what} has 1 to {characters} characters")
+
+
+# ---------------------------------------------------------------- the only places where balances change
+
+
+def minted(ctx: Context, account: str, amount_minor: int, purpose: str) -> Account:
+    require_text(purpose, PURPOSE_CHARACTERS, "purpose")
+    book = book_of(ctx)
+    if book.supply_minor + amount_minor > LARGEST_MINOR:
+        raise AmountOutOfRange(f"the supply is {book.supply_minor}: {amount_minor} more go beyond 2^53-1")
+    ctx.put("book", book.replace(supply_minor=book.supply_minor + amount_minor))
+    ctx.emit("Minted", account=account, amount_minor=amount_minor, purpose=purpose)
+    return moved(ctx, account, "minted", amount_minor, 0, other="", purpose=purpose)
+
+
+def burned(ctx: Context, account: str, amount_minor: int, purpose: str) -> Account:
+    require_text(purpose, PURPOSE_CHARACTERS, "purpose")
+    book = book_of(ctx)
+    ctx.put("book", book.replace(supply_minor=book.supply_minor - amount_minor))
+    ctx.emit("Burned", account=account, amount_minor=amount_minor, purpose=purpose)
+    return moved(ctx, account, "burned", -amount_minor, 0, other="", purpose=purpose)
+
+
+def moved(ctx: Context, account: str, kind: str, available: int, escrow: int, *, other: str, purpose: str) -> Account:
+    """Change an account by these two amounts and note it in its statement; refuses to go below zero."""
+    if len(purpose) > PURPOSE_CHARACTERS:
+        raise TextOutOfRange(f"a purpose has at most {PURPOSE_CHARACTERS} characters")
+    before = account_of(ctx, account)
+    if before.available_minor + available < 0:
+        raise InsufficientBalance(f"{before.available_minor} is available, {-available} is needed")
+    after = Account(
+        available_minor=before.available_minor + available,
+        escrow_minor=before.escrow_minor + escrow,
+        entries=before.entries + 1,
+    )
+    entry = Entry(
+        number=after.entries,
+        kind=kind,
+        amount_minor=available or escrow,
+        other=other,
+        purpose=purpose,
+        available_minor=after.available_minor,
+        escrow_minor=after.escrow_minor,
+        time_ms=ctx.time_ms,
+        transaction_id=ctx.transaction_id,
+    )
+    ctx.put(ctx.key("account", account), after)
+    ctx.put(entry_key(ctx, account, entry.number), entry)
+    return after
+
+
+def kept(ctx: Context, escrow: Escrow) -> Escrow:
+    """Keep what an escrow still holds; an empty one is gone."""
+    key = ctx.key("escrow", escrow.owner, escrow.name)
+    if escrow.amount_minor:
+        ctx.put(key, escrow)
+    else:
+        ctx.delete(key)
+    return escrow
+
+
+# ---------------------------------------------------------------- finding
+
+
+def book_of(ctx: Context) -> Book:
+    book = ctx.get("book", Book)
+    if book is None:
+        raise NotEstablished("no organisation has established this currency yet")
+    return book
+
+
+def account_of(ctx: Context, account: str) -> Account:
+    """An account; one that does not exist yet belongs to an identity that the ledger knows."""
+    found = ctx.get(ctx.key("account", account), Account)
+    if found is None:
+        ctx.call("identity", "describe", identity=account)
+        return empty_account()
+    return found
+
+
+def empty_account() -> Account:
+    return Account(available_minor=0, escrow_minor=0, entries=0)
+
+
+def entry_key(ctx: Context, account: str, number: int) -> str:
+    return ctx.key("entry", account, str(number))
+
+
+def issue_of(ctx: Context, issue: str) -> Issue:
+    found = ctx.get(ctx.key("issue", issue), Issue)
+    if found is None:
+        raise IssueUnknown("no mint or burn of this id waits for approval")
+    return found
+
+
+def escrow_of(ctx: Context, owner: str, escrow: str) -> Escrow:
+    found = ctx.get(ctx.key("escrow", owner, escrow), Escrow)
+    if found is None:
+        raise EscrowUnknown(f"this owner has no escrow {escrow}")
+    return found

@@ -1,0 +1,106 @@
+"""The static check at install: everything the contract language does not have is refused, with line and reason.
+
+It keeps contracts deterministic and inside what the rewriting can meter. Rule names are stable. It is no
+security boundary: the organisations that approve a package read it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from ledgernode.errors import ChaincodeRefused
+from ledgernode.execution.sandbox import source
+from ledgernode.execution.sandbox.package import Package
+from ledgernode.execution.sandbox.rules import Names, Rules
+
+MESSAGE_FINDINGS: Final = 20
+"""How many findings the refusal's own text lists; all of them are in its facts."""
+
+
+class Finding(msgspec.Struct, frozen=True, order=True):
+    """One place that breaks a rule."""
+
+    file: str
+    line: int
+    rule: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: [{self.rule}] {self.reason}"
+
+
+def check(package: Package) -> tuple[Finding, ...]:
+    """Every finding, in order of file and line; none for a package that may be installed."""
+    found: list[Finding] = []
+    trees: dict[str, ast.Module] = {}
+    for file in sorted(package.files):
+        try:
+            trees[file] = source.parse(file, package.files[file])
+        except source.Unreadable as error:
+            found.append(_unreadable(error))
+    if found:
+        return tuple(found)
+    found += _identity_findings(package, trees[package.entry])
+    found += _cycle_findings(trees)
+    names = Names(trees)
+    for file, tree in trees.items():
+        rules = Rules(file, tree, names)
+        found += [Finding(file, line, rule, reason) for line, rule, reason in rules.findings()]
+    return tuple(sorted(set(found)))
+
+
+def require_deterministic(package: Package) -> None:
+    """Refuses (ChaincodeRefused) a package with findings, listing them."""
+    found = check(package)
+    if found:
+        listed = "\n".join(str(finding) for finding in found[:MESSAGE_FINDINGS])
+        more = len(found) - MESSAGE_FINDINGS
+        tail = f"\n… and {more} more" if more > 0 else ""
+        raise ChaincodeRefused(listed + tail, findings=found)
+
+
+def load_order(trees: Mapping[str, ast.Module]) -> list[str]:
+    """Files, each after those it imports. Refuses (ChaincodeRefused) imports in a circle."""
+    done: list[str] = []
+    rest = {file: _siblings(tree, trees) for file, tree in trees.items()}
+    while rest:
+        ready = sorted(file for file, needs in rest.items() if needs <= set(done))
+        if not ready:
+            raise ChaincodeRefused(f"{', '.join(sorted(rest))} import each other in a circle")
+        done += ready
+        for file in ready:
+            del rest[file]
+    return done
+
+
+def _siblings(tree: ast.Module, trees: Mapping[str, ast.Module]) -> set[str]:
+    files = (source.sibling_file(module) for module in source.imported_modules(tree))
+    return {file for file in files if file is not None and file in trees}
+
+
+def _unreadable(error: source.Unreadable) -> Finding:
+    facts = error.facts
+    return Finding(str(facts["file"]), int(str(facts["line"])), "syntax", str(facts["reason"]))
+
+
+def _identity_findings(package: Package, entry: ast.Module) -> list[Finding]:
+    try:
+        declared = source.declared_contract(entry)
+    except ChaincodeRefused as error:
+        return [Finding(package.entry, 1, "contract", error.message)]
+    if (declared.name, declared.version) == (package.name, package.version):
+        return []
+    reason = "name and version of the package are not those of its contract: package it again"
+    return [Finding(package.entry, declared.line, "contract", reason)]
+
+
+def _cycle_findings(trees: Mapping[str, ast.Module]) -> list[Finding]:
+    try:
+        load_order(trees)
+    except ChaincodeRefused as error:
+        return [Finding(min(trees), 1, "import", error.message)]
+    return []

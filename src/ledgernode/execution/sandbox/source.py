@@ -1,0 +1,127 @@
+"""Reading a contract's source as a syntax tree, without running any of it.
+
+A tree deeper than `TREE_DEPTH` is refused before anything walks it, so that no node's own stack decides
+what is accepted.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+from types import CodeType
+from typing import Final
+
+import msgspec
+
+from ledgernode.errors import ChaincodeRefused
+
+TREE_DEPTH: Final = 80
+API: Final = "chaincode.api"
+TYPING_MODULES: Final = ("typing", "collections.abc")
+RESERVED_FILES: Final = frozenset({"api.py", "typing.py", "collections.py"})
+"""Names that mean the host's modules in an import, so no file of a package may have them."""
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """What the one contract class of an entry file says of itself."""
+
+    name: str
+    version: str
+    class_name: str
+    line: int
+
+
+class Unreadable(ChaincodeRefused):
+    """The file is not Python of this version, or is nested too deep; its facts are file, line and reason."""
+
+
+def parse(file: str, text: str) -> ast.Module:
+    """The syntax tree of a source. Refuses (Unreadable) what is not Python, or is nested too deep."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text, filename=file, feature_version=(3, 11))
+    except SyntaxError as error:
+        raise unreadable(file, error.lineno or 1, "this is not Python 3.11") from error
+    except (RecursionError, MemoryError, ValueError) as error:
+        raise unreadable(file, 1, "the source is nested too deep to be read") from error
+    _check_depth(file, tree)
+    return tree
+
+
+def parse_expression(file: str, text: str) -> ast.expr:
+    """The tree of an annotation that is written as text."""
+    tree = parse(file, f"({text}\n)")
+    if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        raise unreadable(file, 1, "this annotation is no type")
+    return tree.body[0].value
+
+
+def compile_tree(file: str, tree: ast.Module) -> CodeType:
+    """Code that does not depend on the flags the host's interpreter was started with."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return compile(tree, file, "exec", dont_inherit=True, optimize=0)
+
+
+def unreadable(file: str, line: int, reason: str) -> Unreadable:
+    return Unreadable(f"{file}:{line}: {reason}", file=file, line=line, reason=reason)
+
+
+def imports(tree: ast.Module) -> Iterator[ast.ImportFrom]:
+    """The `from … import …` statements at the top of a module."""
+    return (node for node in tree.body if isinstance(node, ast.ImportFrom))
+
+
+def imported_modules(tree: ast.Module) -> list[str]:
+    return [module_of(node) for node in imports(tree)]
+
+
+def module_of(node: ast.ImportFrom) -> str:
+    """The module's name; `from .units import …` is `units`, a longer way up is none of ours."""
+    return "" if node.level > 1 else node.module or ""
+
+
+def sibling_file(module: str) -> str | None:
+    """The file beside the contract that a module name means: `units` and `chaincode.units` are units.py."""
+    if module in ("", "__future__", API, *TYPING_MODULES):
+        return None
+    parts = module.split(".")
+    return f"{parts[-1]}.py" if len(parts) <= 2 else None
+
+
+def declared_contract(tree: ast.Module) -> Declared:
+    """Name and version of the entry file's contract. Refuses (ChaincodeRefused) none, two, or one without them."""
+    found = [node for node in tree.body if isinstance(node, ast.ClassDef) and "Contract" in base_names(node)]
+    if len(found) != 1:
+        raise ChaincodeRefused(f"the contract's file holds one class that derives from Contract, not {len(found)}")
+    texts = dict(_constant_texts(found[0]))
+    if not texts.get("name") or not texts.get("version"):
+        raise ChaincodeRefused('the contract says who it is: name = "…" and version = "…", as plain texts')
+    return Declared(texts["name"], texts["version"], found[0].name, found[0].lineno)
+
+
+def base_names(node: ast.ClassDef) -> list[str]:
+    return [base.id for base in node.bases if isinstance(base, ast.Name)]
+
+
+def _constant_texts(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    for statement in node.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(text)))
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text)))
+            ):
+                yield name, text
+
+
+def _check_depth(file: str, tree: ast.Module) -> None:
+    level: list[ast.AST] = [tree]
+    for _ in range(TREE_DEPTH):
+        below = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not below:
+            return
+        level = below
+    line = min((node.lineno for node in level if isinstance(node, (ast.stmt, ast.expr))), default=1)
+    raise unreadable(file, line, f"the source is nested deeper than {TREE_DEPTH} levels: give the parts names")

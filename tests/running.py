@@ -1,0 +1,184 @@
+"""Networks on this machine for tests: founded in a folder, with nodes that are real processes."""
+
+from __future__ import annotations
+
+import base64
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+import msgspec
+
+from ledgernode.client import Ledger, LedgerClient, Node, Signed, Signer
+from ledgernode.execution.sandbox.package import pack, package_hash
+from ledgernode.identity.founding import found_network, organisation_directory
+from ledgernode.identity.home import data_directory
+from ledgernode.identity.identity_files import load_identity
+from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.organisation import identity_directory, new_identity
+from ledgernode.identity.records import Role
+from ledgernode.identity.tls import channel_credentials, load_tls, write_roots
+from ledgernode.wire.genesis import chain_id
+from ledgernode.wire.parameters import Parameters
+
+LEDGER = "test"
+NOTEBOOK = Path(__file__).parent / "integration" / "contracts" / "notebook.py"
+START_SECONDS = 20
+_LOCAL = "127.0.0.1:0"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Person:
+    """Someone with an identity's folder."""
+
+    def __init__(self, directory: Path, chain: bytes) -> None:
+        self.directory = directory
+        self.key: PrivateKey = load_identity(directory)[0]
+        self.certificate: str = load_identity(directory)[1]
+        self.signer = Signer(self.key, chain_id=chain)  # type: ignore[arg-type]
+
+    @property
+    def credentials(self) -> grpc.ChannelCredentials:
+        return channel_credentials(load_tls(self.directory))
+
+
+class SoloNetwork:
+    """Two organisations, one validator, in a folder."""
+
+    def __init__(self, directory: Path, parameters: Parameters | None = None) -> None:
+        self.directory = directory
+        self._strangers = 0
+        found_network(
+            directory,
+            organisations=("north", "south"),
+            ledger=LEDGER,
+            engine="solo",
+            base_port=1,
+            parameters=parameters or Parameters(),
+            now_ms=now_ms(),
+        )
+        self.genesis_bytes = (directory / "genesis.json").read_bytes()
+        self.chain_id = chain_id(self.genesis_bytes)
+        self.home = directory / "nodes" / "north-1"
+        self.data = data_directory(self.home, LEDGER)
+        self.admins = [self.person(name, "admin") for name in ("north", "south")]
+        self.admin = self.admins[0]
+
+    def person(self, organisation: str, name: str) -> Person:
+        return Person(identity_directory(organisation_directory(self.directory, organisation), name), self.chain_id)
+
+    def newcomer(self, organisation: str, name: str, role: Role) -> Person:
+        """Someone with certificates who is not registered on the ledger."""
+        home = organisation_directory(self.directory, organisation)
+        new_identity(home, name, role, now_ms=now_ms())
+        write_roots(identity_directory(home, name), load_tls(self.admin.directory).roots)
+        return self.person(organisation, name)
+
+    def newcomer_unregistered(self) -> Person:
+        """Someone nobody has registered, with a folder of its own each time."""
+        self._strangers += 1
+        return self.newcomer("north", f"stranger-{self._strangers}", Role.CUSTOMER)
+
+
+class NodeProcess:
+    """One node of a network as a process of its own; a context that kills it at the end."""
+
+    def __init__(self, network: SoloNetwork) -> None:
+        self.network = network
+        self.log = network.directory / "node.log"
+        self.start()
+
+    def start(self, *, file_limit_bytes: int | None = None) -> None:
+        """Start it, and return when it serves. Its port is kept over a restart.
+
+        With a limit no file of it grows beyond: a disk that becomes full.
+        """
+        listen = f"127.0.0.1:{self.port}" if hasattr(self, "port") else _LOCAL
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ledgernode.services.process", str(self.network.home), listen],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                preexec_fn=None if file_limit_bytes is None else partial(_limit_files, file_limit_bytes),
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, f"the node did not start: {self.log.read_text()[-2_000:]}"
+        self.port: int = msgspec.json.decode(line)["port"]
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        self.process.kill()
+        self._wait()
+
+    def terminate(self) -> int:
+        """SIGTERM: drain, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self._wait()
+
+    def _wait(self) -> int:
+        code = self.process.wait(START_SECONDS)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.terminate()
+
+    # ------------------------------------------------------------ talking to it
+
+    def client(self, person: Person | None = None, **options: Any) -> LedgerClient:
+        return LedgerClient([self.endpoint], LEDGER, (person or self.network.admin).credentials, **options)
+
+    def ledger(self, person: Person | None = None, **options: Any) -> Ledger:
+        return Ledger([self.endpoint], LEDGER, (person or self.network.admin).credentials, **options)
+
+    def operator(self, person: Person | None = None) -> Node:
+        return Node([self.endpoint], (person or self.network.admin).credentials)
+
+
+def _limit_files(limit_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+
+
+def deploy(ledger: Ledger, network: SoloNetwork, contract: Path = NOTEBOOK) -> str:
+    """Install, approve by every organisation, commit; the package's hash."""
+    raw = pack(contract)
+    name, found = contract.stem, package_hash(raw)
+    text = base64.b64encode(raw).decode()
+    ledger.submit("lifecycle", "install", {"package": text}, signer=network.admin.signer)
+    for admin in network.admins:
+        ledger.submit("lifecycle", "approve", {"name": name, "package_hash": found}, signer=admin.signer)
+    ledger.submit("lifecycle", "commit", {"name": name, "package_hash": found}, signer=network.admin.signer)
+    return found
+
+
+def register(ledger: Ledger, network: SoloNetwork, person: Person) -> Person:
+    """Register someone of the first organisation."""
+    ledger.submit("identity", "register", {"certificate": person.certificate}, signer=network.admin.signer)
+    return person
+
+
+def notes(signer: Signer, keys: Iterable[str], *, text: str = "x" * 100, budget: int = 5_000) -> list[Signed]:
+    return [signer.transaction("notebook", "put", {"key": key, "text": text}, budget=budget) for key in keys]
