@@ -506,13 +506,13 @@ class StateDiverged(Broken):
 
 
 def leaves() -> list[type[LedgerError]]:
-    """Every error class: the root, the kinds, then the leaves kind by kind in the order of this file."""
+    """Every error class of this file: the root, the kinds, then the leaves kind by kind in their order."""
     found: list[type[LedgerError]] = []
     waiting: list[type[LedgerError]] = [LedgerError]
     while waiting:
         error = waiting.pop(0)
         found.append(error)
-        waiting.extend(error.__subclasses__())
+        waiting.extend(below for below in error.__subclasses__() if below.__module__ == __name__)
     return found
 
 

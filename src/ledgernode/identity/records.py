@@ -2,6 +2,9 @@
 
 The system contracts (`execution.system`) write these records; the executor reads them before each
 transaction. They are state like any other: committed, snapshotted and proven with the rest.
+
+Identities, keys and organisations are under `identity`; parameters, policy, engine and validators under
+`governance`; packages and what is committed under `lifecycle`.
 """
 
 from __future__ import annotations
