@@ -1,0 +1,5 @@
+"""``python -m ledgernode.cli``."""
+
+from ledgernode.cli.root import main
+
+main()

@@ -1,0 +1,269 @@
+"""Who is known to the ledger, and by which keys: registration, suspension, revocation, rotation.
+
+Every change is a transaction of the contract `identity` and takes effect with the next block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from ledgernode.cli import enrolment
+from ledgernode.cli.ask import Speaker
+from ledgernode.cli.clock import now_ms
+from ledgernode.cli.connection import ID_FILE, Connection, network_options, recorded_identity
+from ledgernode.cli.output import as_text, decoded, done, facts, json_option, moment, progress, short, show, table
+from ledgernode.errors import UnknownIdentity
+
+_CONTRACT: Final = "identity"
+_AT_ONCE: Final = 32  # certificates in one transaction: well within the default budget and size
+_ID: Final = re.compile(r"[0-9a-f]{64}")
+
+_reason = click.option("--reason", required=True, help="Why; it is kept on the ledger.")
+
+
+@click.group()
+def identity() -> None:
+    """Keys, certificates, registration, rotation and revocation."""
+
+
+for _command in (enrolment.new, enrolment.csr, enrolment.sign, enrolment.accept, enrolment.enroll):
+    identity.add_command(_command)
+
+
+@identity.command()
+@click.argument("certificates", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True, metavar="PATH…")
+@network_options
+@json_option
+def register(certificates: tuple[Path, ...], at: Connection, as_json: bool) -> None:
+    """Register identities of your organisation, by certificate file or identity folder, as its admin.
+
+    Those that are registered already are left as they are.
+
+    \b
+    ledgernode identity register customer-1-certificate.pem --as north/admin
+    ledgernode identity register organisations/north/identities/*
+    """
+    from ledgernode.identity.authority import read_pem_file
+
+    files = [path / "certificate.pem" if path.is_dir() else path for path in certificates]
+    ids = register_all(at, [read_pem_file(file) for file in files])
+    told = [{"certificate": str(file), "id": identity} for file, identity in zip(files, ids, strict=True)]
+    done("\n✓ ".join(f"{one['id']}  {one['certificate']}" for one in told), as_json, {"registered": told})
+
+
+@identity.command("list")
+@click.option("--organisation", help="Of this organisation only.")
+@network_options
+@json_option
+def list_identities(organisation: str | None, at: Connection, as_json: bool) -> None:
+    """List the identities that are registered.
+
+    \b
+    ledgernode identity list --organisation north
+    """
+    with Speaker(at) as speaker:
+        names = [organisation] if organisation else [one["name"] for one in speaker.ask(_CONTRACT, "organisations")]
+        found = [record for name in names for record in speaker.pages(_CONTRACT, "list", organisation=name)]
+    rows = (
+        (
+            short(record["id"]),
+            record["organisation"],
+            record["role"],
+            record["status"],
+            moment(record["keys"][0]["not_after_ms"]),
+            as_text(record["attributes"]) if record["attributes"] else "",
+        )
+        for record in found
+    )
+    columns = ("id", "organisation", "role", "status", "certificate ends (UTC)", "attributes")
+    show({"identities": found}, as_json, table(columns, rows))
+
+
+@identity.command("show")
+@click.argument("named", metavar="ID|ORG/NAME")
+@network_options
+@json_option
+def show_identity(named: str, at: Connection, as_json: bool) -> None:
+    """Show one identity with its keys, by id or by its folder's name in the network.
+
+    \b
+    ledgernode identity show north/customer-1
+    """
+    with Speaker(at) as speaker:
+        found: dict[str, Any] = speaker.ask(_CONTRACT, "describe", identity=id_of(at, named))
+    keys = (
+        (
+            short(key["public_key"][2:]),
+            moment(key["not_after_ms"]),
+            f"until {moment(key['overlap_until_ms'])}" if key["overlap_until_ms"] else "current",
+        )
+        for key in found["keys"]
+    )
+    show(
+        found,
+        as_json,
+        facts(
+            (
+                ("identity", found["id"]),
+                ("organisation", found["organisation"]),
+                ("role", found["role"]),
+                ("status", found["status"]),
+                *((f"  {name}", value) for name, value in found["attributes"].items()),
+            )
+        ),
+        "",
+        table(("key", "certificate ends (UTC)", "speaks"), keys),
+    )
+
+
+@identity.command()
+@click.argument("named", metavar="ID|ORG/NAME")
+@_reason
+@network_options
+@json_option
+def suspend(named: str, reason: str, at: Connection, as_json: bool) -> None:
+    """Refuse an identity's signature until it is resumed.
+
+    \b
+    ledgernode identity suspend north/M-1 --reason "meter reported stolen"
+    """
+    _change("suspend", named, reason, at, as_json)
+
+
+@identity.command()
+@click.argument("named", metavar="ID|ORG/NAME")
+@_reason
+@network_options
+@json_option
+def resume(named: str, reason: str, at: Connection, as_json: bool) -> None:
+    """End a suspension.
+
+    \b
+    ledgernode identity resume north/M-1 --reason "meter found"
+    """
+    _change("resume", named, reason, at, as_json)
+
+
+@identity.command()
+@click.argument("named", metavar="ID|ORG/NAME")
+@_reason
+@click.confirmation_option(prompt="Revoking ends this identity for ever. Go on?")
+@network_options
+@json_option
+def revoke(named: str, reason: str, at: Connection, as_json: bool) -> None:
+    """End an identity for ever. Asks first, unless --yes is given.
+
+    \b
+    ledgernode identity revoke north/M-1 --reason "meter scrapped" --yes
+    """
+    _change("revoke", named, reason, at, as_json)
+
+
+@identity.command()
+@click.option("--org", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Sign the new key here.")
+@network_options
+@json_option
+def rotate(org: Path | None, at: Connection, as_json: bool) -> None:
+    """Give the identity of --as (or --identity) a new key; the old one speaks for a while yet, then never again.
+
+    Makes the next key and its request if there is none. Where the organisation's issuing authority is not
+    at hand, have the request signed, `identity accept` the certificate, and run this again.
+
+    \b
+    ledgernode identity rotate --as north/customer-1
+    ledgernode identity rotate --identity ./customer-1 --network ./network
+    """
+    from ledgernode.cli.rotation import prepare, proof_of
+    from ledgernode.identity.certificates import read_certificate
+    from ledgernode.identity.identity_files import finish_rotation
+
+    folder = at.identity_directory
+    certificate = prepare(folder, org or (None if at.identity_option else at.organisation_directory), now_ms())
+    if certificate is None:
+        request = folder / "next-request.pem"
+        done(
+            f"have signed: {request}\n  then `identity accept {folder} CERTIFICATE`, and run this again",
+            as_json,
+            {"rotated": False, "request": str(request)},
+        )
+        return
+    key = read_certificate(certificate).public_key.hex()
+    with Speaker(at) as speaker:
+        permanent = speaker.signer.identity
+        if speaker.ask(_CONTRACT, "owner_of", public_key=key) != permanent.hex():  # else: cut short the last time
+            speaker.submit(_CONTRACT, "rotate", certificate=certificate, proof=proof_of(folder, permanent).hex())
+    (folder / ID_FILE).write_text(f"{permanent.hex()}\n")
+    finish_rotation(folder)
+    done(
+        f"{short(permanent.hex())} has a new key in {folder}; the old one is kept as old-key.pem",
+        as_json,
+        {"rotated": True, "id": permanent.hex()},
+    )
+
+
+@identity.command()
+@click.argument("named", metavar="ID|ORG/NAME")
+@click.argument("certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_reason
+@network_options
+@json_option
+def rekey(named: str, certificate: Path, reason: str, at: Connection, as_json: bool) -> None:
+    """Replace the lost or stolen key of an identity by the one of a new certificate; old keys die at once.
+
+    \b
+    ledgernode identity rekey north/customer-1 customer-1-new-certificate.pem --reason "telephone lost"
+    """
+    from ledgernode.identity.authority import read_pem_file
+
+    permanent, chain = id_of(at, named), read_pem_file(certificate)
+    with Speaker(at) as speaker:
+        outcome = speaker.submit(_CONTRACT, "rekey", identity=permanent, certificate=chain, reason=reason)
+    document = {"id": permanent, "height": outcome.height}
+    done(f"{short(permanent)} has the key of {certificate}; its earlier keys are dead", as_json, document)
+
+
+def register_all(at: Connection, chains: Sequence[str]) -> list[str]:
+    """Register certificate chains in transactions of a bounded size; their ids, also of those known before."""
+    from ledgernode.identity.certificates import read_certificate
+
+    keys = [read_certificate(chain).public_key.hex() for chain in chains]
+    with Speaker(at) as speaker:
+        ids: dict[str, str] = {key: speaker.ask(_CONTRACT, "owner_of", public_key=key) for key in keys}
+        waiting = [(key, chain) for key, chain in zip(keys, chains, strict=True) if not ids[key]]
+        with progress("registering", shown=len(waiting) > _AT_ONCE) as report:
+            for start in range(0, len(waiting), _AT_ONCE):
+                part = waiting[start : start + _AT_ONCE]
+                outcome = speaker.submit(_CONTRACT, "register_many", certificates=[chain for _, chain in part])
+                ids.update(zip((key for key, _ in part), decoded(outcome.result), strict=True))
+                report(start + len(part), len(waiting))
+    return [ids[key] for key in keys]
+
+
+def id_of(at: Connection, named: str) -> str:
+    """The permanent id behind an id or ORG/NAME; refuses what is neither, and a name without a folder."""
+    from ledgernode.identity.authority import read_pem_file
+    from ledgernode.identity.certificates import read_certificate
+    from ledgernode.wire.types import identity_id
+
+    if _ID.fullmatch(named):
+        return named
+    organisation, slash, name = named.partition("/")
+    if not slash:
+        raise UnknownIdentity(f"an identity is named by 64 hex digits or ORGANISATION/NAME, not {named!r}")
+    folder = at.speaking_as(organisation, name).identity_directory
+    permanent = recorded_identity(folder)
+    return (permanent or identity_id(read_certificate(read_pem_file(folder / "certificate.pem")).public_key)).hex()
+
+
+def _change(function: str, named: str, reason: str, at: Connection, as_json: bool) -> None:
+    permanent = id_of(at, named)
+    with Speaker(at) as speaker:
+        outcome = speaker.submit(_CONTRACT, function, identity=permanent, reason=reason)
+        status = speaker.ask(_CONTRACT, "describe", identity=permanent)["status"]
+    document = {"id": permanent, "status": status, "height": outcome.height}
+    done(f"{short(permanent)} is {status} from block {outcome.height + 1} on", as_json, document)

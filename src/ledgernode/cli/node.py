@@ -1,0 +1,139 @@
+"""A node: made, joined to a ledger, run, looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from ledgernode.cli.connection import Connection, network_options
+from ledgernode.cli.documents import status_document
+from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
+
+_HOME: Final = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+@click.group()
+def node() -> None:
+    """Run a node, look at its status."""
+
+
+@node.command()
+@click.argument("home", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--organisation", required=True, help="The organisation it belongs to.")
+@click.option("--name", default="validator-1", show_default=True, help="Its name in the organisation.")
+@click.option("--listen", required=True, metavar="HOST:PORT", help="Where it will serve.")
+@json_option
+def new(home: Path, organisation: str, name: str, listen: str, as_json: bool) -> None:
+    """Make a node's HOME with its two keys. Only the requests for their certificates leave it.
+
+    \b
+    ledgernode node new ./north-node --organisation north --listen 0.0.0.0:7051
+    """
+    from ledgernode.identity.home import NodeConfig, request_node, tls_directory, validator_directory
+
+    request_node(home, organisation=organisation, name=name)
+    NodeConfig(organisation, name, listen, ()).write(home)
+    requests = [str(folder / "request.pem") for folder in (validator_directory(home), tls_directory(home))]
+    done(f"node in {home}\n  have signed: {', '.join(requests)}", as_json, {"home": str(home), "requests": requests})
+
+
+@node.command()
+@click.argument("home", type=_HOME)
+@click.argument("genesis", type=_FILE)
+@click.option("--acceptance", "acceptances", type=_FILE, multiple=True, help="A founder's acceptance; one for each.")
+@json_option
+def join(home: Path, genesis: Path, acceptances: tuple[Path, ...], as_json: bool) -> None:
+    """Give a node a ledger to serve: the GENESIS that every founder has accepted.
+
+    \b
+    ledgernode node join ./north-node genesis.json --acceptance north.acceptance.json --acceptance south.acceptance.json
+    """
+    from ledgernode.cli.joining import join_ledger
+
+    name = join_ledger(home, genesis.read_bytes(), [path.read_bytes() for path in acceptances])
+    done(f"{home} serves ledger {name}: ledgernode node run {home}", as_json, {"home": str(home), "ledger": name})
+
+
+@node.command()
+@click.argument("home", type=_HOME)
+@click.option("--log-level", type=click.Choice(LEVELS), help="Log from this level on (default: as node.json says).")
+@click.option("--log-json", is_flag=True, help="Log JSON lines instead of text.")
+def run(home: Path, log_level: str | None, log_json: bool) -> None:
+    """Run the node of HOME until it is told to stop (Ctrl-C or SIGTERM; it finishes what it has begun).
+
+    \b
+    ledgernode node run ./ledgernode-network/nodes/north-1
+    """
+    from ledgernode.services.process import run_node
+
+    run_node(home, log_level=log_level, log_json=log_json, ready=_say)
+
+
+@node.command()
+@network_options
+@json_option
+def status(at: Connection, as_json: bool) -> None:
+    """Show how the nodes of your organisation stand: ledgers, heights, waiting work, warnings.
+
+    \b
+    ledgernode node status
+    ledgernode node status --as south/admin --endpoint south.example:7051 --json
+    """
+    found = []
+    for endpoint in at.own_endpoints or at.endpoints:
+        with at.open_node(endpoint) as connected:
+            found.append({"endpoint": endpoint, **status_document(connected.status())})
+    show({"nodes": found}, as_json, *(part for one in found for part in _parts(one)))
+
+
+def _parts(node: dict[str, Any]) -> list[Any]:
+    parts: list[Any] = [
+        facts(
+            (
+                ("node", f"{node['endpoint']} of {node['organisation']}, version {node['version']}"),
+                ("since", f"{moment(node['started_ms'])} UTC"),
+                ("memory", size(node["memory_bytes"])),
+                ("log level", node["log_level"]),
+            )
+        ),
+        "",
+        table(
+            ("ledger", "engine", "height", "certified", "time (UTC)", "waiting", "committed", "on disk", "state"),
+            (
+                (
+                    ledger["ledger"],
+                    ledger["engine"],
+                    ledger["height"],
+                    ledger["certified_height"],
+                    moment(ledger["time_ms"]),
+                    ledger["mempool_transactions"],
+                    ledger["committed_transactions"],
+                    size(ledger["database_bytes"]),
+                    f"HALTED: {ledger['halt_reason']}" if ledger["halted"] else "running",
+                )
+                for ledger in node["ledgers"]
+            ),
+            numbers=("height", "certified", "waiting", "committed", "on disk"),
+        ),
+    ]
+    for ledger in node["ledgers"]:
+        rows = (
+            (
+                ledger["ledger"],
+                one["organisation"],
+                short(one["identity"]),
+                one["endpoint"],
+                "this node" if one["self"] else "",
+            )
+            for one in ledger["validators"]
+        )
+        parts += ["", table(("ledger", "validator of", "identity", "endpoint", ""), rows)]
+    return parts
+
+
+def _say(serving: Any) -> None:
+    click.echo(f"serving {', '.join(serving.ledgers) or 'no ledger yet'} on {serving.host}:{serving.port}")

@@ -1,0 +1,158 @@
+"""Looking after a node: status, log level, snapshot and restore, verify, audit, following events."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledgernode.cli.local_node import LocalNode
+from ledgernode.errors import NodeUnreachable
+from tests.cli.command_line import RunningNetwork, command, done
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork]:
+    """A network of its own, because these tests stop its node."""
+    running = RunningNetwork(tmp_path_factory.mktemp("operating") / "network")
+    folder = running.directory.parent
+    done("chaincode", "new", "notes", "--into", folder)
+    running.done("chaincode", "deploy", folder / "notes.py")
+    yield running
+    running.stop()
+
+
+def test_status_tells_what_an_operator_looks_at_first(own: RunningNetwork) -> None:
+    """Each node of the organisation with its ledgers, heights and validators."""
+    (node,) = own.read("node", "status")["nodes"]
+    (ledger,) = node["ledgers"]
+    assert (node["organisation"], ledger["ledger"], ledger["engine"], ledger["halted"]) == (
+        "north",
+        "market",
+        "solo",
+        False,
+    )
+    assert ledger["height"] == own.read("block", "list")["height"] == ledger["certified_height"]
+    assert len(ledger["chain_id"]) == 64
+    shown = own.done("node", "status").out
+    assert "running" in shown
+    assert "this node" in shown
+
+
+def test_log_level_is_changed_while_it_runs(own: RunningNetwork) -> None:
+    """The change holds at once, without a restart."""
+    assert own.read("log-level", "warning")["nodes"][0]["log_level"] == "warning"
+    assert own.read("log-level")["nodes"][0]["log_level"] == "warning"
+    own.done("log-level", "info")
+
+
+def test_running_nodes_database_is_left_alone(own: RunningNetwork) -> None:
+    """Verify beside a running node is refused: one process at a time."""
+    ended = command("verify", own.home, "--json")
+    assert (ended.code, ended.error["code"]) == (6, "DATABASE_IN_USE")
+
+
+def test_followed_events_arrive_as_lines(own: RunningNetwork) -> None:
+    """`events --follow --json` prints one document a line, as things happen, until it is interrupted."""
+    following = subprocess.Popen(
+        [sys.executable, "-m", "ledgernode.cli", "events", "--follow", "--json", "--from", "0", "--contract", "notes",
+         "--network", str(own.directory)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    try:
+        assert following.stdout is not None
+        for entry in ("one", "two"):
+            own.done("tx", "submit", "notes", "write", json.dumps({"entry": entry, "text": ""}))
+            assert json.loads(following.stdout.readline())["payload"]["entry"] == entry
+        following.send_signal(signal.SIGINT)
+        assert following.wait(10) == 130
+    finally:
+        following.kill()
+        following.communicate()
+
+
+def test_snapshot_fills_an_empty_node_that_goes_on(own: RunningNetwork, tmp_path: Path) -> None:
+    """A restored node has the same commitment, passes every check, and goes on with new blocks."""
+    taken = own.done("snapshot", "create", "--json").document
+    head = own.read("block", "show", taken["height"])
+    home = tmp_path / "restored"
+    shutil.copytree(own.home, home, ignore=shutil.ignore_patterns("data", "snapshots"))
+    restored = done("snapshot", "restore", taken["path"], home, "--json").document
+    assert (restored["height"], restored["state_commitment"]) == (taken["height"], head["state_commitment"])
+    assert command("snapshot", "restore", taken["path"], home).code == 6
+    assert own.stop() == 0
+    node = LocalNode(home)
+    try:
+        node.wait_until_serving()
+        assert own.read("query", "notes", "read", '{"entry": "one"}')["height"] == taken["height"]
+        own.done("tx", "submit", "notes", "write", '{"entry": "after", "text": ""}')
+    finally:
+        assert node.stop() == 0
+    checked = done("verify", home, "--json").document
+    assert (checked["from_height"], checked["height"]) == (taken["height"], taken["height"] + 1)
+    own.start()
+
+
+def test_stopped_nodes_chain_is_verified_and_audited(own: RunningNetwork, tmp_path: Path) -> None:
+    """A sound chain holds; a copy with one block altered does not, and the block is named."""
+    height = own.read("block", "list")["height"]
+    assert own.stop() == 0
+    checked = done("verify", own.home, "--json").document
+    assert (checked["holds"], checked["height"], checked["re_executed"]) == (True, height, True)
+    assert "the chain holds" in done("verify", own.home).out
+    data, genesis = own.home / "ledgers" / "market" / "data", own.directory / "genesis.json"
+    assert done("verify", data, "--genesis", genesis, "--json").document["height"] == height
+    assert done("audit", own.home, "--json").document["findings"] == []
+    assert "no contract here keeps money" in done("audit", own.home).out
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    _alter_receipt(copy, height)
+    ended = command("verify", copy, "--genesis", genesis, "--json")
+    assert (ended.code, ended.error["code"]) == (10, "CHAIN_INVALID")
+    assert ended.error["facts"]["height"] == height
+    own.start()
+
+
+def _alter_receipt(data: Path, height: int) -> None:
+    """As a careless hand or a bad disk would."""
+    from ledgernode.store.kv import Table
+    from ledgernode.store.lmdb import LmdbStore
+
+    store = LmdbStore(data)
+    key = height.to_bytes(8, "big")
+    with store.reader() as reader:
+        raw = reader.get(Table.RECEIPTS, key)
+    assert raw is not None
+    assert b"EntryWritten" in raw
+    store.write([(Table.RECEIPTS, key, raw.replace(b"EntryWritten", b"EntryWrittem"))])
+    store.close()
+
+
+def test_verify_names_what_is_missing(tmp_path: Path) -> None:
+    """A home that never ran has no chain; a folder that is none is said to be none."""
+    done("network", "init", tmp_path / "n")
+    assert command("verify", tmp_path / "n" / "nodes" / "north-1", "--json").error["code"] == "NOT_FOUND"
+    assert command("verify", tmp_path, "--json").error["code"] == "REQUEST_INVALID"
+    ended = command("verify", tmp_path / "n" / "nodes" / "north-1", "--ledger", "other", "--json")
+    assert ended.error["code"] == "REQUEST_INVALID"
+
+
+def test_node_that_cannot_start_says_why(tmp_path: Path) -> None:
+    """The end of its log is in the error, and no process stays behind."""
+    done("network", "init", tmp_path / "n")
+    home = tmp_path / "n" / "nodes" / "north-1"
+    (home / "validator" / "key.pem").chmod(0o644)
+    node = LocalNode(home)
+    with pytest.raises(NodeUnreachable, match="KEY_FILE_UNSAFE"):
+        node.wait_until_serving()
+    with pytest.raises(NodeUnreachable):
+        node.check()
