@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -99,18 +98,14 @@ class NodeProcess:
         self.log = network.directory / "node.log"
         self.start()
 
-    def start(self, *, file_limit_bytes: int | None = None) -> None:
-        """Start it, and return when it serves. Its port is kept over a restart.
-
-        With a limit no file of it grows beyond: a disk that becomes full.
-        """
+    def start(self) -> None:
+        """Start it, and return when it serves. Its port is kept over a restart."""
         listen = f"127.0.0.1:{self.port}" if hasattr(self, "port") else _LOCAL
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ledgernode.services.process", str(self.network.home), listen],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                preexec_fn=None if file_limit_bytes is None else partial(_limit_files, file_limit_bytes),
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -120,6 +115,10 @@ class NodeProcess:
     @property
     def endpoint(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    def limit_files(self, limit_bytes: int) -> None:
+        """No file of it grows beyond this from now on: a disk that becomes full."""
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
 
     def kill(self) -> None:
         """SIGKILL: no goodbye."""
@@ -156,10 +155,6 @@ class NodeProcess:
 
     def operator(self, person: Person | None = None) -> Node:
         return Node([self.endpoint], (person or self.network.admin).credentials)
-
-
-def _limit_files(limit_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
 
 
 def deploy(ledger: Ledger, network: SoloNetwork, contract: Path = NOTEBOOK) -> str:

@@ -28,8 +28,15 @@ VOTES_HELD_PER_VALIDATOR: Final = 1_024
 # verification writes its scratch chain this many blocks at a time
 VERIFY_BLOCKS_PER_WRITE: Final = 64
 
+# PBFT: contents kept of one sequence (different views may propose different things), sequences a lagging
+# peer is helped with at once
+PROPOSALS_PER_SLOT: Final = 16
+HELP_SEQUENCES: Final = 8
+
 # gRPC
 MESSAGE_BYTES: Final = 16 * 1024 * 1024
+# an answer holds at most a block with all that its calls returned and published; the block's budget bounds it
+ANSWER_BYTES: Final = 256 * 1024 * 1024
 KEEPALIVE_MS: Final = 30_000
 STREAMS_PER_CONNECTION: Final = 1_000
 STOP_GRACE_MS: Final = 2_000  # open calls of a stopping node are given this long

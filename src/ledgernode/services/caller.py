@@ -1,0 +1,40 @@
+"""Who calls, and how long they wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ledgernode.config import DEADLINE_MARGIN_MS, DEFAULT_WAIT_MS
+from ledgernode.errors import RoleRefused
+from ledgernode.identity.records import Role
+from ledgernode.identity.tls import Peer, peer_identity
+from ledgernode.services.errors_grpc import Context
+
+
+class Callers:
+    """Knows callers by their TLS certificates, each under the root of its own organisation."""
+
+    def __init__(self, roots: Sequence[str], organisation: str) -> None:
+        self._roots = tuple(roots)
+        self._organisation = organisation
+
+    def require_member(self, context: Context) -> Peer:
+        """Refuses (UNAUTHENTICATED or CERTIFICATE_INVALID) whose certificate does not hold now."""
+        return peer_identity(context.auth_context(), self._roots, time.time_ns() // 1_000_000)
+
+    def require_admin(self, context: Context) -> Peer:
+        """Refuses everyone but admins of this node's own organisation."""
+        peer = self.require_member(context)
+        if peer.role is not Role.ADMIN or peer.organisation != self._organisation:
+            raise RoleRefused(
+                f"this is for admins of {self._organisation}, not for {peer.name} ({peer.role} of {peer.organisation})"
+            )
+        return peer
+
+
+def seconds_left(context: Context, wanted_ms: int | None = None) -> float:
+    """How long to wait: as asked for, but never beyond the caller's deadline."""
+    remaining_s = context.time_remaining()
+    allowed_s = DEFAULT_WAIT_MS / 1_000 if remaining_s is None else remaining_s - DEADLINE_MARGIN_MS / 1_000
+    return max(0.0, allowed_s if wanted_ms is None else min(allowed_s, wanted_ms / 1_000))

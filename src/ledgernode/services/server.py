@@ -1,0 +1,78 @@
+"""The gRPC server of a node: its two services, health and reflection, over mutual TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from ledgernode.config import ANSWER_BYTES, KEEPALIVE_MS, MESSAGE_BYTES, STREAMS_PER_CONNECTION
+from ledgernode.errors import BadRequest
+from ledgernode.identity.tls import TlsFiles, server_credentials
+from ledgernode.node.ledger import ServedLedger
+from ledgernode.services.admin_service import AdminService
+from ledgernode.services.caller import Callers
+from ledgernode.services.ledger_service import LedgerService
+from ledgernode.v1 import admin_pb2, ledger_pb2
+from ledgernode.v1.admin_pb2_grpc import add_AdminServiceServicer_to_server
+from ledgernode.v1.ledger_pb2_grpc import add_LedgerServiceServicer_to_server
+from ledgernode.wire.types import TimeMs
+
+LEDGER_SERVICE: Final = ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name
+ADMIN_SERVICE: Final = admin_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
+_SERVICES: Final = (LEDGER_SERVICE, ADMIN_SERVICE, health.SERVICE_NAME)
+
+_OPTIONS: Final = (
+    ("grpc.max_send_message_length", ANSWER_BYTES),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", STREAMS_PER_CONNECTION),
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+    ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
+    # one port, one node: a second process on it is an error, not a partner
+    ("grpc.so_reuseport", 0),
+)
+
+
+class Server:
+    """Bound to its address from the beginning: `port` is the real one, also where 0 was asked for."""
+
+    def __init__(
+        self,
+        ledgers: Mapping[str, ServedLedger],
+        *,
+        tls: TlsFiles,
+        listen: str,
+        organisation: str,
+        started_ms: TimeMs,
+        snapshots: Path,
+    ) -> None:
+        callers = Callers(tls.roots, organisation)
+        admin = AdminService(ledgers, callers, organisation=organisation, started_ms=started_ms, snapshots=snapshots)
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        add_LedgerServiceServicer_to_server(LedgerService(ledgers, callers), self._server)
+        add_AdminServiceServicer_to_server(admin, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), self._server)
+        try:
+            self.port = self._server.add_secure_port(listen, server_credentials(tls))
+        except RuntimeError as error:
+            raise BadRequest(f"the node cannot listen on {listen}: is another process there?") from error
+
+    async def start(self) -> None:
+        await self._server.start()
+        await self.tell_health(serving=True)
+
+    async def tell_health(self, *, serving: bool) -> None:
+        """What health checks hear of the node as a whole and of its ledger service."""
+        state = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", LEDGER_SERVICE):
+            await self._health.set(service, state)
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new calls; give open ones this long."""
+        await self._server.stop(grace_s)
