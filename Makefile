@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 WORKERS ?= 2
+ENGINE ?= pbft
 
 .PHONY: help setup demo test test-fast lint format stubs lock coverage kill-loop wheel-check clean
 
@@ -19,8 +20,9 @@ setup: .venv/.installed ## Make the virtual environment .venv (everything pinned
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## Start a network with people, a contract and blocks arriving (Ctrl-C ends it)
-	$(BIN)/ledgernode demo
+demo: setup ## Start four validators, people, contracts, blocks arriving (Ctrl-C ends it); ENGINE=pow, ENGINE=solo
+	@mkdir -p demo
+	$(BIN)/ledgernode demo demo/$(ENGINE) --engine $(ENGINE)
 
 test: setup ## Every test, in parallel, with the 20 slowest printed
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup

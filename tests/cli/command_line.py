@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from click.testing import CliRunner, Result
 
 from ledgernode.cli import main
-from ledgernode.cli.local_node import LocalNode, free_ports
+from ledgernode.local.node import LocalNode, free_ports
 
 
 class Ended(NamedTuple):

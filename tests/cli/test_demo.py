@@ -16,9 +16,9 @@ from tests.cli.command_line import command, done
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
 
 
-def start(directory: Path, *options: str) -> subprocess.Popen[str]:
+def start(directory: Path, *options: str, engine: str = "solo") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "ledgernode.cli", "demo", str(directory), *options],
+        [sys.executable, "-m", "ledgernode.cli", "demo", str(directory), "--engine", engine, *options],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

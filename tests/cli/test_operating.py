@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ledgernode.cli.local_node import LocalNode
 from ledgernode.errors import NodeUnreachable
+from ledgernode.local.node import LocalNode
 from tests.cli.command_line import RunningNetwork, command, done
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ledgernode.cli.local_node import free_ports
+from ledgernode.local.node import free_ports
 from tests.cli.command_line import done
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]

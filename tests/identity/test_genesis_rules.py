@@ -34,6 +34,9 @@ def with_first(**changes) -> Genesis:
 def test_a_sound_genesis_comes_back_as_it_was() -> None:
     """Whatever else is refused, this is not."""
     assert check(GENESIS) == GENESIS
+    check(
+        change(GENESIS, engine=GenesisEngine("pow", {"first_target_bits": 12, "interval_ms": 100, "depth_blocks": 3}))
+    )
     for policy in ("all", "3 of 4", "majority"):
         check(change(GENESIS, policy=policy))
 
@@ -55,7 +58,10 @@ def test_a_sound_genesis_comes_back_as_it_was() -> None:
         ({"policy": "some"}, GovernanceRefused, "a policy is"),
         ({"engine": GenesisEngine("raft")}, BadGenesis, "no engine 'raft'"),
         ({"engine": GenesisEngine("solo")}, GovernanceRefused, "solo takes 1 to 1"),
-        ({"engine": GenesisEngine("pbft", {"batch": -1})}, BadGenesis, "options are integers"),
+        ({"engine": GenesisEngine("pbft", {"batch": 1})}, BadGenesis, "engine pbft has no option 'batch'"),
+        ({"engine": GenesisEngine("pbft", {"interval_ms": 100})}, BadGenesis, "no option 'interval_ms'"),
+        ({"engine": GenesisEngine("pow", {"interval_ms": 1})}, BadGenesis, "lies between 20 and 600000"),
+        ({"engine": GenesisEngine("pow", {"depth_blocks": -1})}, BadGenesis, "depth_blocks is -1"),
         ({"parameters": Parameters(view_timeout_ms=1_000)}, BadGenesis, "a quarter of view_timeout_ms"),
         ({"parameters": Parameters(block_bytes=8_192)}, BadGenesis, "body_bytes is above block_bytes"),
         ({"parameters": Parameters(call_depth=1)}, BadGenesis, "call_depth is 1"),

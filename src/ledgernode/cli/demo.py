@@ -1,4 +1,4 @@
-"""A living ledger to look at: three organisations, people, two contracts, blocks arriving.
+"""A living ledger to look at: four organisations with a validator each, people, two contracts, blocks arriving.
 
 The first start founds a network in a folder; later ones go on from its height. Everything it does,
 anyone can do with the commands that it prints.
@@ -10,11 +10,9 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -22,20 +20,28 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ledgernode.cli.connection import ADMIN, Connection
-from ledgernode.cli.output import short
+from ledgernode.cli.ending import until_interrupted
+from ledgernode.cli.genesis import ENGINES
+from ledgernode.cli.output import short, size
+from ledgernode.errors import BadRequest
 
 if TYPE_CHECKING:
     from ledgernode.cli.ask import Speaker
-    from ledgernode.cli.local_node import LocalNode
+    from ledgernode.local.network import LocalNetwork
     from ledgernode.wire.types import TransactionId
 
-ORGANISATIONS: Final = ("north", "south", "east")
+ORGANISATIONS: Final = ("north", "south", "east", "west")
+ENGINE: Final = "pbft"
+OPTIONS: Final = {"pow": {"interval_ms": 250, "depth_blocks": 3, "first_target_bits": 17}}
+"""Someone is looking: blocks a little faster than a ledger would have them."""
 LEDGER: Final = "demo"
 NOTICES: Final = "notice_board"
 PEOPLE: Final = {"operator-1": "operator", "customer-1": "customer", "customer-2": "customer"}
 CODE, DIGITS, APPROVAL_ABOVE_MINOR = "EUR", 2, 1_000_00
 OPENING_MINOR: Final = 100_00
 FIRST_PAYMENTS: Final = 4
+BURST: Final = 1_000
+BURST_BUDGET: Final = 20_000
 PACE_S: Final = 0.3
 LOOK_EVERY_S: Final = 0.25
 PAY_EVERY_S: Final = 4.0
@@ -43,34 +49,32 @@ PAY_EVERY_S: Final = 4.0
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"))
+@click.option("--engine", type=click.Choice(ENGINES), help=f"How a new ledger orders blocks.  [default: {ENGINE}]")
 @click.option("--seconds", type=click.FloatRange(0), help="End by itself after this time (default: at Ctrl-C).")
-def demo(directory: Path, seconds: float | None) -> None:
-    """Start a three-organisation ledger in DIRECTORY and show it at work, until Ctrl-C. Start it again: it goes on.
+def demo(directory: Path, engine: str | None, seconds: float | None) -> None:
+    """Start a ledger of four organisations in DIRECTORY and show it at work, until Ctrl-C. Start it again: it goes on.
 
     \b
     ledgernode demo
-    ledgernode demo /tmp/demo --seconds 20
+    ledgernode demo /tmp/demo --engine pow --seconds 20
     """
     ends = time.monotonic() + seconds if seconds is not None else None
-    try:
-        with _terminating(), ExitStack() as opened:
-            Demo(directory, opened).run(ends)
-    except KeyboardInterrupt:
-        pass
+    with until_interrupted(), ExitStack() as opened:
+        Demo(directory, engine, opened).run(ends)
     click.echo(f"\nStopped. The ledger is in {directory}; start it again with the same command.")
 
 
 class Demo:
     """One showing, on a network that is founded or started again here. What it opens, `opened` closes."""
 
-    def __init__(self, directory: Path, opened: ExitStack) -> None:
+    def __init__(self, directory: Path, engine: str | None, opened: ExitStack) -> None:
         from ledgernode.cli.ask import Speaker
         from ledgernode.cli.identity import id_of
         from ledgernode.cli.narration import Narrator
 
         self.directory = directory
-        self.at = _network(directory)
-        self.nodes = _start_nodes(self.at, opened)
+        self.at = _network(directory, engine)
+        self.nodes = _start_nodes(directory, opened)
         self.admin = opened.enter_context(Speaker(self.at))
         self.begins_at = self.admin.ledger.facts().height
         self.ids = {name: self._register(name, role) for name, role in PEOPLE.items()}
@@ -82,7 +86,9 @@ class Demo:
         self._speakers: dict[str, Speaker] = {}
 
     def run(self, ends: float | None) -> None:
+        engine, count = self.at.network.engine, len(self.nodes.nodes)
         _title(f"Ledger {self.at.ledger} of {', '.join(ORGANISATIONS)}, at block {self.begins_at}")
+        click.echo(f"  Ordered by {engine}; {count} validator{'' if count == 1 else 's'}, each a process of its own.")
         self._deploy()
         _title("Blocks arrive")
         self.narrator.tell_new_blocks(self.admin.ledger)
@@ -93,6 +99,7 @@ class Demo:
         self._write_notice()
         self.narrator.tell_new_blocks(self.admin.ledger)
         proof = self._prove(paid)
+        self._burst()
         self._next_steps(paid, proof)
         _title("Live, with a payment now and then" + (" (Ctrl-C ends it)" if ends is None else ""))
         self._stay(ends)
@@ -104,8 +111,7 @@ class Demo:
             if time.monotonic() >= pays_at:
                 self._pay()
                 pays_at = time.monotonic() + PAY_EVERY_S
-            for node in self.nodes:
-                node.check()
+            self.nodes.check()
             self.narrator.tell_new_blocks(self.admin.ledger)
             time.sleep(LOOK_EVERY_S)
 
@@ -171,6 +177,37 @@ class Demo:
         entry = f"notice-{self.admin.ledger.facts().height}"
         self._as("customer-2").submit(NOTICES, "write", entry=entry, text="Anyone can check this ledger.")
 
+    def _burst(self) -> None:
+        """Many small payments at once, and what the nodes take before and after."""
+        _title(f"{BURST:,} payments at once")
+        self._say_nodes("at rest")
+        ledger, signed = self._as("customer-1").ledger, []
+        for number in range(BURST):  # there and back, so that it can go on for ever
+            payer, payee = ("customer-1", "customer-2") if number % 2 == 0 else ("customer-2", "customer-1")
+            arguments = {"to": self.ids[payee], "amount_minor": 1, "purpose": "energy"}
+            signer = self._as(payer).signer
+            signed.append(signer.transaction("currency", "transfer", arguments, budget=BURST_BUDGET))
+        begun = time.monotonic()
+        committed = sum(outcome.succeeded for outcome in ledger.submit_many(signed))
+        taken_s = time.monotonic() - begun
+        click.echo(f"  {committed:,} committed in {taken_s:.1f} s: in blocks that {self._majority()} certified.")
+        self._say_nodes("afterwards")
+        self.narrator.tell_new_blocks(self.admin.ledger)
+
+    def _majority(self) -> str:
+        from ledgernode.wire.quorum import quorum
+
+        count = len(self.nodes.nodes)
+        return "its validator" if count == 1 else f"{quorum(count)} of {count} validators"
+
+    def _say_nodes(self, when: str) -> None:
+        from ledgernode.local.usage import disk_bytes, usage
+
+        for name, node in self.nodes.nodes.items():
+            used = usage(node.process_id)
+            disk = size(disk_bytes(node.home))
+            click.echo(f"  {name:<8} {when}: {size(used.memory_bytes)} of memory, {disk} on disk")
+
     def _prove(self, paid: TransactionId) -> Path:
         """Fetch the proof of a payment, and check it with nothing but the genesis file."""
         from ledgernode.proof import check_proof
@@ -218,11 +255,11 @@ class Demo:
 # ---------------------------------------------------------------- a network and its nodes
 
 
-def _network(directory: Path) -> Connection:
+def _network(directory: Path, engine: str | None) -> Connection:
     """The network of the folder; founded now, on ports that are free now, where there is none."""
     from ledgernode.cli.clock import now_ms
-    from ledgernode.cli.local_node import free_ports
     from ledgernode.identity.founding import NETWORK, found_network
+    from ledgernode.local.node import free_ports
     from ledgernode.wire.parameters import Parameters
 
     if not (directory / NETWORK).exists():
@@ -230,26 +267,25 @@ def _network(directory: Path) -> Connection:
             directory,
             organisations=ORGANISATIONS,
             ledger=LEDGER,
-            engine="solo",
-            base_port=free_ports(1),
+            engine=engine or ENGINE,
+            base_port=free_ports(len(ORGANISATIONS)),
             parameters=Parameters(),
             now_ms=now_ms(),
+            options=OPTIONS.get(engine or ENGINE),
         )
-    return Connection(network_option=directory, who=f"{ORGANISATIONS[0]}/{ADMIN}")
+    at = Connection(network_option=directory, who=f"{ORGANISATIONS[0]}/{ADMIN}")
+    if engine not in {None, at.network.engine}:
+        raise BadRequest(f"the ledger in {directory} is ordered by {at.network.engine}: name another folder")
+    return at
 
 
-def _start_nodes(at: Connection, opened: ExitStack) -> list[LocalNode]:
+def _start_nodes(directory: Path, opened: ExitStack) -> LocalNetwork:
     """Every node of the network, serving; stopped when `opened` is."""
-    from ledgernode.cli.local_node import LocalNode
+    from ledgernode.local.network import LocalNetwork
 
-    nodes = []
-    for node in at.network.nodes:
-        started = LocalNode(at.directory / node.home)
-        opened.callback(started.stop)
-        nodes.append(started)
-    for started in nodes:
-        started.wait_until_serving()
-    return nodes
+    running = opened.enter_context(LocalNetwork(directory))
+    running.wait_until_serving()
+    return running
 
 
 def _chaincode_file(name: str) -> Path:
@@ -274,17 +310,3 @@ def _program() -> str:
     if not beside.exists():
         return f"{shlex.quote(sys.executable)} -m ledgernode.cli"
     return shlex.quote(str(beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside))
-
-
-@contextmanager
-def _terminating() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -10,7 +10,7 @@ import click
 
 from ledgernode.cli.clock import now_ms
 from ledgernode.cli.output import done, facts, json_option, moment, show, table
-from ledgernode.errors import BadParameters
+from ledgernode.errors import BadGenesis, BadParameters
 
 if TYPE_CHECKING:
     from ledgernode.wire.genesis import Genesis
@@ -30,6 +30,9 @@ def genesis() -> None:
 @click.argument("bundles", type=_FILE, nargs=-1, required=True, metavar="BUNDLE…")
 @click.option("--name", required=True, help="The ledger's name.")
 @click.option("--engine", type=click.Choice(ENGINES), default="pbft", show_default=True, help="How blocks are ordered.")
+@click.option(
+    "--engine-option", "options", multiple=True, metavar="NAME=NUMBER", help="Of the engine; may be repeated."
+)
 @click.option("--policy", default="majority", show_default=True, help='"majority", "all" or "N of M" organisations.')
 @click.option("--parameter", "changes", multiple=True, metavar="NAME=NUMBER", help="A limit or time; may be repeated.")
 @click.option("-o", "--output", type=_NEW_FILE, default=Path("genesis.json"), show_default=True, help="File to write.")
@@ -39,6 +42,7 @@ def assemble(
     bundles: tuple[Path, ...],
     name: str,
     engine: str,
+    options: tuple[str, ...],
     policy: str,
     changes: tuple[str, ...],
     output: Path,
@@ -56,7 +60,7 @@ def assemble(
     raw = assemble_genesis(
         [read_bundle(bundle) for bundle in bundles],
         name=name,
-        engine=GenesisEngine(engine),
+        engine=GenesisEngine(engine, read_options(options)),
         policy=policy,
         parameters=read_parameters(changes),
         now_ms=now_ms(),
@@ -147,6 +151,17 @@ def read_parameters(changes: tuple[str, ...]) -> Parameters:
             raise BadParameters(f"a parameter is NAME=NUMBER, one of {', '.join(Parameters.__struct_fields__)}")
         given[name] = int(number)
     return msgspec.structs.replace(Parameters(), **given)
+
+
+def read_options(given: tuple[str, ...]) -> dict[str, int]:
+    """An engine's options as numbers by name; which of them the engine has is the genesis check's question."""
+    options: dict[str, int] = {}
+    for one in given:
+        name, _, number = one.partition("=")
+        if not (name and number.isdecimal()):
+            raise BadGenesis(f"an engine's option is NAME=NUMBER, not {one[:64]!r}")
+        options[name] = int(number)
+    return options
 
 
 def _document(raw: bytes) -> dict[str, Any]:

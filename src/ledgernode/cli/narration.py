@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _INDENT: Final = " " * 28
 _VALUE_CHARACTERS: Final = 40
 _BLOCKS_AT_ONCE: Final = 100
+_CALLS_A_BLOCK: Final = 4
 
 
 class Narrator:
@@ -44,9 +45,12 @@ class Narrator:
             calls += f", {timers} timer{'' if timers == 1 else 's'}"
         height = click.style(f"block {block['height']:>5}", bold=True)
         click.echo(f"  {height}  {time}  {calls:<16}  {click.style(short(block['hash']), dim=True)}")
-        for call in (*block["timers"], *block["transactions"]):
+        happened = (*block["timers"], *block["transactions"])
+        for call in happened[:_CALLS_A_BLOCK]:
             for line in self._happened(call):
                 click.echo(_INDENT + visible(line))
+        if len(happened) > _CALLS_A_BLOCK:
+            click.echo(f"{_INDENT}… and {len(happened) - _CALLS_A_BLOCK:,} more")
 
     def _happened(self, call: dict[str, Any]) -> list[str]:
         receipt = call.get("receipt", call)

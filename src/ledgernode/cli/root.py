@@ -39,9 +39,10 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "org": Place("org", "org", "An organisation's certificate authority and public bundle."),
         "genesis": Place("genesis", "genesis", "Assemble, check and accept the genesis file."),
         "network": Place("network", "network", "A whole ledger on one machine, in one command."),
-        "demo": Place("demo", "demo", "A living three-organisation ledger to look at and try."),
+        "demo": Place("demo", "demo", "A living ledger of four organisations to look at and try."),
     },
     "Run it": {
+        "bench": Place("bench", "bench", "Measure a network of this machine under load."),
         "node": Place("node", "node", "Make a node, run it, look at its status."),
         "snapshot": Place("snapshot", "snapshot", "Write a ledger's state to files, start an empty node from them."),
         "verify": Place("verify", "verify", "Check a whole chain again, from genesis."),

@@ -11,7 +11,7 @@ still born in the directory of whom it belongs to, and only requests and certifi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -20,7 +20,8 @@ import msgspec
 
 from ledgernode.errors import BadGenesis
 from ledgernode.identity.acceptance import accept_genesis, check_acceptances
-from ledgernode.identity.genesis_rules import CONCENTRATION_ALLOWED, ENGINES, check_genesis
+from ledgernode.identity.engine_options import CONCENTRATION_ALLOWED
+from ledgernode.identity.genesis_rules import ENGINES, check_genesis
 from ledgernode.identity.home import NodeConfig, certify_node, genesis_path, request_node, tls_directory
 from ledgernode.identity.identity_files import load_identity
 from ledgernode.identity.organisation import (
@@ -107,6 +108,7 @@ def found_network(
     base_port: int,
     parameters: Parameters,
     now_ms: int,
+    options: Mapping[str, int] | None = None,
 ) -> Network:
     """Make organisations, one validator home each (`solo`: the first one's only), genesis and network.json.
 
@@ -123,7 +125,7 @@ def found_network(
             place,
             organisations=organisations,
             ledger=ledger,
-            engine=engine,
+            engine=GenesisEngine(engine, dict(options or {})),
             base_port=base_port,
             parameters=parameters,
             now_ms=now_ms,
@@ -146,20 +148,20 @@ def _found(
     *,
     organisations: Sequence[str],
     ledger: str,
-    engine: str,
+    engine: GenesisEngine,
     base_port: int,
     parameters: Parameters,
     now_ms: int,
 ) -> Network:
-    hosts = organisations[:1] if engine == "solo" else organisations
+    hosts = organisations[:1] if engine.name == "solo" else organisations
     nodes = tuple(
         NetworkNode(f"{organisation}-1", organisation, f"127.0.0.1:{base_port + number}", f"nodes/{organisation}-1")
         for number, organisation in enumerate(hosts)
     )
     bundles = [_found_organisation(directory, organisation, nodes, now_ms) for organisation in organisations]
-    raw = assemble_genesis(bundles, name=ledger, engine=GenesisEngine(engine), parameters=parameters, now_ms=now_ms)
+    raw = assemble_genesis(bundles, name=ledger, engine=engine, parameters=parameters, now_ms=now_ms)
     _hand_out(directory, raw, bundles, nodes, ledger)
-    network = Network(ledger, chain_id(raw).hex(), engine, tuple(organisations), nodes)
+    network = Network(ledger, chain_id(raw).hex(), engine.name, tuple(organisations), nodes)
     (directory / NETWORK).write_bytes(msgspec.json.format(msgspec.json.encode(network), indent=2) + b"\n")
     return network
 

@@ -16,6 +16,7 @@ from typing import Final
 from ledgernode.errors import BadCertificate, BadGenesis, BadParameters, GovernanceRefused
 from ledgernode.identity.certificate_profile import ORGANISATION_FORM
 from ledgernode.identity.certificates import CertifiedIdentity, check_root, verify_chain
+from ledgernode.identity.engine_options import CONCENTRATION_ALLOWED, check_options, option
 from ledgernode.identity.policy import approvals_needed
 from ledgernode.identity.records import Role
 from ledgernode.wire.genesis import (
@@ -30,8 +31,6 @@ from ledgernode.wire.quorum import faulty_limit
 
 # fewest and most validators of each engine
 ENGINES: Final[dict[str, tuple[int, int]]] = {"pbft": (4, 128), "pow": (1, 128), "solo": (1, 1)}
-CONCENTRATION_ALLOWED: Final = "concentration_allowed"
-"""Engine option: 1 records that the founders let one organisation hold more validators than may fail."""
 
 LEDGER_FORM: Final = ORGANISATION_FORM
 _ENDPOINT: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:]{2,45}\]):([1-9][0-9]{0,4})", re.ASCII)
@@ -112,17 +111,16 @@ def _certified(chain: str, organisation: GenesisOrganisation, role: Role, create
 
 
 def _check_engine(genesis: Genesis, validators: list[CertifiedIdentity]) -> None:
-    name, options = genesis.engine.name, genesis.engine.options
+    name = genesis.engine.name
     if name not in ENGINES:
         raise BadGenesis(f"there is no engine {name[:32]!r}; engines are {', '.join(sorted(ENGINES))}")
-    if any(not 0 <= number <= MAX_SAFE_INTEGER for number in options.values()):
-        raise BadGenesis("an engine's options are integers from 0 to 2^53-1")
+    check_options(genesis.engine)
     fewest, most = ENGINES[name]
     if not fewest <= len(validators) <= most:
         raise GovernanceRefused(f"engine {name} takes {fewest} to {most} validators, the genesis has {len(validators)}")
     limit = faulty_limit(len(validators))
     organisation, held = Counter(one.organisation for one in validators).most_common(1)[0]
-    if limit and held > limit and not options.get(CONCENTRATION_ALLOWED):
+    if limit and held > limit and not option(genesis.engine, CONCENTRATION_ALLOWED):
         raise GovernanceRefused(
             f"{organisation} would hold {held} of {len(validators)} validators, and only {limit} may fail: "
             f'record the engine option "{CONCENTRATION_ALLOWED}": 1 if that is meant'

@@ -24,6 +24,7 @@ class LocalNode:
     """Runs `node run HOME` in the background; its log goes to HOME/node.log."""
 
     def __init__(self, home: Path) -> None:
+        self.home = home
         self.log = home / "node.log"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # this very program
@@ -51,12 +52,30 @@ class LocalNode:
 
     def check(self) -> None:
         """Raises NodeUnreachable when it has ended by itself."""
-        if self._process.poll() is not None:
+        if not self.running:
             raise NodeUnreachable(f"the node has ended; the end of {self.log}:\n{self._tail()}")
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.running:
+            self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it without a word: nothing is drained."""
+        self._process.kill()
+        self.stop()
 
     def stop(self) -> int:
         """Let it finish what it has begun, and end; its exit code. It never outlives this call."""
-        if self._process.poll() is None:
+        if self.running:
             self._process.send_signal(signal.SIGTERM)
             try:
                 with suppress(subprocess.TimeoutExpired):

@@ -1,0 +1,101 @@
+"""What this machine commits: a network of its own, loaded by clients, measured at a steady part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ledgernode.cli.genesis import ENGINES
+from ledgernode.cli.output import facts, json_option, show, size, table
+from ledgernode.errors import BadRequest
+
+if TYPE_CHECKING:
+    from ledgernode.bench.plan import Figures
+
+
+@click.group()
+def bench() -> None:
+    """Measure a network of this machine under load. It lives in a temporary folder, and is gone afterwards."""
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--validators", type=click.IntRange(1, 32), default=4, show_default=True, help="Nodes."),
+            click.option("--engine", type=click.Choice(ENGINES), help="Default: pbft, or solo for one validator."),
+            click.option(
+                "--seconds", type=click.FloatRange(1, 3_600), default=15.0, show_default=True, help="Steady part."
+            ),
+            click.option("--clients", type=click.IntRange(1, 16), default=1, show_default=True, help="Processes."),
+            click.option("--rate", type=click.IntRange(0), default=0, help="Offered a second (default: all it takes)."),
+            click.option("--window", type=click.IntRange(100), help="Sent and unanswered, of all clients."),
+            json_option,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@bench.command()
+@_options
+def put(as_json: bool, **options: Any) -> None:
+    """Writes of 200 bytes, each under a key of its own.
+
+    \b
+    ledgernode bench put --validators 4 --seconds 15
+    ledgernode bench put --validators 4 --seconds 15 --rate 1000 --json
+    """
+    _measure("put", as_json, **options)
+
+
+@bench.command()
+@_options
+def hot(as_json: bool, **options: Any) -> None:
+    """Read and write one and the same key. All of them take effect, in some order.
+
+    \b
+    ledgernode bench hot --validators 4 --seconds 15 --json
+    """
+    _measure("hot", as_json, **options)
+
+
+def _measure(workload: str, as_json: bool, *, validators: int, engine: str | None, **options: Any) -> None:
+    import msgspec
+
+    from ledgernode.bench.measure import measure
+    from ledgernode.bench.plan import Plan, Workload
+
+    chosen = engine or ("solo" if validators == 1 else "pbft")
+    if chosen == "solo" and validators > 1:
+        raise BadRequest("solo is the engine of one validator: --validators 1")
+    given = {name: value for name, value in options.items() if value is not None}
+    figures = measure(Plan(Workload(workload), chosen, validators, **given))
+    show(msgspec.to_builtins(figures), as_json, *_parts(figures))
+
+
+def _parts(figures: Figures) -> list[Any]:
+    failures = ", ".join(f"{count} {code}" for code, count in sorted(figures.failures.items())) or "none"
+    return [
+        facts(
+            (
+                ("committed a second", f"{figures.committed_per_s:,.0f}"),
+                ("client to commit", f"p50 {figures.p50_ms:.0f} ms, p99 {figures.p99_ms:.0f} ms"),
+                ("efficiency", f"{figures.efficiency:.2f}: {figures.validators} validators on {figures.cores} cores"),
+                ("one signature check", f"{figures.verify_us:.0f} us"),
+                ("blocks", f"{figures.blocks} of {figures.transactions_per_block:.0f} transactions"),
+                ("disk a transaction", f"{figures.bytes_per_transaction:.0f} bytes a node"),
+                ("refused", failures),
+            )
+        ),
+        "",
+        table(
+            ("process", "cpu %", "memory", "disk"),
+            (
+                (one.name, f"{one.cpu_percent:.0f}", size(one.memory_bytes), size(one.disk_bytes))
+                for one in figures.processes
+            ),
+            numbers=("cpu %", "memory", "disk"),
+        ),
+    ]
