@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -52,27 +52,39 @@ class Person:
         return channel_credentials(load_tls(self.directory))
 
 
-class SoloNetwork:
-    """Two organisations, one validator, in a folder."""
+class FoundedNetwork:
+    """Organisations with keys and nodes in a folder; nothing of it runs yet."""
 
-    def __init__(self, directory: Path, parameters: Parameters | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        engine: str,
+        organisations: Sequence[str],
+        *,
+        base_port: int = 1,
+        parameters: Parameters | None = None,
+        options: Mapping[str, int] | None = None,
+    ) -> None:
         self.directory = directory
+        self.engine = engine
         self._strangers = 0
-        found_network(
+        self.network = found_network(
             directory,
-            organisations=("north", "south"),
+            organisations=organisations,
             ledger=LEDGER,
-            engine="solo",
-            base_port=1,
+            engine=engine,
+            base_port=base_port,
             parameters=parameters or Parameters(),
             now_ms=now_ms(),
+            options=options,
         )
         self.genesis_bytes = (directory / "genesis.json").read_bytes()
         self.chain_id = chain_id(self.genesis_bytes)
-        self.home = directory / "nodes" / "north-1"
-        self.data = data_directory(self.home, LEDGER)
-        self.admins = [self.person(name, "admin") for name in ("north", "south")]
+        self.homes = [directory / node.home for node in self.network.nodes]
+        self.admins = [self.person(name, "admin") for name in organisations]
         self.admin = self.admins[0]
+        self.admins_of_homes = self.admins[: len(self.homes)]
+        """Of each home the admin of its own organisation."""
 
     def person(self, organisation: str, name: str) -> Person:
         return Person(identity_directory(organisation_directory(self.directory, organisation), name), self.chain_id)
@@ -90,31 +102,56 @@ class SoloNetwork:
         return self.newcomer("north", f"stranger-{self._strangers}", Role.CUSTOMER)
 
 
-class NodeProcess:
-    """One node of a network as a process of its own; a context that kills it at the end."""
+class SoloNetwork(FoundedNetwork):
+    """Two organisations, one validator."""
 
-    def __init__(self, network: SoloNetwork) -> None:
+    def __init__(self, directory: Path, parameters: Parameters | None = None) -> None:
+        super().__init__(directory, "solo", ("north", "south"), parameters=parameters)
+        self.home = self.homes[0]
+        self.data = data_directory(self.home, LEDGER)
+
+
+class NodeProcess:
+    """One node of a network as a process of its own; a context that ends it."""
+
+    def __init__(
+        self, network: FoundedNetwork, home: Path | None = None, listen: str = _LOCAL, *, wait: bool = True
+    ) -> None:
         self.network = network
-        self.log = network.directory / "node.log"
-        self.start()
+        self.home = home or network.homes[0]
+        self.log = self.home / "node.log"
+        self._listen = listen
+        self.launch()
+        if wait:
+            self.wait_until_serving()
 
     def start(self) -> None:
         """Start it, and return when it serves. Its port is kept over a restart."""
-        listen = f"127.0.0.1:{self.port}" if hasattr(self, "port") else _LOCAL
+        self.launch()
+        self.wait_until_serving()
+
+    def launch(self) -> None:
+        """Start it, and do not wait."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ledgernode.services.process", str(self.network.home), listen],
+                [sys.executable, "-m", "ledgernode.services.process", str(self.home), self._listen],
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
+
+    def wait_until_serving(self) -> None:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, f"the node did not start: {self.log.read_text()[-2_000:]}"
-        self.port: int = msgspec.json.decode(line)["port"]
+        self._listen = f"127.0.0.1:{msgspec.json.decode(line)['port']}"
 
     @property
     def endpoint(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return self._listen
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
 
     def limit_files(self, limit_bytes: int) -> None:
         """No file of it grows beyond this from now on: a disk that becomes full."""
@@ -124,6 +161,14 @@ class NodeProcess:
         """SIGKILL: no goodbye."""
         self.process.kill()
         self._wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it holds its ports and connections, and does nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on, its clock ahead of what it knows."""
+        self.process.send_signal(signal.SIGCONT)
 
     def terminate(self) -> int:
         """SIGTERM: drain, and the exit code."""
@@ -142,7 +187,7 @@ class NodeProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.process.poll() is None:
+        if self.running:
             self.terminate()
 
     # ------------------------------------------------------------ talking to it
@@ -157,7 +202,7 @@ class NodeProcess:
         return Node([self.endpoint], (person or self.network.admin).credentials)
 
 
-def deploy(ledger: Ledger, network: SoloNetwork, contract: Path = NOTEBOOK) -> str:
+def deploy(ledger: Ledger, network: FoundedNetwork, contract: Path = NOTEBOOK) -> str:
     """Install, approve by every organisation, commit; the package's hash."""
     raw = pack(contract)
     name, found = contract.stem, package_hash(raw)
@@ -169,7 +214,7 @@ def deploy(ledger: Ledger, network: SoloNetwork, contract: Path = NOTEBOOK) -> s
     return found
 
 
-def register(ledger: Ledger, network: SoloNetwork, person: Person) -> Person:
+def register(ledger: Ledger, network: FoundedNetwork, person: Person) -> Person:
     """Register someone of the first organisation."""
     ledger.submit("identity", "register", {"certificate": person.certificate}, signer=network.admin.signer)
     return person

@@ -1,4 +1,4 @@
-"""One running node for all tests that only use it: a process of its own, mutual TLS, a contract deployed."""
+"""What tests share: one running node, and a network of four for each engine. Real processes, mutual TLS."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from ledgernode.client import Ledger
 from ledgernode.identity.records import Role
+from tests.networks import RunningNetwork
 from tests.running import NodeProcess, Person, SoloNetwork, deploy, register
 
 
@@ -32,3 +33,21 @@ def anna(node: NodeProcess) -> Person:
     """A registered customer of the first organisation."""
     with node.ledger() as ledger:
         return register(ledger, node.network, node.network.newcomer("north", "anna", Role.CUSTOMER))
+
+
+def _four(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Iterator[RunningNetwork]:
+    with RunningNetwork(tmp_path_factory.mktemp(engine) / "network", engine, 4) as running:
+        running.deploy()
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pbft(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork]:
+    """Four validators under PBFT, with the notebook deployed. Every test leaves all of them running."""
+    yield from _four(tmp_path_factory, "pbft")
+
+
+@pytest.fixture(scope="session")
+def pow_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork]:
+    """Four miners, likewise."""
+    yield from _four(tmp_path_factory, "pow")
