@@ -10,6 +10,7 @@ from typing import Final
 # transactions waiting to be ordered, per ledger
 MEMPOOL_TRANSACTIONS: Final = 50_000
 MEMPOOL_BYTES: Final = 256 * 1024 * 1024
+ENTRY_TURN: Final = 16  # taken from one entry before the next one's turn
 
 # signatures are checked inline, this many between two turns of the event loop
 VERIFY_CHUNK: Final = 100
@@ -54,6 +55,37 @@ QUERY_THREADS: Final = 2
 LOOKUP_PAGE: Final = 1_000
 
 # driver
+PBFT_WINDOW: Final = 32  # sequences above the last stable one that are voted on
+EVENTS_WAITING: Final = 10_000  # of the engine; beyond, peers are not read on
+FORMER_LIMITS: Final = 16  # a proposal made under limits that changed so many blocks ago is still accepted
+OPEN_BLOCKS_REPEATED: Final = 8  # blocks without certificate whose votes are said again at once
+OPEN_BLOCKS_HELD: Final = 256  # blocks without certificate that are kept in memory
+PROPOSAL_TRANSACTIONS: Final = 500  # while others are under way, a proposal waits to be worth its cost,
+PROPOSAL_LINGER_MS: Final = 25  # but never longer than this
+OFFER_AGAIN_MS: Final = 200  # a miner's job is not changed more often for new transactions
+WATCH_MS: Final = 1_000  # how often a node compares its height with its peers'
+CATCH_UP_PAUSE_MS: Final = 300  # between two tries to fetch blocks
+CATCH_UP_BLOCKS: Final = 64  # fetched and not yet executed
+CATCH_UP_TIMEOUT_MS: Final = 5_000  # a peer that sends no block for this long is left
+
+MINING_SHARE_PERCENT: Final = 25  # of one core
+MINING_SLICE_HASHES: Final = 5_000  # between two looks for another job: a few milliseconds
+
+# links between validators
+LINK_ENGINE_MESSAGES: Final = 1_024  # queued for one peer; beyond, the oldest is dropped: engines say it again
+LINK_VOTES: Final = 1_024  # and certificates likewise
+LINK_TRANSACTIONS: Final = 20_000  # beyond, the newest is dropped: clients send it again
+LINK_MESSAGE_BYTES: Final = 4 * 1024 * 1024  # what is queued goes out in messages of about this size
+LINK_MESSAGE_TRANSACTIONS: Final = 500
+LINK_BACKOFF_START_MS: Final = 50
+LINK_BACKOFF_LIMIT_MS: Final = 1_000
+LINK_ANSWER_MS: Final = 5_000  # a peer that does not take us within this time is dialled again
+GOSSIP_LINGER_MS: Final = 2  # single transactions gather this long before they are forwarded
+GOSSIP_BATCH: Final = 100
+GOSSIP_WAITING: Final = 10_000  # forwarded by one peer and not yet checked
+MISCONDUCT_TOKENS: Final = 100  # bad transactions that one peer may forward
+MISCONDUCT_REFILL_MS: Final = 1_000  # for each token
+
 TIMER_RECHECK_MS: Final = 1_000  # a clock that is set is noticed within this time
 DRAIN_MS: Final = 5_000  # a stopping node commits what it admitted for at most this long
 

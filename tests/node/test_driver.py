@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from ledgernode.consensus.engine import Event, LogEntry, ProposalAvailable, Ready, Send, Started
+from ledgernode.consensus.engine import Engine, Event, LogEntry, ProposalAvailable, Ready, Send, Started
 from ledgernode.consensus.solo import Solo
 from ledgernode.errors import BadCertificate, BadGenesis, CommitUnknown, DiskFull, LedgerHalted, NodeStopping
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.node.driver import Driver
 from ledgernode.node.engine_log import EngineLog
-from ledgernode.node.engines import make_engine
 from ledgernode.node.ledger import ServedLedger
+from ledgernode.node.surroundings import Alone
 from ledgernode.store.failpoint import Action, arm
 from ledgernode.store.sealed import SealedBlock
 from ledgernode.wire.answers import Stage, Wait
@@ -136,7 +136,18 @@ class Chatty:
         )
 
 
-def driver_with(served: ServedLedger, engine: Chatty, send: Callable[[Sequence[Send]], None]) -> Driver:
+class Ears(Alone):
+    """Hears what is sent."""
+
+    def __init__(self, heard: Callable[[Sequence[Send]], None]) -> None:
+        self._heard = heard
+
+    def send(self, sends: Sequence[Send]) -> None:
+        if sends:
+            self._heard(sends)
+
+
+def driver_with(served: ServedLedger, engine: Engine, heard: Callable[[Sequence[Send]], None]) -> Driver:
     parts = served.driver
     return Driver(
         chain=served.chain,
@@ -144,9 +155,9 @@ def driver_with(served: ServedLedger, engine: Chatty, send: Callable[[Sequence[S
         head=served.head,
         make_engine=lambda _: engine,
         engine_log=parts._engine_log,
-        send=send,
+        network=Ears(heard),
         endorsement=served.endorsement,
-        admission=parts._admission,
+        checker=parts._checker,
         mempool=served.mempool,
         announcement=served.announcement,
         clock_ms=parts._clock_ms,
@@ -175,7 +186,8 @@ async def test_persist_then_send_then_deliver(house: House, standing: ServedLedg
 
 async def test_a_single_validator_has_nobody_to_send_to(house: House, standing: ServedLedger) -> None:
     """An engine that sends where there are no peers is our own fault, and halts."""
-    standing.driver._engine = Chatty(Solo(standing.endorsement.validators.epoch))  # type: ignore[assignment]
+    engine = Chatty(Solo(standing.endorsement.validators.epoch))
+    standing.driver._make_engine = lambda _: engine
     standing.mempool.add(standing.submissions._admission.check(house.remark().envelope))
     standing.driver.stop()
     await standing.driver.run()
@@ -186,7 +198,7 @@ async def test_a_single_validator_has_nobody_to_send_to(house: House, standing: 
 def test_an_engine_that_is_not_there_is_refused(standing: ServedLedger) -> None:
     """By its name, with those that are."""
     with pytest.raises(BadGenesis, match="solo"):
-        make_engine(GenesisEngine("raft"), standing.endorsement.validators)
+        standing._make_engine_of(GenesisEngine("raft"), standing.endorsement.validators)
 
 
 # ---------------------------------------------------------------- a new epoch
@@ -203,16 +215,21 @@ def handing_over(served: ServedLedger, house: House, key: PrivateKey) -> SealedB
 
 async def test_a_new_epoch_begins_with_its_own_engine_and_set(house: House, standing: ServedLedger) -> None:
     """After the block that hands over, blocks are ordered and signed in the next epoch."""
-    await standing.driver._follow([handing_over(standing, house, house.key)])
+    block = handing_over(standing, house, house.key)
+    standing.chain.append([block])
+    standing.driver._stored([block])
     assert standing.endorsement.validators.epoch == 1
-    ready = standing.driver._engine.step(ProposalAvailable(house.clock.now_ms, ()))
+    assert standing.driver.engine is not None
+    ready = standing.driver.engine.step(ProposalAvailable(house.clock.now_ms, ()))
     assert ready.deliver[0].epoch == 1
 
 
 async def test_a_node_that_left_the_set_halts(house: House, standing: ServedLedger) -> None:
     """It cannot certify what follows, so it must not make it."""
+    block = handing_over(standing, house, PrivateKey.generate())
+    standing.chain.append([block])
     with pytest.raises(BadCertificate):
-        await standing.driver._follow([handing_over(standing, house, PrivateKey.generate())])
+        standing.driver._stored([block])
 
 
 # ---------------------------------------------------------------- what can no longer be committed

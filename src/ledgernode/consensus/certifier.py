@@ -83,6 +83,12 @@ class Certifier:
         self._votes.setdefault(vote.height, {})[vote.position] = vote
         return self._complete(vote.height)
 
+    def settled(self, height: Height) -> None:
+        """The block has its certificate from elsewhere: votes for it are dropped."""
+        self._own.pop(height, None)
+        self._votes.pop(height, None)
+        self._executed = max(self._executed, height)
+
     def _is_certified(self, height: Height) -> bool:
         return height <= self._executed and height not in self._own
 

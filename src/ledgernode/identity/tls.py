@@ -102,6 +102,14 @@ def peer_identity(auth_context: Mapping[str, Sequence[bytes]], roots: Sequence[s
     return _peer(chain, tuple(roots), now_ms // _MINUTE_MS)
 
 
+def peer_certificate(auth_context: Mapping[str, Sequence[bytes]]) -> str:
+    """The peer's own certificate, PEM; refuses a connection without one."""
+    leaf = auth_context.get(_LEAF)
+    if not leaf:
+        raise UnknownSigner("the peer has shown no certificate")
+    return leaf[0].decode("ascii", "replace")
+
+
 @lru_cache(maxsize=config.PEER_CACHE)
 def _peer(chain: bytes, roots: tuple[str, ...], minute: int) -> Peer:
     found = verify_tls_chain(chain.decode("ascii"), roots, minute * _MINUTE_MS)

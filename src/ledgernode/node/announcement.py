@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ledgernode.errors import BudgetOutOfRange, LedgerError, NeverCommitted
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.sealed import SealedBlock
 from ledgernode.wire.answers import Outcome, Stage
+from ledgernode.wire.block import Header
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.types import Height, TransactionId
@@ -21,19 +24,34 @@ class Announcement:
         self._progress = progress
         self.transactions = 0
 
-    def block(self, sealed: SealedBlock) -> None:
-        """The block stands. What can no longer be committed is dropped, and its waiters hear so."""
-        height, time_ms = sealed.header.height, sealed.header.time_ms
+    def stored(self, sealed: SealedBlock) -> None:
+        """The block is durable: what it holds no longer waits to be ordered."""
         self._mempool.remove(sealed.transaction_ids)
-        self.transactions += sealed.header.transactions
+
+    def certified(self, sealed: SealedBlock) -> None:
+        """The block stands. What can no longer be committed is dropped, and its waiters hear so."""
+        height = sealed.header.height
         if self._waiters:
             first = len(sealed.receipts) - len(sealed.envelopes)
             for position, transaction_id in enumerate(sealed.transaction_ids, first):
                 if transaction_id is not None and transaction_id in self._waiters:
                     self._waiters.tell(transaction_id, committed(height, position, sealed.receipts[position]))
-        for expired in self._mempool.drop_expired(time_ms):
+        self._advance(sealed.header)
+
+    def certified_later(self, header: Header, receipts: Sequence[bytes]) -> None:
+        """The same for a block that was not kept in memory until its certificate came."""
+        if self._waiters:
+            for position, raw in enumerate(receipts):
+                transaction_id = parse_receipt(raw).id
+                if transaction_id in self._waiters:
+                    self._waiters.tell(transaction_id, committed(header.height, position, raw))
+        self._advance(header)
+
+    def _advance(self, header: Header) -> None:
+        self.transactions += header.transactions
+        for expired in self._mempool.drop_expired(header.time_ms):
             self._waiters.tell(expired.id, never(expired.id))
-        self._progress.advance(height, time_ms)
+        self._progress.advance(header.height, header.time_ms)
 
     def limits_changed(self, limits: Parameters) -> None:
         """What waits and fits no block any more is refused after all."""

@@ -1,15 +1,17 @@
 """The driver of one ledger: hands events to the engine and performs what it answers, in order.
 
-    engine ──Ready──▶ persist ─▶ send ─▶ deliver: execute ─▶ sign ─▶ one durable write ─▶ announce
+    engine ──Ready──▶ persist ─▶ send ─▶ deliver: execute ─▶ durable ─▶ vote ─▶ certificate ─▶ announce
 
 Rules it keeps:
 
-* A proposal is cut at once when idle. While a block is being written others gather, so blocks grow with
-  load up to the ledger's limits. Without work there is no block; a due contract timer is work.
-* The blocks of one `Ready` become durable in one write, with their certificates. Only then, in one step a
-  block, is anyone told.
-* Execution runs on the event loop (a busy thread beside it would slow both down); the write hops to one
-  thread, because a disk can be slow.
+* Everything that happens is an event in one queue, and the engine sees one at a time. What it promises is
+  durable before it is sent; a block is durable before our vote for it leaves; nobody is told "committed" before
+  the block is durable here and has its certificate.
+* Several heights are under way at once, and votes for results are off the critical path: the next block is
+  ordered and executed while the last one is written and certified.
+* Without work there is no block; a due contract timer is work.
+* Execution and signature checks run on the event loop, a block or a chunk between two turns (a busy thread
+  beside it would slow both down); writes hop to one thread, because a disk can be slow.
 * Whatever fails inside, a diverging result, a full disk, a damaged database or a fault of our own, halts the
   ledger: nothing more is admitted or announced, every waiter hears the reason, and the process stays up so
   that its operator can ask.
@@ -18,29 +20,86 @@ Rules it keeps:
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
-from ledgernode.config import DRAIN_MS, TIMER_RECHECK_MS
-from ledgernode.consensus.engine import Engine, Event, ProposalAvailable, Ready, Send, Started
-from ledgernode.errors import LedgerError, LedgerHalted, NodeStopping
+import msgspec
+
+from ledgernode.config import DRAIN_MS, EVENTS_WAITING, OPEN_BLOCKS_HELD, TIMER_RECHECK_MS
+from ledgernode.consensus.engine import (
+    CaughtUp,
+    Certified,
+    Engine,
+    EpochEnds,
+    Event,
+    MiningJob,
+    ProposalAvailable,
+    Ready,
+    Received,
+    Send,
+    Started,
+    Ticked,
+    Validated,
+    WorkWaiting,
+)
+from ledgernode.errors import BadProof, LedgerError, LedgerHalted, NodeStopping
 from ledgernode.execution.block import Executor
-from ledgernode.node.admission import Admission
 from ledgernode.node.announcement import Announcement
-from ledgernode.node.endorsement import Endorsement
+from ledgernode.node.checking import Checker
+from ledgernode.node.endorsement import Endorsement, position_of
 from ledgernode.node.engine_log import EngineLog
 from ledgernode.node.head import Head
 from ledgernode.node.mempool import Mempool
+from ledgernode.node.offering import Offering
+from ledgernode.node.writing import Writer
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.sealed import SealedBlock
-from ledgernode.wire.block import Batch
+from ledgernode.wire.block import Batch, Header, header_hash
+from ledgernode.wire.frames import HeaderVote
 from ledgernode.wire.transaction import Transaction
-from ledgernode.wire.types import Height, TimeMs, sha256
-from ledgernode.wire.validators import Certificate, ValidatorSet
+from ledgernode.wire.types import Height, TimeMs
+from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate, parse_certificate
 
-Peers = Callable[[Sequence[Send]], None]
-MakeEngine = Callable[[ValidatorSet], Engine]
+
+class Network(Protocol):
+    """The other validators, as the driver sees them. `node.peers` reaches them; a single one has none."""
+
+    def begin(self, validators: ValidatorSet) -> None:
+        """From now on positions are those of this set."""
+        ...
+
+    def send(self, sends: Sequence[Send]) -> None: ...
+    def vote(self, vote: HeaderVote) -> None: ...
+    def give(self, public_key: bytes, height: Height, certificate: Certificate) -> None: ...
+    def fetch(self, height: Height) -> None:
+        """Blocks up to this height are certified elsewhere and not here."""
+        ...
+
+    def mine(self, job: MiningJob | None) -> None:
+        """Search for this, and for nothing else."""
+        ...
+
+
+MakeEngine = Callable[[ValidatorSet], Engine | None]
+"""The engine of this set's epoch; None where this node is no member and observes."""
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """A block that a peer has given, certified."""
+
+    header: Header
+    envelopes: tuple[bytes, ...]
+    certificate: Certificate
+
+
+class _Ordered(msgspec.Struct, frozen=True):
+    """What is to be executed next: decided by our engine, or fetched."""
+
+    batch: Batch
+    transactions: list[Transaction]
+    fetched: Fetched | None = None
 
 
 class Driver:
@@ -54,9 +113,9 @@ class Driver:
         head: Head,
         make_engine: MakeEngine,
         engine_log: EngineLog,
-        send: Peers,
+        network: Network,
         endorsement: Endorsement,
-        admission: Admission,
+        checker: Checker,
         mempool: Mempool,
         announcement: Announcement,
         clock_ms: Callable[[], TimeMs],
@@ -67,22 +126,54 @@ class Driver:
         self._head = head
         self._make_engine = make_engine
         self._engine_log = engine_log
-        self._send = send
+        self._network = network
         self._endorsement = endorsement
-        self._admission = admission
+        self._checker = checker
         self._mempool = mempool
         self._announcement = announcement
         self._clock_ms = clock_ms
         self._log = log
-        self._engine = make_engine(endorsement.validators)
+
         self._wake = asyncio.Event()
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="append")
+        self._writer = Writer(chain, self._wake.set)
+        self._offering = Offering(mempool)
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._ordered: deque[_Ordered] = deque()
+        self._executed = Height(chain.head.height)
+        self._certified = Height(chain.certified_height)
+        self._sealed: dict[Height, SealedBlock] = {}
+        self._certificates: dict[Height, Certificate] = {}
+        self._caught_up: set[Height] = set()
+        self._last_votes: dict[bytes, Height] = {}
+        self._wants_proposal = False
+        self._work_told = False
+        self._tick_ms: TimeMs | None = None
         self._drain_until_ms: TimeMs | None = None
+        self.evidence: Counter[bytes] = Counter()
         self.halted: LedgerHalted | None = None
+        self.engine: Engine | None = None
+        checker.limits_now(head.parameters)
+
+    # ------------------------------------------------------------ what others call
 
     @property
     def stopping(self) -> bool:
         return self._drain_until_ms is not None
+
+    @property
+    def executed(self) -> Height:
+        """How far this node has executed."""
+        return self._executed
+
+    @property
+    def ordered(self) -> int:
+        """How many blocks wait to be executed."""
+        return len(self._ordered)
+
+    @property
+    def backlog(self) -> bool:
+        """Has the engine more before it than it should have?"""
+        return len(self._inbox) >= EVENTS_WAITING
 
     def require_open(self) -> None:
         """Refuses when no block will follow: the ledger halted, or the node is stopping."""
@@ -95,6 +186,35 @@ class Driver:
         """Something was added to the mempool."""
         self._wake.set()
 
+    def happened(self, event: Event) -> None:
+        """Let the engine see this in its turn."""
+        self._in_turn(partial(self._step, event))
+
+    def _in_turn(self, action: Callable[[], None]) -> None:
+        self._inbox.append(action)
+        self._wake.set()
+
+    def received(self, public_key: bytes, message: bytes) -> None:
+        """An engine's message from a member of the set under way; from others it is dropped."""
+        position = position_of(self._endorsement.validators, public_key)
+        if position is not None:
+            self.happened(Received(self._clock_ms(), position, message))
+
+    def voted(self, public_key: bytes, vote: HeaderVote) -> None:
+        """A member's vote for a block; whoever repeats one for a block that has its certificate is given it."""
+        self._in_turn(partial(self._count, public_key, vote))
+
+    def given(self, height: Height, raw: bytes) -> None:
+        """A certificate from a peer, for a block that we may hold without one."""
+        self._in_turn(partial(self._take_certificate, height, raw))
+
+    def fetched(self, block: Fetched) -> None:
+        """A certified block that follows those before it; what is executed already is passed over."""
+        header = block.header
+        batch = Batch(header.epoch, header.height, header.time_ms, block.envelopes)
+        self._ordered.append(_Ordered(batch, [self._checker.agreed(raw) for raw in block.envelopes], block))
+        self._wake.set()
+
     def stop(self) -> None:
         """Commit what is admitted, for a bounded time, then return from `run`."""
         self._drain_until_ms = TimeMs(self._clock_ms() + DRAIN_MS)
@@ -103,11 +223,10 @@ class Driver:
     async def run(self) -> None:
         """Order, execute and announce until stopped or halted."""
         try:
-            await self._begin()
+            self._begin()
             while not self._drained():
-                if self._work_waits():
-                    envelopes = tuple(waiting.raw for waiting in self._mempool.take(self._head.parameters))
-                    await self._step(ProposalAvailable(self._clock_ms(), envelopes))
+                if self._turn():
+                    await asyncio.sleep(0)
                 else:
                     await self._idle()
             self._announcement.stop(NodeStopping("the node is shutting down: ask another one"))
@@ -116,77 +235,296 @@ class Driver:
         except BaseException as error:  # noqa: BLE001  # whatever it is, this ledger must not go on
             self._halt(error)
         finally:
-            self._writer.shutdown()
+            self._writer.close()
 
-    # ------------------------------------------------------------ when there is work
+    # ------------------------------------------------------------ one turn
 
-    def _work_waits(self) -> bool:
-        due_ms = self._head.timer_due_ms
-        return len(self._mempool) > 0 or (due_ms is not None and due_ms <= self._clock_ms())
+    def _turn(self) -> bool:
+        """A bounded piece of everything there is to do; says whether there is more."""
+        for _ in range(len(self._inbox)):
+            if self._inbox:  # a new epoch empties it
+                self._inbox.popleft()()
+        self._tick()
+        self._say_work()
+        self._offer()
+        self._writer.start()
+        for verdict in self._checker.go_on():
+            self.happened(Validated(self._clock_ms(), verdict.digest, verdict.holds))
+        self._execute_next()
+        written = self._writer.finished()
+        if written is not None:
+            self._network.send(written.sends)
+            if written.sealed:
+                self._stored(written.sealed)
+        self._writer.start()
+        return bool(self._inbox or self._checker) or self._may_execute()
 
     def _drained(self) -> bool:
         if self._drain_until_ms is None:
             return False
-        return not len(self._mempool) or self._clock_ms() >= self._drain_until_ms
+        quiet = not (len(self._mempool) or self._ordered or self._endorsement.open_blocks) and self._writer.idle
+        return quiet or self._clock_ms() >= self._drain_until_ms
 
     async def _idle(self) -> None:
-        """Until something is admitted or a timer is due. The clock may be set, so it is asked again."""
-        self._wake.clear()
-        due_ms = self._head.timer_due_ms
-        wait_s = None if due_ms is None else min(due_ms - self._clock_ms(), TIMER_RECHECK_MS) / 1_000
+        """Until something happens or is due. The clock may be set, so it is asked again."""
+        now_ms = self._clock_ms()
+        due = [at for at in (self._tick_ms, self._offer_due_ms(), self._drain_until_ms) if at is not None]
+        if self._head.timer_due_ms is not None and self._head.timer_due_ms > now_ms:
+            due.append(min(self._head.timer_due_ms, TimeMs(now_ms + TIMER_RECHECK_MS)))
         try:
-            async with asyncio.timeout(wait_s):
+            async with asyncio.timeout(max(min(due) - now_ms, 1) / 1_000 if due else None):
                 await self._wake.wait()
         except TimeoutError:
             pass
+        self._wake.clear()
 
-    # ------------------------------------------------------------ what the engine answers
+    # ------------------------------------------------------------ the engine
 
-    async def _begin(self) -> None:
+    def _begin(self) -> None:
+        """An epoch: its engine, from what the disk holds."""
+        validators = self._endorsement.validators
+        self._network.begin(validators)
+        self._mempool.share_among(len(validators.members))
+        self._mempool.release(transaction for ordered in self._ordered for transaction in ordered.transactions)
+        self._offering = Offering(self._mempool)
+        self._inbox.clear()
+        self._tick_ms, self._work_told, self._wants_proposal = None, False, False
+        self.engine = self._make_engine(validators)
+        self._reopen()
         head = self._chain.head
-        await self._step(Started(self._clock_ms(), head.height, head.time_ms, self._engine_log.records()))
+        self._step(Started(self._clock_ms(), head.height, head.time_ms, self._engine_log.records()))
+        self._tell_certified()
+        self._tell_epoch_end()
 
-    async def _step(self, event: Event) -> None:
-        await self._perform(self._engine.step(event))
+    def _reopen(self) -> None:
+        """Blocks that stood here without their certificates when the node stopped: vote for them again."""
+        for height in range(self._certified + 1, self._chain.head.height + 1):
+            if Height(height) in self._sealed or self._endorsement.is_open(Height(height)):
+                continue
+            header = self._chain.header(Height(height))
+            self._close(header.height, self._endorsement.sign(header))
+            self._endorsement.say(header.height)
+        for vote in self._endorsement.votes_again():
+            self._network.vote(vote)
 
-    async def _perform(self, ready: Ready) -> None:
-        if ready.persist:
-            self._engine_log.persist(ready.persist)
-        if ready.send:
-            self._send(ready.send)
-        if ready.deliver:
-            await self._deliver(ready.deliver)
+    def _step(self, event: Event) -> None:
+        if self.engine is None:
+            return
+        ready = self.engine.step(event)
+        if ready.persist or not self._writer.idle:
+            self._writer.promise(ready.persist, ready.send)
+        elif ready.send:
+            self._network.send(ready.send)
+        self._perform(ready)
 
-    async def _deliver(self, batches: Sequence[Batch]) -> None:
-        sealed, certificates = list[SealedBlock](), dict[Height, Certificate]()
-        for batch in batches:
-            block = self._executor.execute(batch, [self._checked(raw) for raw in batch.envelopes])
-            certificate = self._endorsement.sign(block.header)
-            assert certificate is not None, "a set of one validator certifies with one signature"
-            sealed.append(block)
-            certificates[block.header.height] = certificate
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._writer, self._chain.append, sealed, certificates)
-        await self._follow(sealed)
+    def _perform(self, ready: Ready) -> None:
+        for batch in ready.deliver:
+            transactions = [self._checker.agreed(raw) for raw in batch.envelopes]
+            self._mempool.take_up(transactions)
+            self._ordered.append(_Ordered(batch, transactions))
+        for check in ready.validate:
+            self._checker.ask(check)
+        for evidence in ready.evidence:
+            member = self._endorsement.validators.members[evidence.position]
+            self.evidence[member.public_key] += 1
+            self._log.warning("a validator contradicts itself", organisation=member.organisation)
+        if ready.released:
+            self._mempool.release(transaction for ordered in self._ordered for transaction in ordered.transactions)
+            self._mempool.take_up(self._unsaved())
+            self._offering.forget()
+        if ready.behind > self._executed:
+            self._network.fetch(ready.behind)
+        if ready.next_tick_ms is not None and (self._tick_ms is None or ready.next_tick_ms < self._tick_ms):
+            self._tick_ms = ready.next_tick_ms
+        self._wants_proposal = ready.wants_proposal
+        self._network.mine(ready.mine)
+        if ready.halt:
+            raise LedgerHalted(ready.halt)
 
-    def _checked(self, raw: bytes) -> Transaction:
-        """The envelope as it was checked at admission, or checked now where another node admitted it."""
-        return self._mempool.by_envelope(sha256(raw)) or self._admission.check(raw)
+    def _unsaved(self) -> list[Transaction]:
+        """What stands in blocks that are executed and not durable yet."""
+        found = (
+            self._mempool.by_id(named)
+            for height, sealed in self._sealed.items()
+            if height > self._chain.head.height
+            for named in sealed.transaction_ids
+            if named is not None
+        )
+        return [transaction for transaction in found if transaction is not None]
 
-    async def _follow(self, sealed: Sequence[SealedBlock]) -> None:
-        """The blocks are durable: tell everyone, and take up what they changed."""
+    def _tick(self) -> None:
+        now_ms = self._clock_ms()
+        if self._tick_ms is not None and now_ms >= self._tick_ms:
+            self._tick_ms = None
+            self._step(Ticked(now_ms))
+            for vote in self._endorsement.votes_again():
+                self._network.vote(vote)
+
+    # ------------------------------------------------------------ work and offers
+
+    def _timer_is_due(self) -> bool:
+        due_ms = self._head.timer_due_ms
+        return due_ms is not None and due_ms <= self._clock_ms()
+
+    def _say_work(self) -> None:
+        waiting = len(self._mempool) > 0 or self._timer_is_due()
+        if waiting != self._work_told:
+            self._work_told = waiting
+            if not waiting:
+                self._offering.forget()
+            self._step(WorkWaiting(self._clock_ms(), waiting))
+
+    def _offer(self) -> None:
+        if not self._wants_proposal or self.engine is None:
+            return
+        now_ms = self._clock_ms()
+        offer = self._offering.next(self._head.parameters, now_ms, timer_due=self._timer_is_due())
+        if offer is None:
+            return
+        ready = self.engine.step(ProposalAvailable(now_ms, tuple(transaction.raw for transaction in offer)))
+        self._offering.offered(offer, now_ms, taken=ready.took_proposal or bool(ready.deliver))
+        if ready.persist or not self._writer.idle:
+            self._writer.promise(ready.persist, ready.send)
+        elif ready.send:
+            self._network.send(ready.send)
+        self._perform(ready)
+
+    def _offer_due_ms(self) -> TimeMs | None:
+        if not self._wants_proposal or not self._mempool.fresh:
+            return None
+        earliest_ms = self._offering.earliest_ms(self._head.parameters)
+        return TimeMs(earliest_ms) if earliest_ms > self._clock_ms() else None
+
+    # ------------------------------------------------------------ executing
+
+    def _may_execute(self) -> bool:
+        """The next one in order is here; one of the next epoch waits until that has begun."""
+        while self._ordered:
+            batch = self._ordered[0].batch
+            epoch = self._endorsement.validators.epoch
+            if batch.height == self._executed + 1 and batch.epoch >= epoch:
+                return batch.epoch == epoch
+            self._ordered.popleft()
+        return False
+
+    def _execute_next(self) -> None:
+        if not self._may_execute():
+            return
+        ordered = self._ordered.popleft()
+        if ordered.fetched is not None and not self._is_certified(ordered.fetched):
+            return
+        block = self._executor.execute(ordered.batch, ordered.transactions)
+        header = block.header
+        self._executed = header.height
+        self._sealed[header.height] = block
+        self._writer.append(block)
+        if ordered.fetched is None:
+            self._close(header.height, self._endorsement.sign(header))
+        else:
+            self._endorsement.require_same(header, ordered.fetched.header)
+            self._endorsement.settled(header)
+            self._caught_up.add(header.height)
+            self._close(header.height, ordered.fetched.certificate)
+
+    def _is_certified(self, fetched: Fetched) -> bool:
+        """False for a block that its set has not certified: nothing that came with it is used."""
+        try:
+            self._endorsement.require_certified(fetched.header, fetched.certificate)
+        except BadProof as refusal:
+            self._log.warning("a peer gave a block that is not certified", reason=str(refusal))
+            self._ordered = deque(ordered for ordered in self._ordered if ordered.fetched is None)
+            return False
+        return True
+
+    def _stored(self, sealed: Sequence[SealedBlock]) -> None:
+        """The blocks are durable: say what we found, and take up what they changed."""
         limits = self._head.parameters
         self._head.refresh()
         for block in sealed:
-            self._announcement.block(block)
+            self._announcement.stored(block)
+            vote = self._endorsement.say(block.header.height)
+            if vote is not None:
+                self._network.vote(vote)
             self._log.debug("block", height=block.header.height, transactions=block.header.transactions)
+        self._offering.forget()
+        if len(self._sealed) > OPEN_BLOCKS_HELD:
+            self._let_go()
+        self._checker.limits_now(self._head.parameters)
         if self._head.parameters != limits:
             self._announcement.limits_changed(self._head.parameters)
         last = sealed[-1]
+        if last.header.height in self._caught_up:
+            self._caught_up.clear()
+            self.happened(CaughtUp(self._clock_ms(), last.header.height, last.header.time_ms))
+        self._announce()
         if last.header.next_set != last.header.current_set:
-            self._endorsement.begin(last.next_set)
-            self._engine = self._make_engine(last.next_set)
-            await self._begin()
+            self._hand_over(last)
+        else:
+            self._tell_epoch_end()
+
+    def _hand_over(self, last: SealedBlock) -> None:
+        """The epoch has ended with this block."""
+        self._endorsement.begin(last.next_set)
+        self._writer.promise(self._engine_log.forgetting(), ())
+        self._log.info("epoch begins", epoch=last.next_set.epoch, validators=len(last.next_set.members))
+        self._begin()
+
+    def _tell_epoch_end(self) -> None:
+        ends = self._head.epoch_ends
+        if ends is not None:
+            self._step(EpochEnds(self._clock_ms(), ends))
+
+    # ------------------------------------------------------------ certificates
+
+    def _count(self, public_key: bytes, vote: HeaderVote) -> None:
+        before = self._last_votes.get(public_key, Height(0))
+        self._last_votes[public_key] = max(vote.height, before)
+        if vote.height > self._certified:
+            self._close(vote.height, self._endorsement.voted(public_key, vote))
+        elif vote.height <= before:
+            self._network.give(public_key, vote.height, self._chain.certificate(vote.height))
+
+    def _take_certificate(self, height: Height, raw: bytes) -> None:
+        try:
+            certificate = parse_certificate(raw)
+        except BadProof:
+            return  # the peer's fault
+        self._close(height, self._endorsement.given(height, certificate))
+
+    def _close(self, height: Height, certificate: Certificate | None) -> None:
+        if certificate is None or height <= self._certified:
+            return
+        self._certificates[height] = certificate
+        self._chain.hold(height, certificate)
+        self._announce()
+        self._wake.set()
+
+    def _announce(self) -> None:
+        """Whatever is durable and certified, in order."""
+        before = self._certified
+        while self._certified < self._chain.head.height and Height(self._certified + 1) in self._certificates:
+            height = Height(self._certified + 1)
+            del self._certificates[height]
+            block = self._sealed.pop(height, None)
+            if block is not None:
+                self._announcement.certified(block)
+            else:
+                self._announcement.certified_later(self._chain.header(height), self._chain.receipts(height))
+            self._certified = height
+        if self._certified != before:
+            self._tell_certified()
+
+    def _tell_certified(self) -> None:
+        if self._certified:
+            header = self._chain.header(self._certified)
+            if header.epoch == self._endorsement.validators.epoch:
+                proof = encode_certificate(self._chain.certificate(self._certified))
+                self.happened(Certified(self._clock_ms(), self._certified, header_hash(header), proof))
+
+    def _let_go(self) -> None:
+        """Blocks that have waited long for their certificates are read again when those come."""
+        for height in [height for height in self._sealed if height <= self._chain.head.height][:-OPEN_BLOCKS_HELD]:
+            del self._sealed[height]
 
     # ------------------------------------------------------------ when it cannot go on
 

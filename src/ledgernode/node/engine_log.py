@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledgernode.consensus.engine import LogEntry
-from ledgernode.store.kv import KeyValueStore, Table
+from ledgernode.store.kv import KeyValueStore, Table, Write
 
 
 class EngineLog:
@@ -21,4 +21,13 @@ class EngineLog:
 
     def persist(self, entries: Sequence[LogEntry]) -> None:
         """Durable before returning."""
-        self._kv.write([(Table.VOTES, entry.key, entry.record or None) for entry in entries])
+        self._kv.write(log_writes(entries))
+
+    def forgetting(self) -> tuple[LogEntry, ...]:
+        """The entries that empty it: an epoch's promises end with it."""
+        return tuple(LogEntry(entry.key, b"") for entry in self.records())
+
+
+def log_writes(entries: Sequence[LogEntry]) -> list[Write]:
+    """What makes these entries durable, to be joined with other writes."""
+    return [(Table.VOTES, entry.key, entry.record or None) for entry in entries]

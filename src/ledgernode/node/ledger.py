@@ -7,30 +7,36 @@ of what stands; it refuses everything that would need a new block.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from ledgernode.consensus.engine import Send
+from ledgernode.consensus.engine import Engine, Mined
 from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
 from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.tls import TlsFiles
 from ledgernode.node.admission import Admission
 from ledgernode.node.announcement import Announcement
+from ledgernode.node.catching_up import CatchingUp
+from ledgernode.node.checking import Checker
 from ledgernode.node.door import Door
 from ledgernode.node.driver import Driver
 from ledgernode.node.endorsement import Endorsement
 from ledgernode.node.engine_log import EngineLog
-from ledgernode.node.engines import make_engine
+from ledgernode.node.engines import Founding, make_engine
 from ledgernode.node.head import Head
+from ledgernode.node.intake import Intake
 from ledgernode.node.lookups import Lookups
 from ledgernode.node.mempool import Mempool
+from ledgernode.node.mining import Miner
+from ledgernode.node.peers import Peers, introduction_holds
 from ledgernode.node.questions import Questions
 from ledgernode.node.snapshots import write_snapshot
 from ledgernode.node.submissions import Submissions
 from ledgernode.node.subscriptions import Subscriptions
+from ledgernode.node.surroundings import Alone, Among
 from ledgernode.node.telemetry import logger
 from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.chain import ChainStore, holds_chain
@@ -38,8 +44,18 @@ from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.lmdb import LmdbStore
 from ledgernode.wire.answers import LedgerStatus, SnapshotProgress
 from ledgernode.wire.block import header_hash
-from ledgernode.wire.genesis import Genesis, chain_id
-from ledgernode.wire.types import TimeMs
+from ledgernode.wire.frames import (
+    CertificateFrame,
+    EngineFrame,
+    Forwarded,
+    Frame,
+    HeaderVote,
+    Introduction,
+    Standing,
+)
+from ledgernode.wire.genesis import Genesis, GenesisEngine, chain_id
+from ledgernode.wire.types import Height, TimeMs
+from ledgernode.wire.validators import ValidatorSet
 
 Clock = Callable[[], TimeMs]
 
@@ -69,9 +85,12 @@ class ServedLedger:
         clock_ms: Clock,
         *,
         mempool: Mempool | None = None,
+        tls: TlsFiles | None = None,
     ) -> None:
         self._directory = directory
         self.mempool = Mempool() if mempool is None else mempool
+        self._tls = tls
+        self._tasks: list[asyncio.Task[None]] = []
         self._kv = LmdbStore(directory)
         try:
             self._assemble(genesis_bytes, key, clock_ms)
@@ -89,30 +108,52 @@ class ServedLedger:
         self.progress = Progress(certified.height, certified.time_ms)
         admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
         self.announcement = Announcement(self.mempool, waiters, self.progress)
-        engine_log = EngineLog(self._kv)
-        self.endorsement = Endorsement(self.chain.chain_id, key, self.chain.validator_set(self.chain.head.next_set))
+        self.log = logger(ledger=self.name)
+        self.alone = self.genesis.engine.name == "solo"
+        # the set that certifies the first block which has no certificate yet
+        self.endorsement = Endorsement(
+            self.chain.chain_id, key, self.chain.validator_set(certified.next_set), observes=not self.alone
+        )
+        self.peers = self._make_peers(key)
+        self.miner = Miner(self._mined)
+        among = Among(self.peers, self.miner) if self.peers is not None else None
+        self._clock_ms = clock_ms
         self.driver = Driver(
             chain=self.chain,
             executor=Executor(self.chain, contracts),
             head=self.head,
-            make_engine=partial(make_engine, self.genesis.engine),
-            engine_log=engine_log,
-            send=_no_peers,
+            make_engine=self._make_engine,
+            engine_log=EngineLog(self._kv),
+            network=among or Alone(),
             endorsement=self.endorsement,
-            admission=admission,
+            checker=Checker(admission, self.mempool),
             mempool=self.mempool,
             announcement=self.announcement,
             clock_ms=clock_ms,
-            log=logger(ledger=self.name),
+            log=self.log,
+        )
+        self.catching_up: CatchingUp | None = None
+        if among is not None and self.peers is not None:
+            self.catching_up = among.catching_up = CatchingUp(
+                self.name, self.driver, self.peers, observes=lambda: self.endorsement.position is None, log=self.log
+            )
+        door = Door(self.chain, contracts, clock_ms)
+        self.intake = Intake(
+            admission=admission,
+            door=door,
+            mempool=self.mempool,
+            arrived=self.driver.work_arrived,
+            clock_ms=clock_ms,
         )
         self.submissions = Submissions(
             admission=admission,
-            door=Door(self.chain, contracts, clock_ms),
+            door=door,
             mempool=self.mempool,
             driver=self.driver,
             waiters=waiters,
             progress=self.progress,
             chain=self.chain,
+            forward=self.peers.forward if self.peers is not None else None,
         )
         self.questions = Questions(
             chain=self.chain,
@@ -129,6 +170,9 @@ class ServedLedger:
     def start(self) -> asyncio.Task[None]:
         """Begin to make blocks. The task ends when the ledger was stopped or has halted."""
         self._running = asyncio.create_task(self.driver.run(), name=f"driver of {self.name}")
+        self._tasks = [asyncio.create_task(self.intake.run(), name=f"intake of {self.name}")]
+        if self.catching_up is not None:
+            self._tasks.append(asyncio.create_task(self.catching_up.run(), name=f"catching up of {self.name}"))
         return self._running
 
     async def stop(self) -> None:
@@ -136,6 +180,73 @@ class ServedLedger:
         self.driver.stop()
         if self._running is not None:
             await self._running
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.miner.close()
+        if self.peers is not None:
+            await self.peers.close()
+
+    def heard(self, public_key: bytes, frame: Frame) -> None:
+        """A validator of this ledger says something."""
+        match frame:
+            case EngineFrame(epoch, message):
+                if epoch == self.endorsement.validators.epoch:
+                    self.driver.received(public_key, message)
+            case HeaderVote():
+                self.driver.voted(public_key, frame)
+            case CertificateFrame(height, certificate):
+                self.driver.given(height, certificate)
+            case Forwarded(envelopes):
+                self.intake.take(public_key, envelopes)
+            case Standing(height):
+                if self.catching_up is not None:
+                    self.catching_up.heard(public_key, height)
+
+    def knows(self, introduction: Introduction, certificate_pem: str) -> bool:
+        """Is this a validator of the epoch under way, on the connection that it signed for?"""
+        return self.endorsement.includes(introduction.public_key) and introduction_holds(
+            introduction, self.chain.chain_id, certificate_pem
+        )
+
+    def _make_peers(self, key: PrivateKey) -> Peers | None:
+        if self.alone or self._tls is None:
+            return None
+        return Peers(
+            ledger=self.name,
+            chain_id=self.chain.chain_id,
+            key=key,
+            tls=self._tls,
+            members=self.head.members,
+            height=lambda: self.progress.height,
+            log=self.log,
+        )
+
+    def _make_engine(self, validators: ValidatorSet) -> Engine | None:
+        return self._make_engine_of(self.genesis.engine, validators)
+
+    def _make_engine_of(self, chosen: GenesisEngine, validators: ValidatorSet) -> Engine | None:
+        """Begun from the block that handed over to this set; None for a set that this node is no member of."""
+        if self.endorsement.position is None:
+            return None
+        handed_over = [height for height in self.chain.set_changes() if height <= self.chain.head.height]
+        base = self.chain.header(max(handed_over, default=Height(0)))
+        return make_engine(
+            Founding(
+                chosen=chosen,
+                chain_id=self.chain.chain_id,
+                validators=validators,
+                position=self.endorsement.position,
+                key=self.endorsement.key,
+                parameters=self.head.parameters,
+                base_height=base.height,
+                base_hash=header_hash(base),
+                base_time_ms=base.time_ms,
+            )
+        )
+
+    def _mined(self, prefix: bytes, nonce: int) -> None:
+        self.driver.happened(Mined(self._clock_ms(), prefix, nonce))
 
     def status(self) -> LedgerStatus:
         """What an operator looks at first."""
@@ -167,7 +278,3 @@ class ServedLedger:
         """Give the database back. Nothing of this ledger may be called afterwards."""
         self.questions.close()
         self._kv.close()
-
-
-def _no_peers(messages: Sequence[Send]) -> None:
-    raise AssertionError(f"a single validator has nobody to send {len(messages)} messages to")

@@ -9,7 +9,7 @@ time moves only with blocks, so on an idle chain that answer may not come.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ledgernode.errors import CommitUnknown, LedgerError, MempoolFull
 from ledgernode.execution.replay import LONGEST_VALIDITY_MS
@@ -38,6 +38,7 @@ class Submissions:
         waiters: Waiters,
         progress: Progress,
         chain: ChainStore,
+        forward: Callable[[list[bytes]], None] | None = None,
     ) -> None:
         self._admission = admission
         self._door = door
@@ -46,6 +47,7 @@ class Submissions:
         self._waiters = waiters
         self._progress = progress
         self._chain = chain
+        self._forward = forward
 
     async def submit(self, raw: bytes, wait: Wait, seconds: float) -> Outcome:
         """One transaction, and its outcome as far as `wait` says.
@@ -108,6 +110,8 @@ class Submissions:
                 except MempoolFull as full:
                     result = full
             let_in.append(result)
+        if self._forward is not None and fresh:
+            self._forward([found.raw for found in let_in if isinstance(found, Transaction)])
         self._driver.work_arrived()
         return let_in
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ledgernode.config import DEADLINE_MARGIN_MS, DEFAULT_WAIT_MS
 from ledgernode.errors import RoleRefused
 from ledgernode.identity.records import Role
-from ledgernode.identity.tls import Peer, peer_identity
+from ledgernode.identity.tls import Peer, peer_certificate, peer_identity
 from ledgernode.services.errors_grpc import Context
 
 
@@ -22,6 +22,10 @@ class Callers:
     def require_member(self, context: Context) -> Peer:
         """Refuses (UNAUTHENTICATED or CERTIFICATE_INVALID) whose certificate does not hold now."""
         return peer_identity(context.auth_context(), self._roots, time.time_ns() // 1_000_000)
+
+    def certificate(self, context: Context) -> str:
+        """The certificate that the caller shows, PEM."""
+        return peer_certificate(context.auth_context())
 
     def require_admin(self, context: Context) -> Peer:
         """Refuses everyone but admins of this node's own organisation."""

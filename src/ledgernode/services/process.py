@@ -25,7 +25,7 @@ from ledgernode.config import STOP_GRACE_MS
 from ledgernode.errors import BadGenesis
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
-from ledgernode.identity.tls import load_tls
+from ledgernode.identity.tls import TlsFiles, load_tls
 from ledgernode.node import telemetry
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.server import Server
@@ -70,10 +70,11 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopping.set)
     with ExitStack() as opened:
-        ledgers = {name: _open(home, name, opened) for name in config.ledgers}
+        tls = load_tls(tls_directory(home))
+        ledgers = {name: _open(home, name, tls, opened) for name in config.ledgers}
         server = Server(
             ledgers,
-            tls=load_tls(tls_directory(home)),
+            tls=tls,
             listen=listen,
             organisation=config.organisation,
             started_ms=_clock_ms(),
@@ -93,10 +94,10 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
     log.info("stopped")
 
 
-def _open(home: Path, name: str, opened: ExitStack) -> ServedLedger:
+def _open(home: Path, name: str, tls: TlsFiles, opened: ExitStack) -> ServedLedger:
     key = PrivateKey.load(validator_directory(home) / "key.pem")
     genesis_bytes = genesis_path(home, name).read_bytes()
-    ledger = ServedLedger(data_directory(home, name), genesis_bytes, key, _clock_ms)
+    ledger = ServedLedger(data_directory(home, name), genesis_bytes, key, _clock_ms, tls=tls)
     opened.callback(ledger.close)
     if ledger.name != name:
         raise BadGenesis(f"{genesis_path(home, name)} is of ledger {ledger.name}, not of {name}")

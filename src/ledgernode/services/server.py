@@ -1,4 +1,4 @@
-"""The gRPC server of a node: its two services, health and reflection, over mutual TLS."""
+"""The gRPC server of a node: its services, health and reflection, over mutual TLS."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.admin_service import AdminService
 from ledgernode.services.caller import Callers
 from ledgernode.services.ledger_service import LedgerService
-from ledgernode.v1 import admin_pb2, ledger_pb2
+from ledgernode.services.validator_service import ValidatorService
+from ledgernode.v1 import admin_pb2, ledger_pb2, validator_pb2
 from ledgernode.v1.admin_pb2_grpc import add_AdminServiceServicer_to_server
 from ledgernode.v1.ledger_pb2_grpc import add_LedgerServiceServicer_to_server
+from ledgernode.v1.validator_pb2_grpc import add_ValidatorServiceServicer_to_server
 from ledgernode.wire.types import TimeMs
 
 LEDGER_SERVICE: Final = ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"].full_name
 ADMIN_SERVICE: Final = admin_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name
-_SERVICES: Final = (LEDGER_SERVICE, ADMIN_SERVICE, health.SERVICE_NAME)
+VALIDATOR_SERVICE: Final = validator_pb2.DESCRIPTOR.services_by_name["ValidatorService"].full_name
+_SERVICES: Final = (LEDGER_SERVICE, ADMIN_SERVICE, VALIDATOR_SERVICE, health.SERVICE_NAME)
 
 _OPTIONS: Final = (
     ("grpc.max_send_message_length", ANSWER_BYTES),
@@ -56,6 +59,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         add_LedgerServiceServicer_to_server(LedgerService(ledgers, callers), self._server)
         add_AdminServiceServicer_to_server(admin, self._server)
+        add_ValidatorServiceServicer_to_server(ValidatorService(ledgers, callers), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), self._server)
         try:

@@ -75,6 +75,7 @@ class ChainStore:
         self._base = base
         self._certified = certified
         self._lattice = lattice
+        self._held: dict[Height, Certificate] = {}
         with kv.reader() as reader:
             self._has_graves = reader.count(Table.GRAVES) > 0
 
@@ -141,10 +142,17 @@ class ChainStore:
 
     # ------------------------------------------------------------ writing
 
-    def append(self, sealed: Sequence[SealedBlock], certificates: Mapping[Height, Certificate] | None = None) -> None:
-        """Make these heights durable in one write. Refuses with DiskFull, nothing of them written."""
-        if not sealed:
-            return
+    def append(
+        self,
+        sealed: Sequence[SealedBlock],
+        certificates: Mapping[Height, Certificate] | None = None,
+        *,
+        beside: Sequence[Write] = (),
+    ) -> None:
+        """Make these heights durable in one write, with what else belongs into it.
+
+        Refuses with DiskFull, nothing of it written.
+        """
         parent, parent_hash, writes = self._head, self._head_hash, list[Write]()
         graves: dict[bytes, bytes] = {}
         with self._kv.reader() as reader:
@@ -162,11 +170,27 @@ class ChainStore:
             if certificates:
                 certified, more = self._certificate_writes(reader, certificates, parent.height)
                 writes += more
-        writes += head_writes(sealed[-1])
+        if sealed:
+            writes += head_writes(sealed[-1])
+        writes += beside
+        if not writes:
+            return
         self._kv.write(writes)
-        self._head, self._head_hash, self._lattice = parent, parent_hash, sealed[-1].lattice
+        if sealed:
+            self._head, self._head_hash, self._lattice = parent, parent_hash, sealed[-1].lattice
         self._certified = certified
         self._has_graves = self._has_graves or bool(graves)
+        for height in certificates or ():
+            self._held.pop(height, None)
+
+    def hold(self, height: Height, certificate: Certificate) -> None:
+        """Have this certificate at hand until a later `append` writes it (the caller has checked it)."""
+        self._held[height] = certificate
+
+    @property
+    def held(self) -> Mapping[Height, Certificate]:
+        """Certificates at hand that are not written yet."""
+        return self._held
 
     def certify(self, height: Height, certificate: Certificate) -> None:
         """Keep a block's certificate (the caller has checked it)."""
@@ -206,6 +230,9 @@ class ChainStore:
 
     def certificate(self, height: Height) -> Certificate:
         """Refuses a height that has none, or none yet (UnknownBlock), and one below the base (Pruned)."""
+        held = self._held.get(height)
+        if held is not None:
+            return held
         with self._kv.reader() as reader:
             raw = reader.get(Table.CERTIFICATES, height_key(height)) if height >= 0 else None
         if raw is not None:

@@ -15,6 +15,7 @@ import msgspec
 from ledgernode.errors import BadRequest
 from ledgernode.v1 import admin_pb2 as admin
 from ledgernode.v1 import ledger_pb2 as pb
+from ledgernode.v1 import validator_pb2 as peer
 from ledgernode.wire.answers import (
     Block,
     IdentityFacts,
@@ -30,6 +31,15 @@ from ledgernode.wire.answers import (
     Stage,
     ValidatorStatus,
     Wait,
+)
+from ledgernode.wire.frames import (
+    CertificateFrame,
+    EngineFrame,
+    Forwarded,
+    Frame,
+    HeaderVote,
+    Introduction,
+    Standing,
 )
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import HASH_BYTES, ChainId, Epoch, Height, TimeMs, TransactionId
@@ -191,6 +201,54 @@ def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
         message.validators,
         message.header_hash,
     )
+
+
+# ---------------------------------------------------------------- between validators
+
+
+def introduction_message(introduction: Introduction) -> peer.ExchangeRequest:
+    return peer.ExchangeRequest(introduction=peer.Introduction(**msgspec.structs.asdict(introduction)))
+
+
+def read_introduction(message: peer.Introduction) -> Introduction:
+    return Introduction(message.ledger, message.public_key, message.signature)
+
+
+def frames_message(frames: Iterable[Frame]) -> peer.ExchangeRequest:
+    return peer.ExchangeRequest(frames=[_frame_message(frame) for frame in frames])
+
+
+def _frame_message(frame: Frame) -> peer.Frame:
+    match frame:
+        case EngineFrame(epoch, message):
+            return peer.Frame(engine=peer.EngineMessage(epoch=epoch, message=message))
+        case HeaderVote(epoch, height, header_hash, signature):
+            vote = peer.HeaderVote(epoch=epoch, height=height, header_hash=header_hash, signature=signature)
+            return peer.Frame(vote=vote)
+        case CertificateFrame(height, certificate):
+            return peer.Frame(certificate=peer.BlockCertificate(height=height, certificate=certificate))
+        case Forwarded(envelopes):
+            return peer.Frame(transactions=peer.Transactions(envelopes=envelopes))
+        case Standing(height):
+            return peer.Frame(standing=peer.Standing(height=height))
+
+
+def read_frame(message: peer.Frame) -> Frame | None:
+    """The frame; None for a kind that a later version may know."""
+    match message.WhichOneof("kind"):
+        case "engine":
+            return EngineFrame(Epoch(message.engine.epoch), message.engine.message)
+        case "vote":
+            vote = message.vote
+            return HeaderVote(Epoch(vote.epoch), Height(vote.height), vote.header_hash, vote.signature)
+        case "certificate":
+            return CertificateFrame(Height(message.certificate.height), message.certificate.certificate)
+        case "transactions":
+            return Forwarded(tuple(message.transactions.envelopes))
+        case "standing":
+            return Standing(Height(message.standing.height))
+        case _:
+            return None
 
 
 # ---------------------------------------------------------------- what operators see

@@ -1,0 +1,141 @@
+"""Searching for nonces in a process of its own, which leaves most of a core to others.
+
+    python -m ledgernode.node.mining SHARE_PERCENT
+
+Each line on its standard input is a job: prefix (hex), target (hex), first nonce; an empty prefix means rest. It
+looks for a new line after every few thousand hashes, so a search is given up within milliseconds. What it finds
+it prints: prefix, nonce. Its niceness is the lowest there is; beyond that it sleeps for its share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import select
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any, Final
+
+from ledgernode.config import MINING_SHARE_PERCENT, MINING_SLICE_HASHES
+from ledgernode.consensus.engine import MiningJob
+
+_NONCES: Final = 1 << 64
+
+
+class Miner:
+    """Searches for the newest job only. `found` is called with the prefix and the nonce."""
+
+    def __init__(self, found: Callable[[bytes, int], None], *, share_percent: int = MINING_SHARE_PERCENT) -> None:
+        self._found = found
+        self._share_percent = share_percent
+        self._job: MiningJob | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    def search(self, job: MiningJob | None) -> None:
+        """Search for this instead of whatever was searched for; None: rest."""
+        if job == self._job:
+            return
+        self._job = job
+        if self._process is not None:
+            self._tell()
+        elif job is not None and self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+
+    async def close(self) -> None:
+        """End the worker."""
+        for task in (self._starting, self._reading):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        self._process = self._starting = self._reading = None
+
+    async def _start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "ledgernode.node.mining",
+            str(self._share_percent),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        self._reading = asyncio.create_task(self._read())
+        self._tell()
+
+    def _tell(self) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        job = self._job
+        # members search in different places: each begins at a random nonce
+        line = " 0 0" if job is None else f"{job.prefix.hex()} {job.target:x} {random.getrandbits(62):x}"
+        with suppress(ConnectionError):
+            self._process.stdin.write(line.encode() + b"\n")
+
+    async def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            prefix, nonce = line.decode().split()
+            self._found(bytes.fromhex(prefix), int(nonce, 16))
+        # the worker has ended without being told: the next job starts another
+        self._process = self._starting = None
+        self._job = None
+
+
+def work(source: Any, tell: Callable[[bytes, int], None], share_percent: int) -> None:
+    """Search as told by lines of `source`, until it ends."""
+    prefix, target, nonce = b"", 0, 0
+    while True:
+        if not prefix or select.select([source], [], [], 0)[0]:
+            line = source.readline()
+            if not line:
+                return
+            first, second, third = line.decode().split(" ")
+            prefix, target, nonce = bytes.fromhex(first), int(second, 16), int(third, 16)
+            continue
+        began = time.monotonic()
+        found = search_slice(prefix, target, nonce, MINING_SLICE_HASHES)
+        if found is not None:
+            tell(prefix, found)
+            prefix = b""
+            continue
+        nonce = (nonce + MINING_SLICE_HASHES) % _NONCES
+        spent_s = time.monotonic() - began
+        rest_s = spent_s * (100 - share_percent) / share_percent
+        if rest_s > 0:
+            select.select([source], [], [], rest_s)
+
+
+def search_slice(prefix: bytes, target: int, first: int, count: int) -> int | None:
+    """The first nonce of so many whose double SHA-256 is at most the target."""
+    begun, limit = sha256(prefix), target.to_bytes(32, "big")
+    for nonce in range(first, first + count):
+        inner = begun.copy()
+        inner.update(nonce.to_bytes(8, "big"))
+        if sha256(inner.digest()).digest() <= limit:
+            return nonce
+    return None
+
+
+def _main() -> None:
+    os.nice(19)
+    with open(0, "rb", buffering=0, closefd=False) as source:  # standard input, unbuffered
+        work(source, _say, int(sys.argv[1]))
+
+
+def _say(prefix: bytes, nonce: int) -> None:
+    sys.stdout.write(f"{prefix.hex()} {nonce:x}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,52 @@
+"""When to offer the engine what waits, and what.
+
+At once when nothing is under way. While something is, others gather, so that blocks grow with load: an offer
+then waits until it is worth its cost, but never long. An engine that does not take an offer (a miner, who only
+learns what to mine) is offered a changed one, and not too often.
+"""
+
+from __future__ import annotations
+
+from ledgernode.config import OFFER_AGAIN_MS, PROPOSAL_LINGER_MS, PROPOSAL_TRANSACTIONS
+from ledgernode.node.mempool import Mempool
+from ledgernode.wire.parameters import Parameters
+from ledgernode.wire.transaction import Transaction
+
+
+class Offering:
+    """Of one epoch's engine. Times are milliseconds of the caller's clock."""
+
+    def __init__(self, mempool: Mempool) -> None:
+        self._mempool = mempool
+        self._last: list[Transaction] | None = None
+        self._last_ms = 0
+        self._last_taken = False
+
+    def next(self, limits: Parameters, now_ms: int, *, timer_due: bool) -> list[Transaction] | None:
+        """What to offer now; None: nothing yet. A due timer alone is offered once."""
+        fresh = self._mempool.fresh
+        if not fresh and not timer_due:
+            return None
+        if now_ms < self.earliest_ms(limits):
+            return None
+        offer = self._mempool.take(limits) if fresh else []
+        if offer == self._last and (not offer or not self._last_taken):
+            return None
+        return offer
+
+    def earliest_ms(self, limits: Parameters) -> int:
+        """Before this nothing is offered (a time that has passed: at once)."""
+        if self._last_taken:
+            gathered = self._mempool.fresh >= min(PROPOSAL_TRANSACTIONS, limits.block_transactions)
+            under_way = len(self._mempool) > self._mempool.fresh
+            return self._last_ms + PROPOSAL_LINGER_MS if under_way and not gathered else 0
+        return self._last_ms + OFFER_AGAIN_MS if self._last else 0
+
+    def offered(self, offer: list[Transaction], now_ms: int, *, taken: bool) -> None:
+        self._last, self._last_ms, self._last_taken = offer, now_ms, taken
+        if taken:
+            self._mempool.take_up(offer)
+
+    def forget(self) -> None:
+        """A block was stored, or the engine has let go: the same may be offered again."""
+        self._last = None

@@ -1,0 +1,129 @@
+"""The other validators of a ledger: links to those of the epoch under way and of the one before.
+
+The last blocks of an epoch are certified by its own set while the next one orders already, so links to
+members who leave are kept for one more epoch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import grpc
+
+from ledgernode.consensus.engine import Send
+from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.records import ValidatorRecord
+from ledgernode.identity.tls import TlsFiles, channel_credentials
+from ledgernode.node.links import Link
+from ledgernode.wire.frames import CertificateFrame, EngineFrame, HeaderVote, Introduction, Standing
+from ledgernode.wire.types import ChainId, Height, sha256
+from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate
+
+_TAG: Final = b"ledgernode/link/1\x00"
+
+
+def introduction_bytes(chain_id: ChainId, certificate_pem: str) -> bytes:
+    """What a validator's key signs for the TLS certificate of its node: the first of these."""
+    leaf = certificate_pem[: certificate_pem.index(_END) + len(_END)]
+    return _TAG + chain_id + sha256(ssl.PEM_cert_to_DER_cert(leaf))
+
+
+_END: Final = "-----END CERTIFICATE-----"
+
+
+def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles) -> Introduction:
+    """This node, as its peers are to know it."""
+    return Introduction(ledger, key.public_key, key.sign(introduction_bytes(chain_id, tls.certificate)))
+
+
+def introduction_holds(introduction: Introduction, chain_id: ChainId, certificate_pem: str) -> bool:
+    """Has the validator's key signed for the certificate of this connection?"""
+    return verify(introduction.public_key, introduction_bytes(chain_id, certificate_pem), introduction.signature)
+
+
+class Peers:
+    """Links by public key. Made inside the event loop that runs them."""
+
+    def __init__(
+        self,
+        *,
+        ledger: str,
+        chain_id: ChainId,
+        key: PrivateKey,
+        tls: TlsFiles,
+        members: Callable[[], Iterable[ValidatorRecord]],
+        height: Callable[[], Height],
+        log: Any,
+    ) -> None:
+        self._introduction = introduce(ledger, chain_id, key, tls)
+        self._credentials: grpc.ChannelCredentials = channel_credentials(tls)
+        self._members = members
+        self._height = height
+        self._log = log
+        self._set: ValidatorSet | None = None
+        self._links: dict[bytes, Link] = {}
+        self._leaving: set[bytes] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def links(self) -> dict[bytes, Link]:
+        return self._links
+
+    def begin(self, validators: ValidatorSet) -> None:
+        """Positions are those of this set from now on; its members are dialled."""
+        self._set = validators
+        addresses = {bytes.fromhex(member.public_key): member.endpoint for member in self._members()}
+        addresses.pop(self._introduction.public_key, None)
+        for gone in [key for key in self._links if key in self._leaving and key not in addresses]:
+            self._drop(gone)
+        self._leaving = {key for key in self._links if key not in addresses}
+        for key, address in addresses.items():
+            known = self._links.get(key)
+            if known is not None and known.address != address:
+                self._drop(key)
+            if key not in self._links:
+                self._links[key] = Link(
+                    address, self._credentials, self._introduction, lambda: Standing(self._height()), self._log
+                )
+
+    def send(self, sends: Sequence[Send]) -> None:
+        """To the members at these positions, or to all of them."""
+        assert self._set is not None, "an epoch has begun before its engine speaks"
+        members = self._set.members
+        for send in sends:
+            frame = EngineFrame(self._set.epoch, send.message)
+            for position in send.receivers or range(len(members)):
+                link = self._links.get(members[position].public_key)
+                if link is not None:
+                    link.push(frame)
+
+    def vote(self, vote: HeaderVote) -> None:
+        for link in self._links.values():
+            link.push(vote)
+
+    def give(self, public_key: bytes, height: Height, certificate: Certificate) -> None:
+        link = self._links.get(public_key)
+        if link is not None:
+            link.push(CertificateFrame(height, encode_certificate(certificate)))
+
+    def stand(self) -> None:
+        """Tell everyone how far we are."""
+        for link in self._links.values():
+            link.push(Standing(self._height()))
+
+    def forward(self, envelopes: list[bytes]) -> None:
+        """What our own clients brought, to everyone who may order it."""
+        for link in self._links.values():
+            link.forward(envelopes)
+
+    async def close(self) -> None:
+        links, self._links = self._links, {}
+        await asyncio.gather(*(link.close() for link in links.values()), *self._closing)
+
+    def _drop(self, key: bytes) -> None:
+        closing = asyncio.create_task(self._links.pop(key).close())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)

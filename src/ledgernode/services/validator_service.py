@@ -1,0 +1,75 @@
+"""`ValidatorService`: what other validators push, and how far this node is.
+
+Who sends is known by mutual TLS and by an introduction: the key of a member of the ledger's set has signed for the
+TLS certificate of this very connection. Everything else ends the stream.
+"""
+
+# ruff: noqa: N802  # the schema names the calls
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+from ledgernode.config import RETRY_ADVICE_MS
+from ledgernode.errors import RateLimited, RoleRefused, UnknownLedger
+from ledgernode.identity.records import Role
+from ledgernode.node.ledger import ServedLedger
+from ledgernode.services.caller import Callers
+from ledgernode.services.errors_grpc import Context, streaming, unary
+from ledgernode.v1 import validator_pb2 as pb
+from ledgernode.v1.validator_pb2_grpc import ValidatorServiceServicer
+from ledgernode.wire import protobuf
+from ledgernode.wire.frames import Introduction
+
+_BACKLOG_PAUSE_S = 0.005
+
+
+class ValidatorService(ValidatorServiceServicer):
+    """For validators of the ledgers that this node serves."""
+
+    def __init__(self, ledgers: Mapping[str, ServedLedger], callers: Callers) -> None:
+        self._ledgers = ledgers
+        self._callers = callers
+
+    @streaming
+    async def Exchange(
+        self, requests: AsyncIterator[pb.ExchangeRequest], context: Context
+    ) -> AsyncIterator[pb.ExchangeResponse]:
+        first = await anext(requests, None)
+        if first is None:
+            return
+        introduction = protobuf.read_introduction(first.introduction)
+        ledger = self._introduced(introduction, context)
+        key = introduction.public_key
+        yield pb.ExchangeResponse(taken=True)
+        async for request in requests:
+            if not ledger.endorsement.includes(key):
+                raise RoleRefused("this key is in the validator set no more")
+            if not ledger.intake.may_send(key):
+                raise RateLimited("too many forwarded transactions did not hold", retry_ms=RETRY_ADVICE_MS)
+            for message in request.frames:
+                frame = protobuf.read_frame(message)
+                if frame is not None:
+                    ledger.heard(key, frame)
+            while ledger.driver.backlog:
+                await asyncio.sleep(_BACKLOG_PAUSE_S)
+
+    @unary
+    async def GetHeight(self, request: pb.GetHeightRequest, context: Context) -> pb.GetHeightResponse:
+        self._callers.require_member(context)
+        return pb.GetHeightResponse(height=self._named(request.ledger).driver.executed)
+
+    def _introduced(self, introduction: Introduction, context: Context) -> ServedLedger:
+        """Refuses who is no validator of this ledger, and whoever shows another's introduction."""
+        peer = self._callers.require_member(context)
+        ledger = self._named(introduction.ledger)
+        if peer.role is not Role.VALIDATOR or not ledger.knows(introduction, self._callers.certificate(context)):
+            raise RoleRefused(f"{peer.name} of {peer.organisation} is no validator of {introduction.ledger} here")
+        return ledger
+
+    def _named(self, name: str) -> ServedLedger:
+        ledger = self._ledgers.get(name)
+        if ledger is None:
+            raise UnknownLedger(f"this node does not serve a ledger {name!r}")
+        return ledger
