@@ -10,6 +10,7 @@ from typing import Final
 # transactions waiting to be ordered, per ledger
 MEMPOOL_TRANSACTIONS: Final = 50_000
 MEMPOOL_BYTES: Final = 256 * 1024 * 1024
+MEMPOOL_GONE: Final = 100_000  # ids remembered after they have left
 ENTRY_TURN: Final = 16  # taken from one entry before the next one's turn
 
 # signatures are checked inline, this many between two turns of the event loop
@@ -33,6 +34,9 @@ VERIFY_BLOCKS_PER_WRITE: Final = 64
 # peer is helped with at once
 PROPOSALS_PER_SLOT: Final = 16
 HELP_SEQUENCES: Final = 8
+
+# process: collections are rare, because what a block allocates is freed by counting references
+COLLECT_AFTER_OBJECTS: Final = 100_000
 
 # gRPC
 MESSAGE_BYTES: Final = 16 * 1024 * 1024
@@ -68,6 +72,7 @@ CATCH_UP_PAUSE_MS: Final = 300  # between two tries to fetch blocks
 CATCH_UP_BLOCKS: Final = 64  # fetched and not yet executed
 CATCH_UP_TIMEOUT_MS: Final = 5_000  # a peer that sends no block for this long is left
 
+MINING_NICENESS: Final = 5
 MINING_SHARE_PERCENT: Final = 25  # of one core
 MINING_SLICE_HASHES: Final = 5_000  # between two looks for another job: a few milliseconds
 

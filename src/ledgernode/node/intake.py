@@ -1,6 +1,7 @@
 """Transactions that peers forward: checked once, by the chunk, each peer in its turn.
 
-What a peer forwards it has checked, so a bad signature is its fault: each costs a token, tokens come back
+What a peer forwards has passed its door, and execution decides anyway, so the state is not asked again here. What
+a peer forwards it has checked, so a bad signature is its fault: each costs a token, tokens come back
 slowly, and a peer without any is not heard until they do.
 """
 
@@ -13,9 +14,7 @@ from collections.abc import Callable, Sequence
 from ledgernode.config import GOSSIP_WAITING, MISCONDUCT_REFILL_MS, MISCONDUCT_TOKENS, VERIFY_CHUNK
 from ledgernode.errors import LedgerError, MempoolFull
 from ledgernode.node.admission import Admission
-from ledgernode.node.door import Door
 from ledgernode.node.mempool import Mempool
-from ledgernode.wire.transaction import Transaction
 from ledgernode.wire.types import TimeMs
 
 
@@ -41,13 +40,11 @@ class Intake:
         self,
         *,
         admission: Admission,
-        door: Door,
         mempool: Mempool,
         arrived: Callable[[], None],
         clock_ms: Callable[[], TimeMs],
     ) -> None:
         self._admission = admission
-        self._door = door
         self._mempool = mempool
         self._arrived = arrived
         self._clock_ms = clock_ms
@@ -88,10 +85,9 @@ class Intake:
         chunk = [entry.waiting.popleft() for _ in range(min(VERIFY_CHUNK, len(entry.waiting)))]
         found = [self._admission.checked(raw) for raw in chunk]
         entry.tokens -= sum(isinstance(one, LedgerError) for one in found)
-        fresh = [one for one in found if isinstance(one, Transaction) and one.id not in self._mempool]
-        for transaction in self._door.check_many(fresh) if fresh else ():
-            if isinstance(transaction, LedgerError):
-                continue  # this state refuses it, or holds it already; the sender's may have been another
+        for transaction in found:
+            if isinstance(transaction, LedgerError) or self._mempool.is_gone(transaction.id):
+                continue
             try:
                 self._mempool.add(transaction, public_key)
             except MempoolFull:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 from ledgernode.consensus.engine import Engine, Mined
+from ledgernode.consensus.pbft.core import Pbft
+from ledgernode.consensus.pow.core import ProofOfWork
 from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
@@ -42,7 +45,7 @@ from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.lmdb import LmdbStore
-from ledgernode.wire.answers import LedgerStatus, SnapshotProgress
+from ledgernode.wire.answers import LedgerStatus, SnapshotProgress, ValidatorStatus
 from ledgernode.wire.block import header_hash
 from ledgernode.wire.frames import (
     CertificateFrame,
@@ -54,7 +57,7 @@ from ledgernode.wire.frames import (
     Standing,
 )
 from ledgernode.wire.genesis import Genesis, GenesisEngine, chain_id
-from ledgernode.wire.types import Height, TimeMs
+from ledgernode.wire.types import Height, IdentityId, TimeMs
 from ledgernode.wire.validators import ValidatorSet
 
 Clock = Callable[[], TimeMs]
@@ -137,17 +140,15 @@ class ServedLedger:
             self.catching_up = among.catching_up = CatchingUp(
                 self.name, self.driver, self.peers, observes=lambda: self.endorsement.position is None, log=self.log
             )
-        door = Door(self.chain, contracts, clock_ms)
         self.intake = Intake(
             admission=admission,
-            door=door,
             mempool=self.mempool,
             arrived=self.driver.work_arrived,
             clock_ms=clock_ms,
         )
         self.submissions = Submissions(
             admission=admission,
-            door=door,
+            door=Door(self.chain, contracts, clock_ms),
             mempool=self.mempool,
             driver=self.driver,
             waiters=waiters,
@@ -266,8 +267,38 @@ class ServedLedger:
             committed_transactions=self.announcement.transactions,
             halted=halted is not None,
             halt_reason=str(halted or ""),
-            validators=self.lookups.validators(self.endorsement.public_key),
+            validators=self._validators(),
             header_hash=header_hash(head),
+            lag=0 if self.catching_up is None else self.catching_up.lag,
+            **self._standing(),
+        )
+
+    def _standing(self) -> dict[str, Any]:
+        """Where the engine is, by what it shows of itself."""
+        match self.driver.engine:
+            case Pbft() as replica:
+                leader = self.endorsement.validators.members[replica.leader].identity
+                return {"view": replica.view, "leader": leader}
+            case ProofOfWork() as miner:
+                return {"branch_height": miner.head_height}
+            case _:
+                return {}
+
+    def _validators(self) -> tuple[ValidatorStatus, ...]:
+        heights = {} if self.catching_up is None else self.catching_up.heights()
+        links = {} if self.peers is None else self.peers.links
+        return tuple(
+            ValidatorStatus(
+                IdentityId(bytes.fromhex(member.identity)),
+                member.organisation,
+                member.endpoint,
+                self=key == self.endorsement.public_key,
+                connected=key in links and links[key].up,
+                height=heights.get(key, Height(0)),
+                contradictions=self.driver.evidence[key],
+            )
+            for member in self.head.members()
+            for key in (bytes.fromhex(member.public_key),)
         )
 
     def snapshot(self, folder: Path) -> AsyncIterator[SnapshotProgress]:

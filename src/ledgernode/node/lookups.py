@@ -9,19 +9,18 @@ import msgspec
 
 from ledgernode.config import LOOKUP_PAGE
 from ledgernode.errors import BadRequest, UnknownBlock, UnknownTransaction
-from ledgernode.execution.ledger_view import LedgerView, RecordCache
-from ledgernode.identity.records import IDENTITY, IdentityRecord, effective, identity_state
+from ledgernode.identity.records import IDENTITY, IdentityRecord, identity_state
 from ledgernode.node.head import Head
 from ledgernode.node.subscriptions import read_block
 from ledgernode.node.waiting import Progress
 from ledgernode.proof import build_transaction_proof
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.state import value_of
-from ledgernode.wire.answers import Block, IdentityFacts, IdentityKey, LedgerFacts, LocatedTransaction, ValidatorStatus
+from ledgernode.wire.answers import Block, IdentityFacts, IdentityKey, LedgerFacts, LocatedTransaction
 from ledgernode.wire.block import header_hash
 from ledgernode.wire.genesis import Genesis
 from ledgernode.wire.keys import composite_key, state_key
-from ledgernode.wire.types import Height, IdentityId, TimeMs, TransactionId
+from ledgernode.wire.types import Height, TransactionId
 
 
 class Lookups:
@@ -35,7 +34,6 @@ class Lookups:
         self._progress = progress
         self._genesis = genesis
         self._genesis_bytes = genesis_bytes
-        self._cache = RecordCache()
 
     def facts(self) -> LedgerFacts:
         head = self._chain.header(self._progress.height)
@@ -85,25 +83,6 @@ class Lookups:
         full = len(page) > (size or LOOKUP_PAGE)
         page = page[:-1] if full else page
         return page, page[-1].id if full else ""
-
-    def validators(self, own_key: bytes) -> tuple[ValidatorStatus, ...]:
-        """The set of the next block; the one with this key is this node."""
-        with self._chain.state() as state:
-            height, time_ms = self._next()
-            members = effective(LedgerView(state, self._cache, height, time_ms).validators(), height).members
-        return tuple(
-            ValidatorStatus(
-                IdentityId(bytes.fromhex(member.identity)),
-                member.organisation,
-                member.endpoint,
-                member.public_key == own_key.hex(),
-            )
-            for member in members
-        )
-
-    def _next(self) -> tuple[Height, TimeMs]:
-        head = self._chain.head
-        return Height(head.height + 1), TimeMs(head.time_ms + 1)
 
     def _place(self, transaction_id: TransactionId) -> tuple[Height, int]:
         place = self._chain.locate(transaction_id)

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final, TypeVar
 
-from ledgernode.config import ENTRY_TURN, MEMPOOL_BYTES, MEMPOOL_TRANSACTIONS, RETRY_ADVICE_MS
+from ledgernode.config import ENTRY_TURN, MEMPOOL_BYTES, MEMPOOL_GONE, MEMPOOL_TRANSACTIONS, RETRY_ADVICE_MS
 from ledgernode.errors import MempoolFull
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.transaction import Nonce, Transaction
@@ -39,6 +40,7 @@ class Mempool:
         self._fresh: dict[bytes, dict[TransactionId, Transaction]] = {}
         self._held: Counter[bytes] = Counter()
         self._created: Counter[IdentityId] = Counter()
+        self._gone: dict[TransactionId, None] = {}
         self._turn = 0
         self._shares = 1
         self._size_bytes = 0
@@ -91,6 +93,10 @@ class Mempool:
     def by_id(self, transaction_id: TransactionId) -> Transaction | None:
         return self._waiting.get(transaction_id)
 
+    def is_gone(self, transaction_id: TransactionId) -> bool:
+        """Has it left lately? A peer's forwarding of it was slower than the block that holds it."""
+        return transaction_id in self._gone
+
     def oldest(self) -> list[tuple[bytes, Transaction]]:
         """Each entry's oldest that is not under way."""
         return [(entry, next(iter(fresh.values()))) for entry, fresh in self._fresh.items() if fresh]
@@ -141,6 +147,9 @@ class Mempool:
         for transaction_id in transaction_ids:
             if transaction_id is not None:
                 self._forget(transaction_id)
+                self._gone[transaction_id] = None
+        for oldest in list(islice(self._gone, max(0, len(self._gone) - MEMPOOL_GONE))):
+            del self._gone[oldest]
 
     def drop_expired(self, time_ms: TimeMs) -> list[Transaction]:
         """Forget those whose validity chain time has passed, and say which."""

@@ -4,7 +4,7 @@
 
 Each line on its standard input is a job: prefix (hex), target (hex), first nonce; an empty prefix means rest. It
 looks for a new line after every few thousand hashes, so a search is given up within milliseconds. What it finds
-it prints: prefix, nonce. Its niceness is the lowest there is; beyond that it sleeps for its share.
+it prints: prefix, nonce. It is nice to others, and beyond that it sleeps for its share.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final
 
-from ledgernode.config import MINING_SHARE_PERCENT, MINING_SLICE_HASHES
+from ledgernode.config import MINING_NICENESS, MINING_SHARE_PERCENT, MINING_SLICE_HASHES
 from ledgernode.consensus.engine import MiningJob
 
 _NONCES: Final = 1 << 64
@@ -127,7 +127,7 @@ def search_slice(prefix: bytes, target: int, first: int, count: int) -> int | No
 
 
 def _main() -> None:
-    os.nice(19)
+    os.nice(MINING_NICENESS)
     with open(0, "rb", buffering=0, closefd=False) as source:  # standard input, unbuffered
         work(source, _say, int(sys.argv[1]))
 

@@ -10,6 +10,7 @@ databases are closed. What is durable needs no drain: a node that is killed lose
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import time
@@ -21,7 +22,7 @@ from typing import Final
 import msgspec
 import uvloop
 
-from ledgernode.config import STOP_GRACE_MS
+from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS
 from ledgernode.errors import BadGenesis
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
@@ -59,6 +60,8 @@ def run_node(
     Refuses a home, key, genesis or database that does not hold, and an address that is taken.
     """
     config = NodeConfig.read(home)
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER_OBJECTS)
     telemetry.set_up(as_json=log_json, level=log_level or config.log_level)
     uvloop.run(_serve(home, config, listen or config.listen, ready or _say))
 

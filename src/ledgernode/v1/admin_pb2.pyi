@@ -87,6 +87,10 @@ class LedgerStatus(_message.Message):
     HALT_REASON_FIELD_NUMBER: _builtins.int
     VALIDATORS_FIELD_NUMBER: _builtins.int
     HEADER_HASH_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
+    LEADER_FIELD_NUMBER: _builtins.int
+    BRANCH_HEIGHT_FIELD_NUMBER: _builtins.int
+    LAG_FIELD_NUMBER: _builtins.int
     ledger: _builtins.str
     chain_id: _builtins.bytes
     engine: _builtins.str
@@ -101,6 +105,12 @@ class LedgerStatus(_message.Message):
     halted: _builtins.bool
     halt_reason: _builtins.str
     header_hash: _builtins.bytes
+    view: _builtins.int
+    """The engine's own: the view and who leads it (PBFT), how far the heaviest branch is (proof of work)."""
+    leader: _builtins.bytes
+    branch_height: _builtins.int
+    lag: _builtins.int
+    """Blocks that others say they have and this node has not executed."""
     @_builtins.property
     def validators(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValidatorStatus]: ...
     def __init__(
@@ -121,10 +131,14 @@ class LedgerStatus(_message.Message):
         halt_reason: _builtins.str = ...,
         validators: _abc.Iterable[Global___ValidatorStatus] | None = ...,
         header_hash: _builtins.bytes = ...,
+        view: _builtins.int = ...,
+        leader: _builtins.bytes = ...,
+        branch_height: _builtins.int = ...,
+        lag: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certified_height", b"certified_height", "chain_id", b"chain_id", "committed_transactions", b"committed_transactions", "database_bytes", b"database_bytes", "engine", b"engine", "epoch", b"epoch", "halt_reason", b"halt_reason", "halted", b"halted", "header_hash", b"header_hash", "height", b"height", "ledger", b"ledger", "mempool_bytes", b"mempool_bytes", "mempool_transactions", b"mempool_transactions", "time_ms", b"time_ms", "validators", b"validators"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch_height", b"branch_height", "certified_height", b"certified_height", "chain_id", b"chain_id", "committed_transactions", b"committed_transactions", "database_bytes", b"database_bytes", "engine", b"engine", "epoch", b"epoch", "halt_reason", b"halt_reason", "halted", b"halted", "header_hash", b"header_hash", "height", b"height", "lag", b"lag", "leader", b"leader", "ledger", b"ledger", "mempool_bytes", b"mempool_bytes", "mempool_transactions", b"mempool_transactions", "time_ms", b"time_ms", "validators", b"validators", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -138,10 +152,18 @@ class ValidatorStatus(_message.Message):
     ORGANISATION_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
     SELF_FIELD_NUMBER: _builtins.int
+    CONNECTED_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    CONTRADICTIONS_FIELD_NUMBER: _builtins.int
     identity: _builtins.bytes
     organisation: _builtins.str
     endpoint: _builtins.str
     self: _builtins.bool
+    connected: _builtins.bool
+    """Does this node's link to it stand, and how far did it last say its certified chain is?"""
+    height: _builtins.int
+    contradictions: _builtins.int
+    """Signed messages of it that contradict each other, seen since this node started."""
     def __init__(
         self_,  # pyright: ignore[reportSelfClsParameterName]
         *,
@@ -149,10 +171,13 @@ class ValidatorStatus(_message.Message):
         organisation: _builtins.str = ...,
         endpoint: _builtins.str = ...,
         self: _builtins.bool = ...,
+        connected: _builtins.bool = ...,
+        height: _builtins.int = ...,
+        contradictions: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "identity", b"identity", "organisation", b"organisation", "self", b"self"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "contradictions", b"contradictions", "endpoint", b"endpoint", "height", b"height", "identity", b"identity", "organisation", b"organisation", "self", b"self"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -112,6 +112,9 @@ class ValidatorStatus(msgspec.Struct, frozen=True):
     organisation: str
     endpoint: str
     self: bool
+    connected: bool = False
+    height: Height = Height(0)
+    contradictions: int = 0
 
 
 class LedgerStatus(msgspec.Struct, frozen=True):
@@ -132,6 +135,10 @@ class LedgerStatus(msgspec.Struct, frozen=True):
     halt_reason: str
     validators: tuple[ValidatorStatus, ...]
     header_hash: bytes
+    view: int = 0
+    leader: bytes = b""
+    branch_height: Height = Height(0)
+    lag: int = 0
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
