@@ -27,6 +27,7 @@ def test_everything_sent_is_committed_and_the_figures_agree() -> None:
     node, client = found.processes
     assert (node.name, client.name) == ("org-1-1", "client-1")
     assert node.cpu_percent > 0
+    assert found.node_us == pytest.approx(node.cpu_percent / 100 / found.committed_per_s * 1e6, rel=0.01)
     assert node.memory_bytes > 10_000_000
     assert found.bytes_per_transaction > 200
 

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from ledgernode.local.usage import Usage, disk_bytes, usage
+from ledgernode.local.usage import Usage, disk_bytes, machine_busy_s, usage
 
 HOLDS_40_MB_AND_WORKS = "import time; held = bytearray(b'x') * 40_000_000\nwhile True: pass"
 STARTS_ONE = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLDS_40_MB_AND_WORKS!r}])"
@@ -43,3 +43,11 @@ def test_a_sparse_file_counts_what_it_holds(tmp_path: Path) -> None:
         file.truncate(100_000_000)
         file.write(b"x" * 10_000)
     assert 10_000 <= disk_bytes(tmp_path) < 1_000_000
+
+
+def test_the_machine_was_busy_at_least_as_long_as_one_of_its_processes() -> None:
+    """What others take can be told from what we take."""
+    before, own = machine_busy_s(), time.process_time()
+    while time.process_time() - own < 0.2:
+        pass
+    assert machine_busy_s() - before >= 0.15

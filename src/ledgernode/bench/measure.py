@@ -40,7 +40,7 @@ from ledgernode.identity.organisation import identity_directory
 from ledgernode.identity.tls import channel_credentials, load_tls
 from ledgernode.local.network import LocalNetwork
 from ledgernode.local.node import free_ports
-from ledgernode.local.usage import Usage, disk_bytes, usage
+from ledgernode.local.usage import Usage, disk_bytes, machine_busy_s, usage
 from ledgernode.wire.block import Header, parse_header
 from ledgernode.wire.genesis import chain_id
 from ledgernode.wire.parameters import Parameters
@@ -135,16 +135,23 @@ class _Bench:
         for client in self._clients:
             client.begin()
         time.sleep(WARM_UP_S)
-        before, low = self._usages(), self._ledger.facts().height
+        before, busy_before_s, low = self._usages(), machine_busy_s(), self._ledger.facts().height
         time.sleep(self._plan.seconds)
         self._running.check()
-        after, high = self._usages(), self._ledger.facts().height
+        after, busy_after_s, high = self._usages(), machine_busy_s(), self._ledger.facts().height
         records = [client.record() for client in self._clients]
         self._require_counted(records)
-        return self._summed(records, self._processes(before, after), self._headers(low, high), verify_us)
+        busy_percent = (busy_after_s - busy_before_s) / self._plan.seconds * 100
+        processes = self._processes(before, after)
+        return self._summed(records, processes, busy_percent, self._headers(low, high), verify_us)
 
     def _summed(
-        self, records: Sequence[Record], processes: tuple[Process, ...], headers: Sequence[Header], verify_us: float
+        self,
+        records: Sequence[Record],
+        processes: tuple[Process, ...],
+        busy_percent: float,
+        headers: Sequence[Header],
+        verify_us: float,
     ) -> Figures:
         plan, cores = self._plan, len(os.sched_getaffinity(0))
         committed = sum(record.committed for record in records)
@@ -167,6 +174,8 @@ class _Bench:
             p99_ms=round(_quantile(times_ms, 0.99), 1),
             verify_us=round(verify_us, 1),
             efficiency=round(per_s * validators * verify_us / 1_000_000 / cores, 3),
+            node_us=round(_node_us(processes, per_s), 1),
+            others_cpu_percent=round(max(0.0, busy_percent - sum(one.cpu_percent for one in processes)), 1),
             blocks=len(headers),
             transactions_per_block=round(sum(h.transactions for h in headers) / max(len(headers), 1), 1),
             bytes_per_transaction=round(processes[0].disk_bytes / max(committed, 1), 1),
@@ -250,6 +259,12 @@ class _Client:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+def _node_us(processes: Sequence[Process], committed_per_s: float) -> float:
+    """Processor time of a node for each transaction, the mean of all nodes; clients hold no disk."""
+    nodes = [one.cpu_percent for one in processes if one.disk_bytes]
+    return statistics.fmean(nodes) / 100 / max(committed_per_s, 1) * 1_000_000
 
 
 def _quantile(values: Sequence[float], part: float) -> float:

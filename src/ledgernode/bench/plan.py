@@ -68,7 +68,11 @@ class Process(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """The result. `efficiency` is committed_per_s * validators * verify_us / cores, in seconds a second."""
+    """The result. `efficiency` is committed_per_s * validators * verify_us / cores, in seconds a second.
+
+    `node_us` is the processor time of one node for one transaction. `others_cpu_percent` is what ran on this
+    machine beside the measured processes: the rate and the efficiency suffer from it, `node_us` does not.
+    """
 
     workload: Workload
     engine: str
@@ -81,6 +85,8 @@ class Figures(msgspec.Struct, frozen=True):
     p99_ms: float
     verify_us: float
     efficiency: float
+    node_us: float
+    others_cpu_percent: float
     blocks: int
     transactions_per_block: float
     bytes_per_transaction: float

@@ -83,6 +83,8 @@ def _parts(figures: Figures) -> list[Any]:
                 ("committed a second", f"{figures.committed_per_s:,.0f}"),
                 ("client to commit", f"p50 {figures.p50_ms:.0f} ms, p99 {figures.p99_ms:.0f} ms"),
                 ("efficiency", f"{figures.efficiency:.2f}: {figures.validators} validators on {figures.cores} cores"),
+                ("a transaction takes", f"{figures.node_us:.0f} us of each node"),
+                ("beside it ran", f"others, {figures.others_cpu_percent:.0f} % of a core"),
                 ("one signature check", f"{figures.verify_us:.0f} us"),
                 ("blocks", f"{figures.blocks} of {figures.transactions_per_block:.0f} transactions"),
                 ("disk a transaction", f"{figures.bytes_per_transaction:.0f} bytes a node"),

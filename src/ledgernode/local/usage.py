@@ -34,6 +34,14 @@ def usage(process_id: int) -> Usage:
     return Usage(cpu_s, memory_bytes)
 
 
+def machine_busy_s() -> float:
+    """Processor time that this machine has given to anything at all, of all its cores."""
+    user, nice, system, _idle, _waiting, *others = (
+        int(ticks) for ticks in (_PROC / "stat").read_text().splitlines()[0].split()[1:9]
+    )
+    return (user + nice + system + sum(others)) / _TICKS_PER_S
+
+
 def disk_bytes(directory: Path) -> int:
     """What the files of a folder take on the disk; a sparse file counts what it holds."""
     return sum(file.stat().st_blocks * 512 for file in directory.rglob("*") if file.is_file())
