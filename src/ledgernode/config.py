@@ -64,10 +64,13 @@ EVENTS_WAITING: Final = 10_000  # of the engine; beyond, peers are not read on
 FORMER_LIMITS: Final = 16  # a proposal made under limits that changed so many blocks ago is still accepted
 OPEN_BLOCKS_REPEATED: Final = 8  # blocks without certificate whose votes are said again at once
 OPEN_BLOCKS_HELD: Final = 256  # blocks without certificate that are kept in memory
+PASSED_OVER_BLOCKS: Final = 8  # fewer blocks without a transaction that waits longest are no sign of anything
 PROPOSAL_TRANSACTIONS: Final = 500  # while others are under way, a proposal waits to be worth its cost,
 PROPOSAL_LINGER_MS: Final = 25  # but never longer than this
 OFFER_AGAIN_MS: Final = 200  # a miner's job is not changed more often for new transactions
 WATCH_MS: Final = 1_000  # how often a node compares its height with its peers'
+FRONTIER_GRACE_MS: Final = 20  # a linearizable read waits so long for more answers than it needs
+FRONTIER_ASK_MS: Final = 2_000
 CATCH_UP_PAUSE_MS: Final = 300  # between two tries to fetch blocks
 CATCH_UP_BLOCKS: Final = 64  # fetched and not yet executed
 CATCH_UP_TIMEOUT_MS: Final = 5_000  # a peer that sends no block for this long is left
@@ -114,6 +117,7 @@ STATE_CACHE_RECORDS: Final = 100_000
 
 # client
 CLIENT_RETRIES: Final = 8
+CLIENT_RESUBMIT_MS: Final = 3_000  # without an outcome for so long, f more nodes are given the transaction
 CLIENT_BACKOFF_START_MS: Final = 50
 CLIENT_BACKOFF_LIMIT_MS: Final = 2_000
 CLIENT_STREAM_BATCH: Final = 100  # transactions of one message

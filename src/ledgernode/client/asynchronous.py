@@ -19,6 +19,7 @@ import grpc
 
 from ledgernode.client.certified import certified_answer
 from ledgernode.client.connection import Connection, Endpoint, read_error, typed
+from ledgernode.client.resubmission import submitted
 from ledgernode.client.signer import Arguments, Signed, Signer
 from ledgernode.client.stream import Submissions, SubmitStream
 from ledgernode.config import DEFAULT_WAIT_MS, QUERY_BUDGET
@@ -101,10 +102,13 @@ class LedgerClient:
     async def submit_signed(
         self, signed: Signed, *, wait: Wait = Wait.COMMITTED, raise_refused: bool = True
     ) -> Outcome:
-        """Submit what was signed before, perhaps not for the first time; it takes effect once."""
+        """Submit what was signed before, perhaps not for the first time; it takes effect once.
+
+        A node that does not answer may keep it from the others: after a while f more nodes are given it too.
+        """
         request = pb.SubmitRequest(ledger=self.ledger, transaction=signed.envelope, wait=protobuf.number(wait))
         try:
-            answer = await self._call("Submit", request)
+            answer = await submitted(self._connection, request, self._timeout_s)
             outcome = protobuf.read_outcome(answer.outcome)
         except DuplicateTransaction:
             outcome = await self.status_of(signed.id, valid_until_ms=signed.valid_until_ms)

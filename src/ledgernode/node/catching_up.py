@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 
-from ledgernode.config import CATCH_UP_BLOCKS, CATCH_UP_PAUSE_MS, CATCH_UP_TIMEOUT_MS, WATCH_MS
+from ledgernode.config import CATCH_UP_PAUSE_MS, CATCH_UP_TIMEOUT_MS, WATCH_MS
 from ledgernode.errors import BadProof, LedgerError
 from ledgernode.node.driver import Driver, Fetched
 from ledgernode.node.peers import Peers
@@ -102,8 +102,7 @@ class CatchingUp:
                     break
                 self._driver.fetched(_checked(answer.block))
                 count += 1
-                while self._driver.ordered >= CATCH_UP_BLOCKS:
-                    await asyncio.sleep(0.01)
+                await self._driver.room()
         except (grpc.aio.AioRpcError, TimeoutError, LedgerError) as error:
             self._log.debug("no more blocks from this peer", peer=link.address, reason=str(error)[:200])
         finally:

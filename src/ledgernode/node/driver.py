@@ -27,7 +27,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from ledgernode.config import DRAIN_MS, EVENTS_WAITING, OPEN_BLOCKS_HELD, TIMER_RECHECK_MS
+from ledgernode.config import CATCH_UP_BLOCKS, DRAIN_MS, EVENTS_WAITING, OPEN_BLOCKS_HELD, TIMER_RECHECK_MS
 from ledgernode.consensus.engine import (
     CaughtUp,
     Certified,
@@ -35,6 +35,7 @@ from ledgernode.consensus.engine import (
     EpochEnds,
     Event,
     MiningJob,
+    PassedOver,
     ProposalAvailable,
     Ready,
     Received,
@@ -44,6 +45,7 @@ from ledgernode.consensus.engine import (
     Validated,
     WorkWaiting,
 )
+from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.errors import BadProof, LedgerError, LedgerHalted, NodeStopping
 from ledgernode.execution.block import Executor
 from ledgernode.node.announcement import Announcement
@@ -53,6 +55,7 @@ from ledgernode.node.engine_log import EngineLog
 from ledgernode.node.head import Head
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.offering import Offering
+from ledgernode.node.overlooked import Overlooked
 from ledgernode.node.writing import Writer
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.sealed import SealedBlock
@@ -135,6 +138,7 @@ class Driver:
         self._log = log
 
         self._wake = asyncio.Event()
+        self._room = asyncio.Event()
         self._writer = Writer(chain, self._wake.set)
         self._offering = Offering(mempool)
         self._inbox: deque[Callable[[], None]] = deque()
@@ -165,15 +169,15 @@ class Driver:
         """How far this node has executed."""
         return self._executed
 
-    @property
-    def ordered(self) -> int:
-        """How many blocks wait to be executed."""
-        return len(self._ordered)
+    async def room(self) -> None:
+        """Wait until there is not more to do than there should be: whoever brings more is slowed down."""
+        while not self._has_room():
+            self._room.clear()
+            await self._room.wait()
 
-    @property
-    def backlog(self) -> bool:
-        """Has the engine more before it than it should have?"""
-        return len(self._inbox) >= EVENTS_WAITING
+    def _has_room(self) -> bool:
+        little = len(self._inbox) < EVENTS_WAITING and len(self._ordered) < CATCH_UP_BLOCKS
+        return little or self.halted is not None
 
     def require_open(self) -> None:
         """Refuses when no block will follow: the ledger halted, or the node is stopping."""
@@ -257,6 +261,8 @@ class Driver:
             if written.sealed:
                 self._stored(written.sealed)
         self._writer.start()
+        if self._has_room():
+            self._room.set()
         return bool(self._inbox or self._checker) or self._may_execute()
 
     def _drained(self) -> bool:
@@ -287,8 +293,12 @@ class Driver:
         self._mempool.share_among(len(validators.members))
         self._mempool.release(transaction for ordered in self._ordered for transaction in ordered.transactions)
         self._offering = Offering(self._mempool)
+        self._overlooked = Overlooked(
+            self._mempool, members=len(validators.members), patience_ms=self._head.parameters.view_timeout_ms // 2
+        )
         self._inbox.clear()
         self._tick_ms, self._work_told, self._wants_proposal = None, False, False
+        self._writer.promise(self._engine_log.begin(validators.epoch), ())
         self.engine = self._make_engine(validators)
         self._reopen()
         head = self._chain.head
@@ -312,7 +322,7 @@ class Driver:
             return
         ready = self.engine.step(event)
         if ready.persist or not self._writer.idle:
-            self._writer.promise(ready.persist, ready.send)
+            self._writer.promise(self._engine_log.writes(ready.persist), ready.send)
         elif ready.send:
             self._network.send(ready.send)
         self._perform(ready)
@@ -384,7 +394,7 @@ class Driver:
         ready = self.engine.step(ProposalAvailable(now_ms, tuple(transaction.raw for transaction in offer)))
         self._offering.offered(offer, now_ms, taken=ready.took_proposal or bool(ready.deliver))
         if ready.persist or not self._writer.idle:
-            self._writer.promise(ready.persist, ready.send)
+            self._writer.promise(self._engine_log.writes(ready.persist), ready.send)
         elif ready.send:
             self._network.send(ready.send)
         self._perform(ready)
@@ -441,6 +451,7 @@ class Driver:
         limits = self._head.parameters
         self._head.refresh()
         for block in sealed:
+            self._watch_leader(block)
             self._announcement.stored(block)
             vote = self._endorsement.say(block.header.height)
             if vote is not None:
@@ -462,10 +473,18 @@ class Driver:
         else:
             self._tell_epoch_end()
 
+    def _watch_leader(self, block: SealedBlock) -> None:
+        """Suspect a leader who keeps passing someone over."""
+        if not isinstance(self.engine, Pbft) or self.engine.leader == self._endorsement.position:
+            return
+        now_ms = self._clock_ms()
+        if self._overlooked.block(self.engine.view, block.transaction_ids, now_ms):
+            self._log.warning("the leader passes transactions over", view=self.engine.view)
+            self.happened(PassedOver(now_ms))
+
     def _hand_over(self, last: SealedBlock) -> None:
         """The epoch has ended with this block."""
         self._endorsement.begin(last.next_set)
-        self._writer.promise(self._engine_log.forgetting(), ())
         self._log.info("epoch begins", epoch=last.next_set.epoch, validators=len(last.next_set.members))
         self._begin()
 
@@ -532,5 +551,6 @@ class Driver:
         known = isinstance(error, LedgerError)
         reason = f"{error.code}: {error}" if isinstance(error, LedgerError) else f"unexpected {type(error).__name__}"
         self.halted = LedgerHalted(f"this node halted the ledger: {reason}")
+        self._room.set()
         self._log.critical("ledger halted", reason=reason, exc_info=None if known else error)
         self._announcement.stop(self.halted)

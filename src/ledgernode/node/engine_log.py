@@ -1,4 +1,7 @@
-"""The engine's own log on disk: what it must remember of its promises after a crash."""
+"""The engine's own log on disk: what it must remember of its promises after a crash.
+
+Promises are those of one epoch: what an earlier one has left is not read again, and is removed when the next begins.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,37 @@ from collections.abc import Sequence
 
 from ledgernode.consensus.engine import LogEntry
 from ledgernode.store.kv import KeyValueStore, Table, Write
+from ledgernode.wire.types import Epoch
 
 
 class EngineLog:
-    """By key; the last record of a key counts, an empty one forgets it."""
+    """By epoch and key; the last record of a key counts, an empty one forgets it."""
 
     def __init__(self, kv: KeyValueStore) -> None:
         self._kv = kv
+        self._prefix = _prefix(Epoch(0))
+
+    def begin(self, epoch: Epoch) -> list[Write]:
+        """Entries are of this epoch from now on; answers what removes those of others."""
+        self._prefix = _prefix(epoch)
+        with self._kv.reader() as reader:
+            return [(Table.VOTES, key, None) for key, _ in reader.scan(Table.VOTES) if not key.startswith(self._prefix)]
 
     def records(self) -> tuple[LogEntry, ...]:
-        """What is remembered, by key."""
+        """What is remembered of this epoch, by key."""
+        size = len(self._prefix)
         with self._kv.reader() as reader:
-            return tuple(LogEntry(key, record) for key, record in reader.scan(Table.VOTES))
+            found = reader.scan(Table.VOTES, self._prefix)
+            return tuple(LogEntry(key[size:], record) for key, record in found if key.startswith(self._prefix))
+
+    def writes(self, entries: Sequence[LogEntry]) -> list[Write]:
+        """What makes these entries durable, to be joined with other writes."""
+        return [(Table.VOTES, self._prefix + entry.key, entry.record or None) for entry in entries]
 
     def persist(self, entries: Sequence[LogEntry]) -> None:
         """Durable before returning."""
-        self._kv.write(log_writes(entries))
-
-    def forgetting(self) -> tuple[LogEntry, ...]:
-        """The entries that empty it: an epoch's promises end with it."""
-        return tuple(LogEntry(entry.key, b"") for entry in self.records())
+        self._kv.write(self.writes(entries))
 
 
-def log_writes(entries: Sequence[LogEntry]) -> list[Write]:
-    """What makes these entries durable, to be joined with other writes."""
-    return [(Table.VOTES, entry.key, entry.record or None) for entry in entries]
+def _prefix(epoch: Epoch) -> bytes:
+    return epoch.to_bytes(8, "big")

@@ -29,6 +29,7 @@ from ledgernode.node.driver import Driver
 from ledgernode.node.endorsement import Endorsement
 from ledgernode.node.engine_log import EngineLog
 from ledgernode.node.engines import Founding, make_engine
+from ledgernode.node.frontier import Frontier
 from ledgernode.node.head import Head
 from ledgernode.node.intake import Intake
 from ledgernode.node.lookups import Lookups
@@ -163,6 +164,7 @@ class ServedLedger:
             head=self.head,
             progress=self.progress,
             clock_ms=clock_ms,
+            frontier=self._make_frontier(),
         )
         self.lookups = Lookups(self.chain, self.head, self.progress, self.genesis, genesis_bytes)
         self.subscriptions = Subscriptions(self.chain, self.progress)
@@ -222,6 +224,11 @@ class ServedLedger:
             height=lambda: self.progress.height,
             log=self.log,
         )
+
+    def _make_frontier(self) -> Frontier | None:
+        if self.peers is None:
+            return None
+        return Frontier(self.peers, lambda: self.endorsement.validators, lambda: self.driver.executed)
 
     def _make_engine(self, validators: ValidatorSet) -> Engine | None:
         return self._make_engine_of(self.genesis.engine, validators)

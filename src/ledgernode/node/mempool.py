@@ -12,7 +12,7 @@ delivered) is not taken again, unless it is released because it may have come to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -37,6 +37,8 @@ class Mempool:
         self._waiting: dict[TransactionId, Transaction] = {}
         self._by_envelope: dict[bytes, Transaction] = {}
         self._entry_of: dict[TransactionId, bytes] = {}
+        self._arrivals: dict[TransactionId, int] = {}
+        self._number = 0
         self._fresh: dict[bytes, dict[TransactionId, Transaction]] = {}
         self._held: Counter[bytes] = Counter()
         self._created: Counter[IdentityId] = Counter()
@@ -79,6 +81,8 @@ class Mempool:
         self._waiting[transaction.id] = transaction
         self._by_envelope[transaction.envelope_hash] = transaction
         self._entry_of[transaction.id] = entry
+        self._number += 1
+        self._arrivals[transaction.id] = self._number
         self._fresh.setdefault(entry, {})[transaction.id] = transaction
         self._held[entry] += 1
         self._created[transaction.body.creator] += 1
@@ -97,9 +101,17 @@ class Mempool:
         """Has it left lately? A peer's forwarding of it was slower than the block that holds it."""
         return transaction_id in self._gone
 
-    def oldest(self) -> list[tuple[bytes, Transaction]]:
-        """Each entry's oldest that is not under way."""
-        return [(entry, next(iter(fresh.values()))) for entry, fresh in self._fresh.items() if fresh]
+    def arrival(self, transaction_id: TransactionId) -> int | None:
+        """Its number in the order of arrival; None when it does not wait."""
+        return self._arrivals.get(transaction_id)
+
+    def oldest(self, apart_from: Container[TransactionId | None] = ()) -> list[Transaction]:
+        """Each entry's oldest that is not under way, and none of these."""
+        found = (
+            next((transaction for named, transaction in fresh.items() if named not in apart_from), None)
+            for fresh in self._fresh.values()
+        )
+        return [transaction for transaction in found if transaction is not None]
 
     def take(self, limits: Parameters) -> list[Transaction]:
         """What fits one block by count, bytes and declared budgets; all of it stays until removed.
@@ -171,6 +183,7 @@ class Mempool:
         if transaction is not None:
             del self._by_envelope[transaction.envelope_hash]
             entry = self._entry_of.pop(transaction_id)
+            del self._arrivals[transaction_id]
             self._fresh[entry].pop(transaction_id, None)
             _take_one(self._held, entry)
             _take_one(self._created, transaction.body.creator)

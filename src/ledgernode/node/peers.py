@@ -13,11 +13,14 @@ from typing import Any, Final
 
 import grpc
 
+from ledgernode.config import FRONTIER_ASK_MS
 from ledgernode.consensus.engine import Send
 from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.identity.records import ValidatorRecord
 from ledgernode.identity.tls import TlsFiles, channel_credentials
 from ledgernode.node.links import Link
+from ledgernode.v1 import validator_pb2 as pb
+from ledgernode.v1.validator_pb2_grpc import ValidatorServiceStub
 from ledgernode.wire.frames import CertificateFrame, EngineFrame, HeaderVote, Introduction, Standing
 from ledgernode.wire.types import ChainId, Height, sha256
 from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate
@@ -58,6 +61,7 @@ class Peers:
         height: Callable[[], Height],
         log: Any,
     ) -> None:
+        self._ledger = ledger
         self._introduction = introduce(ledger, chain_id, key, tls)
         self._credentials: grpc.ChannelCredentials = channel_credentials(tls)
         self._members = members
@@ -118,6 +122,23 @@ class Peers:
         """What our own clients brought, to everyone who may order it."""
         for link in self._links.values():
             link.forward(envelopes)
+
+    @property
+    def own_key(self) -> bytes:
+        return self._introduction.public_key
+
+    async def height_of(self, public_key: bytes) -> Height | None:
+        """How far a member has executed, by its own word; None when it does not answer."""
+        link = self._links.get(public_key)
+        if link is None:
+            return None
+        stub: Any = ValidatorServiceStub(link.channel)
+        request = pb.GetHeightRequest(ledger=self._ledger)
+        try:
+            answer = await stub.GetHeight(request, timeout=FRONTIER_ASK_MS / 1_000)
+        except grpc.aio.AioRpcError:
+            return None
+        return Height(answer.height)
 
     async def close(self) -> None:
         links, self._links = self._links, {}

@@ -20,6 +20,7 @@ from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.query import evaluate
 from ledgernode.node.admission import Admission
 from ledgernode.node.door import check_validity
+from ledgernode.node.frontier import Frontier
 from ledgernode.node.head import Head
 from ledgernode.node.waiting import Progress
 from ledgernode.store.chain import ChainStore
@@ -40,6 +41,7 @@ class Questions:
         head: Head,
         progress: Progress,
         clock_ms: Callable[[], TimeMs],
+        frontier: Frontier | None = None,
     ) -> None:
         self._chain = chain
         self._contracts = contracts
@@ -47,18 +49,22 @@ class Questions:
         self._head = head
         self._progress = progress
         self._clock_ms = clock_ms
+        self._frontier = frontier
         self._threads = ThreadPoolExecutor(max_workers=QUERY_THREADS, thread_name_prefix="query")
 
     async def ask(self, raw: bytes, level: ReadLevel, height: int, seconds: float) -> Answer:
         """The answer, and the height whose state gave it.
 
-        On one validator its own state is the newest there is, so linearizable needs nobody else. Raises
-        HeightNotReached when the chain does not come so far in time, and whatever refuses the question.
+        For a linearizable answer a quorum is asked how far it is; a single validator's own state is the newest
+        there is. Raises HeightNotReached when the chain does not come so far in time, and whatever refuses the
+        question.
         """
         query = self._admission.check(raw, Kind.QUERY)
         self._check_validity(query)
         if level in (ReadLevel.AT_LEAST, ReadLevel.AT_HEIGHT):
             await self._reached(height, seconds)
+        if level is ReadLevel.LINEARIZABLE and self._frontier is not None:
+            await self._reached(await self._frontier.height(seconds), seconds)
         at = Height(height) if level is ReadLevel.AT_HEIGHT else None
         answering = partial(evaluate, self._chain, height=at, contracts=self._contracts)
         try:

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from ledgernode.consensus.engine import LogEntry, Send
-from ledgernode.node.engine_log import log_writes
+from ledgernode.consensus.engine import Send
 from ledgernode.store.chain import ChainStore
+from ledgernode.store.kv import Write
 from ledgernode.store.sealed import SealedBlock
 
 
@@ -33,7 +33,7 @@ class Writer:
         self._chain = chain
         self._wake = wake
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
-        self._entries: list[LogEntry] = []
+        self._beside: list[Write] = []
         self._sends: list[Send] = []
         self._sealed: list[SealedBlock] = []
         self._under_way: tuple[asyncio.Future[None], Written] | None = None
@@ -41,11 +41,11 @@ class Writer:
     @property
     def idle(self) -> bool:
         """Is nothing gathered, and nothing being written?"""
-        return self._under_way is None and not (self._entries or self._sends or self._sealed)
+        return self._under_way is None and not (self._beside or self._sends or self._sealed)
 
-    def promise(self, entries: Sequence[LogEntry], sends: Sequence[Send]) -> None:
-        """Send these once the entries, and all before them, are durable."""
-        self._entries += entries
+    def promise(self, writes: Sequence[Write], sends: Sequence[Send]) -> None:
+        """Send these once what was promised here, and all before it, is durable."""
+        self._beside += writes
         self._sends += sends
 
     def append(self, sealed: SealedBlock) -> None:
@@ -53,13 +53,13 @@ class Writer:
 
     def start(self) -> None:
         """Begin to write what has gathered, unless a write is under way."""
-        if self._under_way is not None or not (self._entries or self._sealed or self._sends or self._chain.held):
+        if self._under_way is not None or not (self._beside or self._sealed or self._sends or self._chain.held):
             return
         written = Written(tuple(self._sends), tuple(self._sealed))
-        beside = log_writes(self._entries)
+        beside = self._beside
         known = self._chain.head.height + len(self._sealed)
         certificates = {height: held for height, held in self._chain.held.items() if height <= known}
-        self._entries, self._sends, self._sealed = [], [], []
+        self._beside, self._sends, self._sealed = [], [], []
         writing = asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: self._chain.append(written.sealed, certificates, beside=beside)
         )

@@ -8,7 +8,6 @@ TLS certificate of this very connection. Everything else ends the stream.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 from ledgernode.config import RETRY_ADVICE_MS
@@ -21,8 +20,6 @@ from ledgernode.v1 import validator_pb2 as pb
 from ledgernode.v1.validator_pb2_grpc import ValidatorServiceServicer
 from ledgernode.wire import protobuf
 from ledgernode.wire.frames import Introduction
-
-_BACKLOG_PAUSE_S = 0.005
 
 
 class ValidatorService(ValidatorServiceServicer):
@@ -52,8 +49,7 @@ class ValidatorService(ValidatorServiceServicer):
                 frame = protobuf.read_frame(message)
                 if frame is not None:
                     ledger.heard(key, frame)
-            while ledger.driver.backlog:
-                await asyncio.sleep(_BACKLOG_PAUSE_S)
+            await ledger.driver.room()
 
     @unary
     async def GetHeight(self, request: pb.GetHeightRequest, context: Context) -> pb.GetHeightResponse:
