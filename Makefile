@@ -30,7 +30,7 @@ test-fast: setup ## The tests that need no processes (under 90 seconds)
 
 coverage: setup ## Every test with branch coverage of all packages (at least 90 %)
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --cov --cov-report=
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --cov --cov-report= --no-cov-on-fail
 	$(BIN)/coverage report
 
 kill-loop: setup ## Kill the node 50 times under load; nothing acknowledged may be lost
