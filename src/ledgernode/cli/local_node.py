@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -79,7 +80,7 @@ def free_ports(count: int) -> int:
     Where to begin is drawn by chance: two networks founded at once should not be given the same ports.
     """
     begin = random.randrange(len(_PORTS))  # noqa: S311  # nothing secret hangs on it
-    for first in (*_PORTS[begin:], *_PORTS[:begin]):
+    for first in chain(_PORTS[begin:], _PORTS[:begin]):
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise LedgerError(f"no {count} neighbouring ports are free from {_PORTS.start} to {_PORTS.stop}")
