@@ -22,15 +22,15 @@ setup: .venv/.installed ## Make the virtual environment .venv (everything pinned
 demo: setup ## Start a network with people, a contract and blocks arriving (Ctrl-C ends it)
 	$(BIN)/ledgernode demo
 
-test: setup ## Every test, in parallel, with the 20 slowest printed
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+test: setup ## Every test, in parallel by file, with the 20 slowest printed
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 test-fast: setup ## The tests that need no processes (under 90 seconds)
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
 coverage: setup ## Every test with branch coverage of all packages (at least 90 %)
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --cov --cov-report= --no-cov-on-fail
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report= --no-cov-on-fail
 	$(BIN)/coverage report
 
 kill-loop: setup ## Kill the node 50 times under load; nothing acknowledged may be lost

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ledgernode.cli.local_node import LocalNode, free_ports
+from ledgernode.cli.local_node import LocalNode
 from tests.chaincode.test_guide import blocks, commands, edited
 from tests.cli.command_line import done
+from tests.ports import fresh_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+pytestmark = pytest.mark.slow
 
 DIGITS = re.compile(r"\b[0-9a-f]{64}\b")
 CONTRACT = "register_book.py"
@@ -33,7 +34,7 @@ def test_the_guide_leads_to_a_deployed_and_upgraded_contract(tmp_path: Path, mon
                 path = tmp_path / CONTRACT
                 path.write_text(edited(path.read_text(), blocks("edit")[CONTRACT]))
             elif text.startswith("network init"):
-                words += ["--base-port", str(free_ports(1))]
+                words += ["--base-port", str(fresh_port())]
             if text.startswith("node run"):
                 node = LocalNode(tmp_path / words[-1])
                 node.wait_until_serving()

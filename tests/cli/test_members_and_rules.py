@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.command_line import RunningNetwork, done
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+pytestmark = pytest.mark.slow
 
 
 def test_identities_are_listed_and_shown(network: RunningNetwork, customer: str) -> None:

@@ -17,7 +17,7 @@ from ledgernode.cli.local_node import LocalNode
 from ledgernode.errors import NodeUnreachable
 from tests.cli.command_line import RunningNetwork, command, done
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
