@@ -1,6 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both set themselves up in .venv.
 .DEFAULT_GOAL := help
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 WORKERS ?= 2
@@ -24,15 +24,15 @@ demo: setup ## Start four validators, people, contracts, blocks arriving (Ctrl-C
 	@mkdir -p demo
 	$(BIN)/ledgernode demo demo/$(ENGINE) --engine $(ENGINE)
 
-test: setup ## Every test, in parallel, with the 20 slowest printed
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup
+test: setup ## Every test, in parallel by file, with the 20 slowest printed
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 test-fast: setup ## The tests that need no processes (under 90 seconds)
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
 coverage: setup ## Every test with branch coverage of all packages (at least 90 %)
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --cov --cov-report=
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report= --no-cov-on-fail
 	$(BIN)/coverage report
 
 kill-loop: setup ## Kill the node 50 times under load; nothing acknowledged may be lost

@@ -41,7 +41,7 @@ COLLECT_AFTER_OBJECTS: Final = 100_000
 # gRPC
 MESSAGE_BYTES: Final = 16 * 1024 * 1024
 # an answer holds at most a block with all that its calls returned and published; the block's budget bounds it
-ANSWER_BYTES: Final = 256 * 1024 * 1024
+ANSWER_BYTES: Final = 64 * 1024 * 1024
 KEEPALIVE_MS: Final = 30_000
 STREAMS_PER_CONNECTION: Final = 1_000
 STOP_GRACE_MS: Final = 2_000  # open calls of a stopping node are given this long

@@ -10,7 +10,7 @@ from ledgernode.bench.measure import measure, verification_us
 from ledgernode.bench.plan import Plan, Workload
 from tests.cli.command_line import command, done
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+pytestmark = pytest.mark.slow
 
 
 def test_everything_sent_is_committed_and_the_figures_agree() -> None:

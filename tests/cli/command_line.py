@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from click.testing import CliRunner, Result
 
 from ledgernode.cli import main
-from ledgernode.local.node import LocalNode, free_ports
+from ledgernode.local.node import LocalNode
+from tests.ports import fresh_port
 
 
 class Ended(NamedTuple):
@@ -47,7 +48,7 @@ class RunningNetwork:
     """A network of three organisations and its node; `home` is the node's."""
 
     def __init__(self, directory: Path) -> None:
-        done("network", "init", directory, "--base-port", free_ports(1))
+        done("network", "init", directory, "--base-port", fresh_port())
         self.directory = directory
         self.home = directory / "nodes" / "north-1"
         self.node = LocalNode(self.home)

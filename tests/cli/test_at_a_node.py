@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.command_line import RunningNetwork, command, done
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

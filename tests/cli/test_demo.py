@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.command_line import command, done
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+pytestmark = pytest.mark.slow
 
 
 def start(directory: Path, *options: str, engine: str = "solo") -> subprocess.Popen[str]:

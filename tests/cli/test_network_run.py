@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 from ledgernode.identity.founding import read_network
-from ledgernode.local.node import free_ports
+from tests.ports import fresh_port
 from tests.cli.command_line import command, done
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_network_run_serves_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals) -> None:
     """It says where each node serves and how it stands; on a signal all are drained and gone."""
     directory = tmp_path / "network"
-    done("network", "init", directory, "--base-port", free_ports(1))
+    done("network", "init", directory, "--base-port", fresh_port())
     running = subprocess.Popen(
         [sys.executable, "-m", "ledgernode.cli", "network", "run", str(directory)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -47,7 +47,7 @@ def test_network_run_serves_until_it_is_told_to_stop(tmp_path: Path, number: sig
 def test_network_run_ends_after_its_time(tmp_path: Path) -> None:
     """With --seconds nobody needs to stop it."""
     directory = tmp_path / "network"
-    done("network", "init", directory, "--base-port", free_ports(1))
+    done("network", "init", directory, "--base-port", fresh_port())
     begun = time.monotonic()
     assert done("network", "run", directory, "--seconds", "1").out.endswith("Stopped.\n")
     assert time.monotonic() - begun < 30

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ledgernode.local.node import free_ports
 from tests.cli.command_line import done
+from tests.ports import fresh_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+pytestmark = pytest.mark.slow
 
 GUIDE = Path(__file__).parents[2] / "docs" / "operator.md"
 PLAIN = re.compile(r"(ledgernode [^\n$|>\\{]*('[^\n']*')?[^\n$|>\\{]*\n)+")
@@ -34,7 +34,7 @@ def test_every_shell_block_of_the_guide_runs(tmp_path: Path) -> None:
     folder.mkdir()
     environment = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
     nodes: list[subprocess.Popen[bytes]] = []
-    elsewhere = f"--ledger market --base-port {free_ports(1)}"  # the guide's own port may be taken here
+    elsewhere = f"--ledger market --base-port {fresh_port()}"  # the guide's own port may be taken here
     blocks = BLOCK.findall(GUIDE.read_text(encoding="utf-8").replace("--ledger market", elsewhere))
     assert {kind for kind, _ in blocks} == {"", "background", "stop"}
     try:

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledgernode.errors import KeyFileUnsafe
 from devices.constrained_key import ConstrainedKey
+from ledgernode.errors import KeyFileUnsafe
 from ledgernode.identity.keys import PrivateKey, verify, verify_digest
 from ledgernode.wire.transaction import Body, Kind, Sequence, encode_body, envelope, parse_transaction
 from ledgernode.wire.types import ChainId, identity_id

@@ -8,7 +8,7 @@ import pytest
 
 from tests.networks import Load, RunningNetwork
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("network-pow")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 UNDER_LOAD_SECONDS = 1.5
 

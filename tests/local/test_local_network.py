@@ -11,10 +11,10 @@ import pytest
 from ledgernode.errors import NodeUnreachable
 from ledgernode.identity.founding import found_network
 from ledgernode.local.network import LocalNetwork
-from ledgernode.local.node import free_ports
+from tests.ports import fresh_port
 from ledgernode.wire.parameters import Parameters
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+pytestmark = pytest.mark.slow
 
 
 def founded(directory: Path, ledger: str = "one") -> Path:
@@ -23,7 +23,7 @@ def founded(directory: Path, ledger: str = "one") -> Path:
         organisations=["north", "south"],
         ledger=ledger,
         engine="solo",
-        base_port=free_ports(1),
+        base_port=fresh_port(),
         parameters=Parameters(),
         now_ms=time.time_ns() // 1_000_000,
     )

@@ -1,16 +1,29 @@
-"""One random schedule: faults first, in which only safety is asked; then healing, in which all must be decided."""
+"""One random schedule: faults first, in which only safety is asked; then healing, in which all must be decided.
+
+At most f members are faulty: they lie, have a twin, lose their disk or get an old one back, or run on a
+clock far off. All the others may crash and be cut off at any time, as often as chance has it.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ledgernode.consensus.pbft.core import Timing
+from ledgernode.consensus.pbft.messages import NewView, Phase, Relayed, ViewChange, Vote, decode
+from ledgernode.consensus.quorum import faulty_limit
+from ledgernode.errors import LedgerError
+from tests.simulation.liars import LIARS
 from tests.simulation.world import Violation, World
 
-FAULTS_UNTIL_MS = 20_000
-HEALED_UNTIL_MS = 400_000
+FAULTS_UNTIL_MS = 15_000
+HEALED_FOR_MS = 400_000
 TIMING = Timing(view_timeout_ms=1_000, view_timeout_limit_ms=16_000, resend_ms=200, standing_ms=1_000)
+YEAR_MS = 365 * 24 * 3_600_000
+SKEW_MS = 240
+FAULTS_SEEN = (AssertionError, LedgerError, LookupError, ValueError, StopIteration)
+"""What a broken engine ends in: a checker's word, or whatever it trips over first."""
 
 
 @dataclass
@@ -23,60 +36,136 @@ class Result:
     heights: int
 
 
-def play(seed: int) -> Result:
-    """Run the schedule of this seed; raises Violation with a trace when a rule is broken."""
+def play(seed: int, alter: Callable[[World], None] = lambda _: None) -> Result:
+    """Run the schedule of this seed; raises Violation with a trace when a rule is broken. `alter` breaks a rule."""
     chance = random.Random(f"schedule/{seed}")
-    world = World(seed, chance.choice((4, 4, 4, 5, 6, 7, 10)), TIMING)
-    world.links.loss = chance.choice((0.0, 0.02, 0.1, 0.3))
-    world.links.duplication = chance.choice((0.0, 0.1, 0.5))
+    world = World(seed, chance.choice((4, 4, 4, 4, 5, 6, 7, 10)), TIMING, chance.choice((8, 32)))
+    world.links.loss = chance.choice((0.0, 0.0, 0.02, 0.1, 0.3))
+    world.links.duplication = chance.choice((0.0, 0.0, 0.1, 0.5))
     world.links.delay_ms = (1, chance.choice((5, 40, 200, 900)))
+    alter(world)
     submitted = plan(world, chance)
+    return judged(world, seed, submitted)
+
+
+def judged(world: World, seed: int, submitted: list[bytes]) -> Result:
+    """Play the faults, heal, and see that everything comes to its end."""
     try:
-        for node in world.nodes:
-            node.start()
+        world.start()
         world.run(FAULTS_UNTIL_MS)
         heal(world)
-
-        def settled() -> bool:
-            done = all(len(node.done) == len(submitted) and not node.waiting for node in world.nodes)
-            return done and len({len(node.chain) for node in world.nodes}) == 1
-
         for item in submitted:
             world.submit(item)
-        if not world.run(HEALED_UNTIL_MS, settled):
-            state = [(n.engine.view, n.engine.changing, len(n.chain), len(n.waiting)) for n in world.nodes]
-            raise Violation(f"not everything was decided after healing: (view, changing, height, waiting) {state}")
+        if not world.run(FAULTS_UNTIL_MS + HEALED_FOR_MS, lambda: is_settled(world, submitted)):
+            raise Violation(f"not everything was decided after healing: {standings(world)}")
         world.check_end()
-    except (Violation, AssertionError) as error:
-        tail = "\n".join(world.trace[-40:])
-        raise Violation(f"seed {seed}, {world.members} members, at {world.now_ms} ms: {error}\n{tail}") from error
-    return Result(
-        seed,
-        world.members,
-        world.events,
-        sum(node.view_changes for node in world.nodes),
-        len(world.trace),
-        len(world.canonical),
+    except FAULTS_SEEN as error:
+        told = f"seed {seed}, {world.members} members, faulty {sorted(world.faulty | world.forgetful)}"
+        raise Violation(f"{told}, at {world.now_ms} ms: {error}\n{world.story()}") from error
+    view_changes = sum(node.view_changes for node in world.nodes)
+    return Result(seed, world.members, world.events, view_changes, world.faults, len(world.canonical))
+
+
+def is_settled(world: World, submitted: list[bytes]) -> bool:
+    honest = [node for node in world.nodes if node.position not in world.faulty]
+    height = len(honest[0].chain)
+    return all(len(node.chain) == height and not node.waiting for node in honest) and all(
+        node.done.issuperset(submitted) for node in honest
     )
+
+
+def standings(world: World) -> str:
+    told = []
+    for node in world.nodes:
+        view, leaving = world.standing_of(node.engine)
+        waits = " (silent)" * world.is_silent(node.engine) + " (leaving)" * leaving
+        told.append(f"node {node.position}: view {view}{waits}, height {len(node.chain)}, {len(node.waiting)} waiting")
+    return ", ".join(told)
 
 
 def plan(world: World, chance: random.Random) -> list[bytes]:
     """Lay out clients and faults on the time line; answers what the clients will have submitted."""
-    submitted = [b"tx%d" % number for number in range(chance.randint(5, 60))]
+    submitted = [b"tx%d" % number for number in range(chance.randint(5, 50))]
     for item in submitted:
         world.at(chance.randint(0, FAULTS_UNTIL_MS), lambda item=item: world.submit(item))
     for node in world.nodes:
-        node.skew_ms = chance.randint(-100, 100)
-    for _ in range(chance.randint(0, 8)):
+        node.skew_ms = chance.randint(-SKEW_MS, SKEW_MS)
+    honest = [position for position in range(world.members) if position not in world.faulty]
+    for position in chance.sample(honest, chance.randint(0, faulty_limit(world.members) - len(world.faulty))):
+        chance.choice((lies, lies, has_a_twin, loses_its_disk, gets_an_old_disk, is_far_off))(world, chance, position)
+    for _ in range(chance.randint(0, 12)):
         start = chance.randint(0, FAULTS_UNTIL_MS)
-        chance.choice((cut_in_two, isolate, crash_some, crash_at_persist, one_way))(world, chance, start)
+        chance.choice(FAULTS)(world, chance, start)
     return submitted
+
+
+# ------------------------------------------------------------ faults of one member, f at most
+
+
+def lies(world: World, chance: random.Random, position: int) -> None:
+    node, make = world.nodes[position], chance.choice(LIARS)
+    world.faulty.add(position)
+    node.lies.append(make(world, node, chance))
+    world.fault(f"node {position}  is {make.__name__}")
+
+
+def has_a_twin(world: World, chance: random.Random, position: int) -> None:
+    others = [other for other in range(world.members) if other != position]
+    world.add_twin(position, chance.sample(others, len(others) // 2))
+    world.fault(f"node {position}  has a twin")
+    world.at(0, world.twins[position].start)
+
+
+def loses_its_disk(world: World, chance: random.Random, position: int) -> None:
+    world.forgetful.add(position)
+    for _ in range(chance.randint(1, 2)):
+        crash_and_change(world, chance, position, world.nodes[position].wipe, "is wiped")
+
+
+def gets_an_old_disk(world: World, chance: random.Random, position: int) -> None:
+    world.forgetful.add(position)
+    saved_at_ms = chance.randint(0, FAULTS_UNTIL_MS // 2)
+    world.at(saved_at_ms, world.nodes[position].save_disk)
+    crash_and_change(world, chance, position, world.nodes[position].restore_disk, "gets an old disk", saved_at_ms + 1)
+
+
+def crash_and_change(
+    world: World, chance: random.Random, position: int, change: Callable[[], None], text: str, after_ms: int = 0
+) -> None:
+    start_ms = chance.randint(after_ms, FAULTS_UNTIL_MS)
+
+    def happen() -> None:
+        world.crash(position)
+        world.fault(f"node {position}  {text}")
+        change()
+
+    world.at(start_ms, happen)
+    world.at(start_ms + chance.randint(10, 3_000), lambda: world.restart(position))
+
+
+def is_far_off(world: World, chance: random.Random, position: int) -> None:
+    world.nodes[position].skew_ms = chance.choice((-1, 1)) * chance.choice((5_000, 3_600_000, YEAR_MS))
+    world.fault(f"node {position}  has a clock that is {world.nodes[position].skew_ms} ms off")
+
+
+# ------------------------------------------------------------ faults of network and machines
 
 
 def cut_in_two(world: World, chance: random.Random, start_ms: int) -> None:
     side = set(chance.sample(range(world.members), world.members // 2))
     pairs = {(a, b) for a in range(world.members) for b in range(world.members) if (a in side) != (b in side)}
     cut_for(world, pairs, start_ms, chance.randint(500, 10_000), f"cut {sorted(side)} off")
+
+
+def cut_to_a_ring(world: World, chance: random.Random, start_ms: int) -> None:
+    """Each hears only its two neighbours."""
+    pairs = {
+        (a, b)
+        for a in range(world.members)
+        for b in range(world.members)
+        if (a - b) % world.members not in (0, 1, world.members - 1)
+    }
+    cut_for(world, pairs, start_ms, chance.randint(500, 10_000), "cut to a ring")
 
 
 def isolate(world: World, chance: random.Random, start_ms: int) -> None:
@@ -87,13 +176,13 @@ def isolate(world: World, chance: random.Random, start_ms: int) -> None:
 
 def one_way(world: World, chance: random.Random, start_ms: int) -> None:
     one = chance.randrange(world.members)
-    pairs = {(one, other) for other in range(world.members)}
-    cut_for(world, pairs, start_ms, chance.randint(500, 10_000), f"{one} is heard by nobody")
+    deaf = chance.sample(range(world.members), chance.randint(1, world.members))
+    cut_for(world, {(one, other) for other in deaf}, start_ms, chance.randint(500, 10_000), f"{deaf} do not hear {one}")
 
 
 def cut_for(world: World, pairs: set[tuple[int, int]], start_ms: int, for_ms: int, text: str) -> None:
     def begin() -> None:
-        world.note(text)
+        world.fault(text)
         world.links.cut |= pairs
 
     def end() -> None:
@@ -102,6 +191,46 @@ def cut_for(world: World, pairs: set[tuple[int, int]], start_ms: int, for_ms: in
 
     world.at(start_ms, begin)
     world.at(start_ms + for_ms, end)
+
+
+def lose_a_kind(world: World, chance: random.Random, start_ms: int) -> None:
+    """Messages of one kind do not reach some: one has decided what the others have only prepared, and so on."""
+    kind = chance.choice((Phase.PREPARE, Phase.COMMIT, Phase.COMMIT, NewView, ViewChange))
+    deaf = set(chance.sample(range(world.members), chance.randint(1, world.members - 1)))
+
+    def stops(_: int, receiver: int, raw: bytes) -> bool:
+        return receiver in deaf and decode_kind(raw) in (kind, Relayed)
+
+    def begin() -> None:
+        world.fault(f"{sorted(deaf)} miss every {kind.__name__ if isinstance(kind, type) else kind.name}")
+        world.filters.append(stops)
+
+    world.at(start_ms, begin)
+    world.at(start_ms + chance.randint(300, 4_000), world.filters.clear)
+
+
+def one_ahead(world: World, chance: random.Random, start_ms: int) -> None:
+    """One alone gets to the next step, then it is gone for a while: the others must not decide otherwise."""
+    one, kind = chance.randrange(world.members), chance.choice((Phase.PREPARE, Phase.COMMIT))
+    until_ms = start_ms + chance.randint(200, 1_000)
+
+    def stops(_: int, receiver: int, raw: bytes) -> bool:
+        return receiver != one and decode_kind(raw) in (kind, Relayed)
+
+    def begin() -> None:
+        world.fault(f"only {one} hears any {kind.name}")
+        world.filters.append(stops)
+
+    world.at(start_ms, begin)
+    world.at(until_ms + 3_000, world.filters.clear)
+    pairs = {pair for other in range(world.members) for pair in ((one, other), (other, one))}
+    cut_for(world, pairs, until_ms, chance.randint(4_000, 8_000), f"isolate {one}")
+
+
+def decode_kind(raw: bytes) -> type | Phase:
+    """What kind of message these bytes are; of a vote its phase."""
+    message = decode(raw)
+    return message.phase if isinstance(message, Vote) else type(message)
 
 
 def crash_some(world: World, chance: random.Random, start_ms: int) -> None:
@@ -120,8 +249,24 @@ def crash_at_persist(world: World, chance: random.Random, start_ms: int) -> None
     world.at(start_ms + chance.randint(100, 8_000), lambda: world.restart(position))
 
 
+FAULTS = (
+    cut_in_two,
+    cut_to_a_ring,
+    isolate,
+    isolate,
+    one_way,
+    lose_a_kind,
+    lose_a_kind,
+    one_ahead,
+    one_ahead,
+    crash_some,
+    crash_at_persist,
+)
+
+
 def heal(world: World) -> None:
     world.note("healed")
+    world.filters.clear()
     world.links.cut.clear()
     world.links.loss = world.links.duplication = 0.0
     world.links.delay_ms = (1, 40)

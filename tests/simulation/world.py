@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
+from itertools import islice
 
-from ledgernode.consensus.certifier import Certifier, Vote, check_certificate
+from ledgernode.consensus.certifier import Certifier, check_certificate
+from ledgernode.consensus.certifier import Vote as BlockVote
 from ledgernode.consensus.engine import (
     CaughtUp,
     Certified,
     Engine,
     Event,
+    Evidence,
     LogEntry,
     MiningJob,
     ProposalAvailable,
@@ -26,11 +31,12 @@ from ledgernode.consensus.engine import (
     Received,
     Started,
     Ticked,
+    Validate,
     Validated,
     WorkWaiting,
 )
 from ledgernode.consensus.pbft.core import Pbft, Timing
-from ledgernode.consensus.pbft.messages import Scope, Stable
+from ledgernode.consensus.pbft.messages import PrePrepare, Scope, Stable, ViewChange, Vote, decode
 from ledgernode.consensus.pbft.view_change import Rules
 from ledgernode.errors import BadProof
 from ledgernode.wire.block import Batch, Header, header_hash
@@ -47,10 +53,17 @@ from ledgernode.wire.validators import (
 
 CHAIN = ChainId(sha256(b"simulation").digest())
 SCOPE = Scope(CHAIN, Epoch(0))
-GENESIS_MS = TimeMs(1_000)
+STARTS_MS = 1_700_000_000_000
+GENESIS_MS = TimeMs(STARTS_MS - 1_000)
 BASE = Stable(0, ZERO_HASH, b"")
 BATCH_LIMIT = 20
 CERTIFY_AGAIN = 4
+TRACE_LINES = 60
+
+Lie = Callable[[bytes, int], list[bytes]]
+"""(message, receiver) -> what is sent instead."""
+Filter = Callable[[int, int, bytes], bool]
+"""(sender, receiver, message) -> is it stopped?"""
 
 
 class Violation(AssertionError):
@@ -77,12 +90,18 @@ class Links:
     duplication: float = 0.0
     cut: set[tuple[int, int]] = field(default_factory=set)
 
-    def deliveries(self, sender: int, receiver: int) -> list[int]:
+    def deliveries(self, sender: int, receiver: int) -> tuple[int, ...]:
         """The delays after which copies of a message arrive; none when it is lost."""
-        if (sender, receiver) in self.cut or self.random.random() < self.loss:
-            return []
-        copies = 2 if self.random.random() < self.duplication else 1
-        return [self.random.randint(*self.delay_ms) for _ in range(copies)]
+        if (sender, receiver) in self.cut:
+            return ()
+        draw = self.random.random
+        if self.loss and draw() < self.loss:
+            return ()
+        least_ms, most_ms = self.delay_ms
+        first = least_ms + int(draw() * (most_ms - least_ms + 1))
+        if self.duplication and draw() < self.duplication:
+            return first, least_ms + int(draw() * (most_ms - least_ms + 1))
+        return (first,)
 
 
 @dataclass
@@ -93,22 +112,32 @@ class Block:
 
 
 class Node:
-    """One validator: an engine, its disk, the chain it has executed, and what waits in its mempool."""
+    """One validator: an engine, its disk, the chain it has executed, and what waits in its mempool.
 
-    def __init__(self, world: World, position: int) -> None:
+    A lying one has `lies`: each says what really goes to a receiver instead of a message. A twin, a second
+    machine with the same key, `hears` only some of the others, and only they hear it.
+    """
+
+    def __init__(self, world: World, position: int, hears: frozenset[int] | None = None) -> None:
         self.world = world
         self.position = position
+        self.hears = hears
+        self.lies: list[Lie] = []
+        self.backup: tuple[dict[bytes, bytes], list[Block]] | None = None
         self.log: dict[bytes, bytes] = {}
         self.chain: list[Block] = []
         self.waiting: dict[bytes, None] = {}
         self.proposed: set[bytes] = set()
-        self.offered: tuple[bytes, ...] = ()
+        self.offering = False
+        self.kept_in_mind: tuple[bytes, ...] = ()
         self.done: set[bytes] = set()
         self.up = False
         self.skew_ms = 0
         self.generation = 0
         self.crash_at_persist: int | None = None
         self.persists = 0
+        self.sends_first = False
+        self.check_ms = 1
         self.next_tick_ms: int | None = None
         self.ask_again_ms = 0
         self.view_changes = 0
@@ -120,7 +149,8 @@ class Node:
         self.generation += 1
         self.next_tick_ms = None
         self.proposed = set()
-        self.offered = ()
+        self.offering = False
+        self.kept_in_mind = ()
         self.engine = self.world.make_engine(self.position)
         self.certifier = Certifier(CHAIN, self.world.validators, self.world.verify_key)
         for block in self.chain:
@@ -139,57 +169,89 @@ class Node:
         self.generation += 1
 
     def wipe(self) -> None:
-        self.log, self.chain, self.done = {}, [], set()
+        """A new disk: log, chain and mempool are gone."""
+        self.log, self.chain, self.done, self.waiting = {}, [], set(), {}
+
+    def save_disk(self) -> None:
+        self.backup = dict(self.log), [Block(block.header, block.batch, block.certificate) for block in self.chain]
+
+    def restore_disk(self) -> None:
+        """The disk as it was when it was saved."""
+        assert self.backup is not None, "save it first"
+        self.wipe()
+        log, chain = self.backup
+        self.log, self.chain = dict(log), list(chain)
+        self.done = {item for block in chain for item in block.batch.envelopes}
 
     def now(self) -> TimeMs:
-        return TimeMs(self.world.now_ms + self.skew_ms)
+        """What its clock says, which is right but for its skew."""
+        return TimeMs(STARTS_MS + self.world.now_ms + self.skew_ms)
 
     # ------------------------------------------------------------ the driver's loop
 
     def step(self, event: Event) -> None:
         if not self.up:
             return
-        before = self.world.view_of(self.engine)
+        before = self.world.standing_of(self.engine)
         ready = self.engine.step(event)
-        self.view_changes += self.world.view_of(self.engine) != before
+        after = self.world.standing_of(self.engine)
+        if after != before:
+            self.view_changes += after[0] != before[0]
+            self.note(f"leaves for view {after[0]}" if after[1] else f"is in view {after[0]}")
         self.world.events += 1
+        if isinstance(event, ProposalAvailable) and (ready.took_proposal or not ready.wants_proposal):
+            self.kept_in_mind = ()
+            if ready.took_proposal:
+                self.proposed.update(event.envelopes)
         self.perform(ready)
 
     def perform(self, ready: Ready) -> None:
-        for entry in ready.persist:
-            self.persists += 1
-            if self.crash_at_persist is not None and self.persists >= self.crash_at_persist:
-                self.crash_at_persist = None
-                self.world.crash(self.position)
-                return
-            if entry.record:
-                self.log[entry.key] = entry.record
-            else:
-                self.log.pop(entry.key, None)
-        for send in ready.send:
-            self.world.send(self.position, send.receivers, send.message)
+        first, second = (self.send, self.persist) if self.sends_first else (self.persist, self.send)
+        if not first(ready) or not second(ready):
+            return
         for batch in ready.deliver:
             self.execute(batch)
         for check in ready.validate:
-            self.world.later(1, self, lambda check=check: self.step(Validated(self.now(), check.digest, True)))
+            self.world.later(self.check_ms, self, partial(self.validated, check))
         for evidence in ready.evidence:
-            self.world.evidence.add(evidence.position)
+            self.world.accuse(evidence)
         if ready.behind > len(self.chain) and self.world.now_ms >= self.ask_again_ms:
             self.ask_again_ms = self.world.now_ms + 300
             self.world.catch_up(self, ready.behind)
         if ready.next_tick_ms is not None and (self.next_tick_ms is None or ready.next_tick_ms < self.next_tick_ms):
             due_ms = self.next_tick_ms = ready.next_tick_ms
             self.world.later(max(1, due_ms - self.now()), self, lambda: self.tick(due_ms))
-        if ready.took_proposal:
-            self.proposed.update(self.offered)
         if ready.released:
             self.proposed.clear()
-            self.offered = ()
         if ready.halt:
             self.world.halts[self.position] = ready.halt
+            self.note(f"halts: {ready.halt}")
         self.world.mine(self, ready.mine)
         if ready.wants_proposal:
             self.offer()
+
+    def persist(self, ready: Ready) -> bool:
+        """Entry by entry, so that a crash may fall between any two; False when it did."""
+        for entry in ready.persist:
+            self.persists += 1
+            if self.crash_at_persist is not None and self.persists >= self.crash_at_persist:
+                self.crash_at_persist = None
+                self.note("crashes while it writes its log")
+                self.crash()
+                return False
+            if entry.record:
+                self.log[entry.key] = entry.record
+            else:
+                self.log.pop(entry.key, None)
+        return True
+
+    def send(self, ready: Ready) -> bool:
+        for send in ready.send:
+            self.world.send(self, send.receivers, send.message)
+        return True
+
+    def note(self, text: str) -> None:
+        self.world.note(f"node {self.position}  {text}")
 
     def tick(self, due_ms: int) -> None:
         if self.next_tick_ms == due_ms:  # not replaced by an earlier one
@@ -198,11 +260,23 @@ class Node:
             for block in [block for block in self.chain if block.certificate is None][:CERTIFY_AGAIN]:
                 self.announce(block)
 
+    def validated(self, check: Validate) -> None:
+        """The driver's verdict: here only envelopes that say so are bad."""
+        holds = not any(item.startswith(b"bad") for item in check.envelopes)
+        self.step(Validated(self.now(), check.digest, holds))
+
     def offer(self) -> None:
-        batch = tuple(item for item in self.waiting if item not in self.proposed)[:BATCH_LIMIT]
-        if batch and batch != self.offered:
-            self.offered = batch
-            self.world.later(0, self, lambda: self.step(ProposalAvailable(self.now(), batch)))
+        """Once what is at hand is dealt with: the oldest of what waits and is not under way."""
+        if not self.offering and self.waiting:
+            self.offering = True
+            self.world.later(0, self, self.propose)
+
+    def propose(self) -> None:
+        self.offering = False
+        batch = tuple(islice((item for item in self.waiting if item not in self.proposed), BATCH_LIMIT))
+        if batch and batch != self.kept_in_mind:
+            self.kept_in_mind = batch  # a miner keeps what it is offered, and wants to hear of more
+            self.step(ProposalAvailable(self.now(), batch))
 
     def take(self, envelope: bytes) -> None:
         """A transaction arrives in the mempool."""
@@ -237,7 +311,10 @@ class Node:
         )
         block = Block(header, batch)
         self.chain.append(block)
+        self.note(f"delivers block {batch.height} of {len(batch.envelopes)} transactions")
         self.world.check_block(self, block)
+        if any(item.startswith(b"bad") for item in batch.envelopes):
+            raise Violation(f"node {self.position} was given an invalid envelope at height {batch.height}")
         self.done.update(batch.envelopes)
         for item in batch.envelopes:
             self.waiting.pop(item, None)
@@ -249,18 +326,18 @@ class Node:
         """Sign our result and say it, also again for blocks that lack their certificate."""
         hashed = header_hash(block.header)
         message = vote_bytes(CHAIN, Epoch(0), block.header.height, hashed)
-        vote = Vote(block.header.height, self.position, hashed, sign_as(self.position, message))
+        vote = BlockVote(block.header.height, self.position, hashed, sign_as(self.position, message))
         self.certified_vote(vote)
         for other in range(self.world.members):
             if other != self.position:
-                self.world.transmit(self.position, other, lambda node, vote=vote: node.certified_vote(vote))
+                self.world.transmit(self, other, lambda node, vote=vote: node.certified_vote(vote))
 
-    def certified_vote(self, vote: Vote) -> None:
+    def certified_vote(self, vote: BlockVote) -> None:
         certificate = self.chain[vote.height - 1].certificate if vote.height <= len(self.chain) else None
         if certificate is None:
             self.certify(self.certifier.voted(vote), vote.height)
         elif vote.position != self.position:  # whoever still votes has yet to see the certificate
-            self.world.transmit(self.position, vote.position, lambda node: node.given(vote.height, certificate))
+            self.world.transmit(self, vote.position, lambda node: node.given(vote.height, certificate))
 
     def given(self, height: Height, certificate: Certificate) -> None:
         """A peer sends the certificate of a block that we may hold without one."""
@@ -317,24 +394,49 @@ class World:
         self.canonical: dict[int, bytes] = {}
         self.acknowledged: dict[bytes, int] = {}
         self.evidence: set[int] = set()
+        self.voted: dict[tuple[int, int, int, int], bytes] = {}
+        self.left: dict[int, int] = {}
+        self.forgetful: set[int] = set()
         self.halts: dict[int, str] = {}
         self.faulty: set[int] = set()
-        self.trace: list[str] = []
+        self.trace: deque[str] = deque(maxlen=TRACE_LINES)
+        self.faults = 0
         self.validators = ValidatorSet.of(
             Epoch(0),
             [Validator(IdentityId(bytes([n]) * 32), f"org{n}", b"\x04" + bytes([n]) * 64) for n in range(members)],
         )
         self.set_hash = set_hash(self.validators)
         self.nodes = [Node(self, position) for position in range(members)]
+        self.twins: dict[int, Node] = {}
+        self.filters: list[Filter] = []
 
     # ------------------------------------------------------------ parts
 
     def make_engine(self, position: int) -> Engine:
         rules = Rules(SCOPE, self.members, self.window, verify, self.stable_holds)
-        return Pbft(rules, position, lambda message: sign_as(position, message), BASE, self.timing)
+        return Pbft(rules, position, partial(sign_as, position), BASE, self.timing)
 
-    def view_of(self, engine: Engine) -> int:
-        return engine.view if isinstance(engine, Pbft) else 0
+    def standing_of(self, engine: Engine) -> tuple[int, bool]:
+        return (engine.view, engine.changing) if isinstance(engine, Pbft) else (0, False)
+
+    def is_silent(self, engine: Engine) -> bool:
+        return isinstance(engine, Pbft) and engine.silent
+
+    def check_word(self, node: Node, message: bytes) -> None:
+        """An honest member says one thing for each phase, view and sequence, and nothing of a view it has left."""
+        said = decode(message)
+        vote = said.vote if isinstance(said, PrePrepare) else said
+        if isinstance(vote, Vote):
+            key = node.position, vote.phase, vote.view, vote.sequence
+            if self.voted.setdefault(key, vote.digest) != vote.digest:
+                raise Violation(f"node {node.position} has voted twice: {vote.phase.name}, view {vote.view}")
+            if vote.view < self.left.get(node.position, 0):
+                raise Violation(f"node {node.position} votes in view {vote.view}, which it has left")
+        elif isinstance(said, ViewChange):
+            self.left[node.position] = max(self.left.get(node.position, 0), said.view)
+
+    def is_honest(self, position: int) -> bool:
+        return position not in self.faulty and position not in self.forgetful
 
     def mine(self, node: Node, job: MiningJob | None) -> None:
         """Nobody mines here."""
@@ -376,15 +478,37 @@ class World:
 
         self.at(self.now_ms + delay_ms, run)
 
-    def transmit(self, sender: int, receiver: int, action: Callable[[Node], None]) -> None:
-        node = self.nodes[receiver]
-        for delay in self.links.deliveries(sender, receiver):
-            self.at(self.now_ms + delay, lambda: action(node) if node.up else None)
+    def transmit(self, sender: Node, receiver: int, action: Callable[[Node], None]) -> None:
+        for node in self.machines(receiver):
+            if (sender.hears is None or receiver in sender.hears) and (
+                node.hears is None or sender.position in node.hears
+            ):
+                for delay in self.links.deliveries(sender.position, receiver):
+                    self.at(self.now_ms + delay, partial(_unless_down, node, action))
 
-    def send(self, sender: int, receivers: tuple[int, ...], message: bytes) -> None:
+    def machines(self, position: int) -> tuple[Node, ...]:
+        """One, or two with the same key."""
+        twin = self.twins.get(position)
+        return (self.nodes[position],) if twin is None else (self.nodes[position], twin)
+
+    def send(self, sender: Node, receivers: tuple[int, ...], message: bytes) -> None:
+        if self.is_honest(sender.position):
+            self.check_word(sender, message)
         for receiver in receivers or range(self.members):
-            if receiver != sender:
-                self.transmit(sender, receiver, lambda node: node.step(Received(node.now(), sender, message)))
+            if receiver == sender.position:
+                continue
+            said = [message]
+            for lie in sender.lies:
+                said = [told for truth in said for told in lie(truth, receiver)]
+            for told in said:
+                self.carry(sender, receiver, told)
+
+    def carry(self, sender: Node, receiver: int, message: bytes) -> None:
+        """One message on its way, unless a scenario stops it."""
+        if self.filters and any(stops(sender.position, receiver, message) for stops in self.filters):
+            return
+        position = sender.position
+        self.transmit(sender, receiver, lambda node: node.step(Received(node.now(), position, message)))
 
     def catch_up(self, node: Node, height: int) -> None:
         peer = self.nodes[self.random.randrange(self.members)]
@@ -392,9 +516,9 @@ class World:
         def answer(giver: Node) -> None:
             blocks = [block for block in giver.chain[len(node.chain) : height] if block.certificate]
             if blocks:
-                self.transmit(giver.position, node.position, lambda taker: taker.adopt(blocks))
+                self.transmit(giver, node.position, lambda taker: taker.adopt(blocks))
 
-        self.transmit(node.position, peer.position, answer)
+        self.transmit(node, peer.position, answer)
 
     def run(self, until_ms: int, finished: Callable[[], bool] = lambda: False) -> bool:
         """Play until then, or until finished; says whether it finished."""
@@ -408,32 +532,58 @@ class World:
 
     # ------------------------------------------------------------ faults and work
 
+    def start(self) -> None:
+        for node in self.nodes:
+            node.start()
+
     def crash(self, position: int) -> None:
-        self.note(f"crash {position}")
-        self.nodes[position].crash()
+        self.fault(f"node {position}  crashes")
+        for node in self.machines(position):
+            node.crash()
 
     def restart(self, position: int) -> None:
-        if not self.nodes[position].up:
-            self.note(f"restart {position}")
-            self.nodes[position].start()
+        for node in self.machines(position):
+            if not node.up:
+                self.note(f"node {position}  starts")
+                node.start()
+
+    def add_twin(self, position: int, hears: Iterable[int]) -> None:
+        """A second machine with this key: each is heard by its own part of the network."""
+        side = frozenset(hears)
+        self.faulty.add(position)
+        self.nodes[position].hears = frozenset(range(self.members)) - side
+        self.twins[position] = Node(self, position, side)
 
     def submit(self, envelope: bytes) -> None:
         """A client hands a transaction to all validators, as the mempools' gossip does."""
-        for node in self.nodes:
+        for node in (*self.nodes, *self.twins.values()):
             for delay in self.links.deliveries(-1, node.position):
-                self.at(self.now_ms + delay, lambda node=node: node.take(envelope))
+                self.at(self.now_ms + delay, partial(node.take, envelope))
 
     def note(self, text: str) -> None:
-        self.trace.append(f"{self.now_ms:>8} {text}")
+        self.trace.append(f"{self.now_ms:>8} ms  {text}")
+
+    def fault(self, text: str) -> None:
+        self.faults += 1
+        self.note(text)
 
     # ------------------------------------------------------------ checkers
 
     def check_block(self, node: Node, block: Block) -> None:
         """No two blocks at one height."""
         hashed = header_hash(block.header)
+        if node.position in self.faulty:
+            return
         known = self.canonical.setdefault(block.header.height, hashed)
         if known != hashed:
             raise Violation(f"node {node.position} has another block at height {block.header.height}")
+
+    def accuse(self, evidence: Evidence) -> None:
+        """Two votes that contradict each other: only a liar can have cast them."""
+        self.note(f"node {evidence.position}  is seen to have voted twice")
+        self.evidence.add(evidence.position)
+        if self.is_honest(evidence.position):
+            raise Violation(f"node {evidence.position} is honest and accused")
 
     def acknowledge(self, block: Block) -> None:
         for item in block.batch.envelopes:
@@ -449,3 +599,12 @@ class World:
         missing = [item for item in self.acknowledged if item not in held]
         if missing:
             raise Violation(f"{len(missing)} acknowledged transactions are lost")
+
+    def story(self) -> str:
+        """What happened last, a line each: when, who, what."""
+        return "\n".join(self.trace)
+
+
+def _unless_down(node: Node, action: Callable[[Node], None]) -> None:
+    if node.up:
+        action(node)

@@ -25,7 +25,7 @@ from ledgernode.identity.records import SYSTEM_CONTRACTS
 _CONTRACT: Final = "lifecycle"
 _HASH_DIGITS: Final = 64
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
-_DONE_BEFORE: Final = ("lifecycle.INSTALLED_ALREADY", "lifecycle.APPROVED_ALREADY")
+_DONE_BEFORE: Final = ("lifecycle.INSTALLED_ALREADY", "lifecycle.APPROVED_ALREADY", "lifecycle.COMMITTED_ALREADY")
 
 
 @click.group()
@@ -176,7 +176,7 @@ def deploy_package(at: Connection, raw: bytes) -> dict[str, Any]:
                 _once(speaker, "approve", name=packed.name, package_hash=found)
             report(number + 2, steps)
         with Speaker(at) as speaker:
-            height = _commit(speaker, packed.name, found, 0)
+            height = _committed(speaker, packed.name, found)
     return {"name": packed.name, "version": packed.version, "hash": found, "height": height}
 
 
@@ -190,6 +190,17 @@ def _install(speaker: Speaker, raw: bytes) -> str:
 def _commit(speaker: Speaker, name: str, package_hash: str, height: int) -> int:
     outcome = speaker.submit(_CONTRACT, "commit", name=name, package_hash=package_hash, height=height)
     from_height: int = decoded(outcome.result)
+    return from_height
+
+
+def _committed(speaker: Speaker, name: str, package_hash: str) -> int:
+    """Commit, unless this package is what the name is answered by already."""
+    try:
+        return _commit(speaker, name, package_hash, 0)
+    except ContractRefused as refusal:
+        if refusal.facts.get("code") != "lifecycle.COMMITTED_ALREADY":
+            raise
+    from_height: int = speaker.ask(_CONTRACT, "describe", name=name)["versions"][-1]["height"]
     return from_height
 
 

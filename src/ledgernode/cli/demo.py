@@ -69,7 +69,7 @@ class Demo:
 
     def __init__(self, directory: Path, engine: str | None, opened: ExitStack) -> None:
         from ledgernode.cli.ask import Speaker
-        from ledgernode.cli.identity import id_of
+        from ledgernode.cli.members import id_of
         from ledgernode.cli.narration import Narrator
 
         self.directory = directory
@@ -120,7 +120,7 @@ class Demo:
     def _register(self, name: str, role: str) -> str:
         """A person of the first organisation, with keys of their own; known to the ledger from here on."""
         from ledgernode.cli.clock import now_ms
-        from ledgernode.cli.identity import register_all
+        from ledgernode.cli.members import register_all
         from ledgernode.identity.authority import read_pem_file
         from ledgernode.identity.identity_files import CERTIFICATE
         from ledgernode.identity.organisation import identity_directory, new_identity

@@ -192,7 +192,7 @@ def enroll(
     ledgernode identity enroll customer-1 --role customer --register
     ledgernode identity enroll --bulk meters.csv --register --as north/admin
     """
-    from ledgernode.cli.identity import register_all
+    from ledgernode.cli.members import register_all
     from ledgernode.identity.enrolment import Enrolled, enroll_bulk, read_list
     from ledgernode.identity.organisation import new_identity
 

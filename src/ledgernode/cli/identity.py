@@ -5,8 +5,6 @@ Every change is a transaction of the contract `identity` and takes effect with t
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +13,11 @@ import click
 from ledgernode.cli import enrolment
 from ledgernode.cli.ask import Speaker
 from ledgernode.cli.clock import now_ms
-from ledgernode.cli.connection import ID_FILE, Connection, network_options, recorded_identity
-from ledgernode.cli.output import as_text, decoded, done, facts, json_option, moment, progress, short, show, table
-from ledgernode.errors import UnknownIdentity
+from ledgernode.cli.connection import ID_FILE, Connection, network_options
+from ledgernode.cli.members import id_of, register_all
+from ledgernode.cli.output import as_text, done, facts, json_option, moment, short, show, table
 
 _CONTRACT: Final = "identity"
-_AT_ONCE: Final = 32  # certificates in one transaction: well within the default budget and size
-_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 _reason = click.option("--reason", required=True, help="Why; it is kept on the ledger.")
 
@@ -225,39 +221,6 @@ def rekey(named: str, certificate: Path, reason: str, at: Connection, as_json: b
         outcome = speaker.submit(_CONTRACT, "rekey", identity=permanent, certificate=chain, reason=reason)
     document = {"id": permanent, "height": outcome.height}
     done(f"{short(permanent)} has the key of {certificate}; its earlier keys are dead", as_json, document)
-
-
-def register_all(at: Connection, chains: Sequence[str]) -> list[str]:
-    """Register certificate chains in transactions of a bounded size; their ids, also of those known before."""
-    from ledgernode.identity.certificates import read_certificate
-
-    keys = [read_certificate(chain).public_key.hex() for chain in chains]
-    with Speaker(at) as speaker:
-        ids: dict[str, str] = {key: speaker.ask(_CONTRACT, "owner_of", public_key=key) for key in keys}
-        waiting = [(key, chain) for key, chain in zip(keys, chains, strict=True) if not ids[key]]
-        with progress("registering", shown=len(waiting) > _AT_ONCE) as report:
-            for start in range(0, len(waiting), _AT_ONCE):
-                part = waiting[start : start + _AT_ONCE]
-                outcome = speaker.submit(_CONTRACT, "register_many", certificates=[chain for _, chain in part])
-                ids.update(zip((key for key, _ in part), decoded(outcome.result), strict=True))
-                report(start + len(part), len(waiting))
-    return [ids[key] for key in keys]
-
-
-def id_of(at: Connection, named: str) -> str:
-    """The permanent id behind an id or ORG/NAME; refuses what is neither, and a name without a folder."""
-    from ledgernode.identity.authority import read_pem_file
-    from ledgernode.identity.certificates import read_certificate
-    from ledgernode.wire.types import identity_id
-
-    if _ID.fullmatch(named):
-        return named
-    organisation, slash, name = named.partition("/")
-    if not slash:
-        raise UnknownIdentity(f"an identity is named by 64 hex digits or ORGANISATION/NAME, not {named!r}")
-    folder = at.speaking_as(organisation, name).identity_directory
-    permanent = recorded_identity(folder)
-    return (permanent or identity_id(read_certificate(read_pem_file(folder / "certificate.pem")).public_key)).hex()
 
 
 def _change(function: str, named: str, reason: str, at: Connection, as_json: bool) -> None:

@@ -94,11 +94,12 @@ def package_file(file: Path, output: Path | None, as_json: bool) -> None:
 
 
 def checked_package(file: Path) -> bytes:
-    """The package of a contract's file; refuses one that is not deterministic."""
-    from ledgernode.execution.sandbox import checker, package
+    """The package of a contract's file; refuses one that is not deterministic or does not load."""
+    from ledgernode.execution.sandbox.loader import load_package
+    from ledgernode.execution.sandbox.package import pack
 
-    raw = package.pack(file)
-    checker.require_deterministic(package.parse_package(raw))
+    raw = pack(file)
+    load_package(raw)
     return raw
 
 

@@ -60,16 +60,20 @@ class _Background:
     def each(self, stream: AsyncIterator[_Value]) -> Iterator[_Value]:
         """A stream's items; leaving it early closes it."""
 
+        idle = asyncio.Lock()  # a stream that is left while it is asked must have answered before it is closed
+
         async def following() -> tuple[_Value] | None:
-            try:
-                return (await anext(stream),)
-            except StopAsyncIteration:
-                return None
+            async with idle:
+                try:
+                    return (await anext(stream),)
+                except StopAsyncIteration:
+                    return None
 
         async def end() -> None:
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                await close()
+            async with idle:
+                close = getattr(stream, "aclose", None)
+                if close is not None:
+                    await close()
 
         try:
             while (item := self.run(following())) is not None:

@@ -156,7 +156,7 @@ class CallContext:
         if len(scope.events) >= limits.events:
             raise ValueTooLarge(f"a transaction publishes at most {limits.events} events")
         raw = encode_json(payload, limits, scope.charge)
-        scope.charge(len(raw) // costs.WRITTEN_BYTES_PER_UNIT)
+        scope.charge(len(raw) // costs.RECEIPT_BYTES_PER_UNIT)
         scope.events.append(Event(self._name, name, raw))
 
     def call(self, contract: str, function: str, /, **arguments: Any) -> Any:

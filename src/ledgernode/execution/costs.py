@@ -13,6 +13,8 @@ READ: Final = 30
 READ_BYTES_PER_UNIT: Final = 16
 WRITE: Final = 150
 WRITTEN_BYTES_PER_UNIT: Final = 8
+# results and events travel whole with their block: at this price the receipts of a full block stay below 50 MB
+RECEIPT_BYTES_PER_UNIT: Final = 4
 SCAN: Final = 50
 SCANNED_ITEM: Final = 10
 OWN_WRITES_PER_UNIT: Final = 8

@@ -44,6 +44,7 @@ def perform(scope: Scope, contract: str, function: str, kind: str, arguments: by
         spec = callable_function(code, function, (kind,), scope.signer.role)
         context = CallContext(scope, contract, code, writes=kind == TRANSACTION)
         result = code.call(function, context, arguments, scope.meter)
+        scope.charge(len(result) // costs.RECEIPT_BYTES_PER_UNIT)
         items = batch_items(spec, arguments, scope) if spec.items else ()
     except BudgetStop as stop:
         raise _verdict(scope) or BudgetExceeded("the call used up its declared execution budget") from stop

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -92,8 +94,12 @@ class LocalNode:
 
 
 def free_ports(count: int) -> int:
-    """The first of as many neighbouring ports that nothing listens on now; refuses when there are none."""
-    for first in _PORTS:
+    """The first of as many neighbouring ports that nothing listens on now; refuses when there are none.
+
+    Where to begin is drawn by chance: two networks founded at once should not be given the same ports.
+    """
+    begin = random.randrange(len(_PORTS))  # noqa: S311  # nothing secret hangs on it
+    for first in chain(_PORTS[begin:], _PORTS[:begin]):
         if all(_is_free(port) for port in range(first, first + count)):
             return first
     raise LedgerError(f"no {count} neighbouring ports are free from {_PORTS.start} to {_PORTS.stop}")

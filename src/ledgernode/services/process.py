@@ -81,7 +81,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
             listen=listen,
             organisation=config.organisation,
             started_ms=_clock_ms(),
-            snapshots=home / config.snapshot_dir,
+            snapshots=(home / config.snapshot_dir).resolve(),
         )
         running = [ledger.start() for ledger in ledgers.values()]
         await server.start()

@@ -102,6 +102,7 @@ class LedgerStatus(_message.Message):
     mempool_bytes: _builtins.int
     database_bytes: _builtins.int
     committed_transactions: _builtins.int
+    """Since the node was started."""
     halted: _builtins.bool
     halt_reason: _builtins.str
     header_hash: _builtins.bytes

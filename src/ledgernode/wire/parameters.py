@@ -12,6 +12,8 @@ from ledgernode.errors import BadParameters
 MAX_SAFE_INTEGER = (1 << 53) - 1
 # one unit of execution budget is at most 0.1 us of one core
 BUDGET_UNITS_PER_MS: Final = 10_000
+# what an installed package's record holds beside its bytes
+PACKAGE_MARGIN_BYTES: Final = 1_024
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MAX_SAFE_INTEGER)]
 Budget = Annotated[int, msgspec.Meta(ge=1, le=(1 << 32) - 1)]
 """What one transaction may declare: its field has four bytes."""
@@ -93,6 +95,8 @@ def check_parameters(parameters: Parameters) -> None:
             raise BadParameters(f"{part} is above {whole}: it fits no block")
     if parameters.package_bytes * 4 // 3 > parameters.body_bytes:
         raise BadParameters("package_bytes is too large: a package travels in a body, a third longer as text")
+    if parameters.package_bytes + PACKAGE_MARGIN_BYTES > parameters.value_bytes:
+        raise BadParameters("package_bytes is too large: a package is stored as one value with its name and version")
     if parameters.block_budget * 4 > parameters.view_timeout_ms * BUDGET_UNITS_PER_MS:
         raise BadParameters(
             f"block_budget is {parameters.block_budget} units, {parameters.block_budget // BUDGET_UNITS_PER_MS} ms: "

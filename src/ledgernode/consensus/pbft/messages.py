@@ -7,17 +7,21 @@
 
 A digest covers every field of a proposal and not the view, so that a later view can propose the very
 same thing again. The parent hash is no part of it: heights are agreed side by side.
+
+Numbers and hashes are checked for range and length when bytes are read, so that nothing which two
+different messages could share is ever signed or verified.
 """
 
 from __future__ import annotations
 
 import struct
 from enum import IntEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
-from ledgernode.wire.types import ChainId, Epoch, sha256
+from ledgernode.config import MESSAGE_BYTES
+from ledgernode.wire.types import HASH_BYTES, SIGNATURE_BYTES, ChainId, Epoch, sha256
 
 _VOTE_TAG: Final = b"ledgernode/pbft/vote/1\x00\x00"
 _VIEW_CHANGE_TAG: Final = b"ledgernode/pbft/change/1"
@@ -26,6 +30,10 @@ _DIGEST_TAG: Final = b"ledgernode/pbft/order/1\x00"
 _VOTE: Final = struct.Struct(">24s32sQBQQ32s")
 _DIGEST: Final = struct.Struct(">24s32sQQQI")
 _HEAD: Final = struct.Struct(">24s32sQ")
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Hash = Annotated[bytes, msgspec.Meta(min_length=HASH_BYTES, max_length=HASH_BYTES)]
+Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 
 
 class Phase(IntEnum):
@@ -37,8 +45,8 @@ class Phase(IntEnum):
 class Proposal(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """What is to be ordered at a sequence. A no-op has time 0 and no envelopes."""
 
-    sequence: int
-    time_ms: int
+    sequence: Number
+    time_ms: Number
     envelopes: tuple[bytes, ...]
 
 
@@ -46,11 +54,11 @@ class Vote(msgspec.Struct, frozen=True, array_like=True, tag=2):
     """One validator's signed word on one proposal; the leader's PRE_PREPARE counts as its PREPARE."""
 
     phase: Phase
-    view: int
-    sequence: int
-    digest: bytes
-    position: int
-    signature: bytes
+    view: Number
+    sequence: Number
+    digest: Hash
+    position: Number
+    signature: Signature
 
 
 class PrePrepare(msgspec.Struct, frozen=True, array_like=True, tag=3):
@@ -61,55 +69,98 @@ class PrePrepare(msgspec.Struct, frozen=True, array_like=True, tag=3):
 class Prepared(msgspec.Struct, frozen=True, array_like=True, tag=4):
     """q votes of one view on one proposal: the leader's PRE_PREPARE among them."""
 
-    view: int
-    sequence: int
-    digest: bytes
+    view: Number
+    sequence: Number
+    digest: Hash
     votes: tuple[Vote, ...]
 
 
 class Stable(msgspec.Struct, frozen=True, array_like=True, tag=5):
     """A certified block. An epoch's first one needs no certificate: every member starts from it."""
 
-    height: int
-    header_hash: bytes
+    height: Number
+    header_hash: Hash
     certificate: bytes
 
 
 class ViewChange(msgspec.Struct, frozen=True, array_like=True, tag=6):
     """I vote in no view below this one; this is what I had prepared above what is stable."""
 
-    view: int
-    position: int
+    view: Number
+    position: Number
     stable: Stable
     prepared: tuple[Prepared, ...]
-    signature: bytes
+    signature: Signature
 
 
 class NewView(msgspec.Struct, frozen=True, array_like=True, tag=7):
     """The new leader's reasons. What follows from them each receiver computes for itself."""
 
-    view: int
-    position: int
+    view: Number
+    position: Number
     view_changes: tuple[ViewChange, ...]
-    signature: bytes
+    signature: Signature
 
 
 class Fetch(msgspec.Struct, frozen=True, array_like=True, tag=8):
     """Send me the proposal with this digest."""
 
-    sequence: int
-    digest: bytes
+    sequence: Number
+    digest: Hash
 
 
 class Standing(msgspec.Struct, frozen=True, array_like=True, tag=9):
     """Where I am, so that whoever is ahead can help me on."""
 
-    view: int
+    view: Number
     changing: bool
-    delivered: int
+    delivered: Number
 
 
-Message = Proposal | Vote | PrePrepare | Prepared | Stable | ViewChange | NewView | Fetch | Standing
+class Relayed(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """Votes of several members, each signed by its own: what brought me where you are not yet."""
+
+    votes: tuple[Vote, ...]
+
+
+class Recall(msgspec.Struct, frozen=True, array_like=True, tag=11):
+    """I have just started, at this time of my clock: what have you heard from me before?"""
+
+    started_ms: Number
+
+
+class Recalled(msgspec.Struct, frozen=True, array_like=True, tag=12):
+    """What I hold of your signed words, and where I am stable; with my view's proof, so that you can join."""
+
+    started_ms: Number
+    stable: Stable
+    votes: tuple[Vote, ...]
+    view_change: ViewChange | None
+    new_view: NewView | None
+
+
+class Muted(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """In our own log only: we have forgotten what we said, and say nothing until stable here, below this view."""
+
+    height: Number
+    view: Number
+
+
+Message = (
+    Proposal
+    | Vote
+    | PrePrepare
+    | Prepared
+    | Stable
+    | ViewChange
+    | NewView
+    | Fetch
+    | Standing
+    | Relayed
+    | Recall
+    | Recalled
+    | Muted
+)
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
@@ -120,7 +171,9 @@ def encode(message: Message) -> bytes:
 
 
 def decode(raw: bytes) -> Message | None:
-    """The message, or None when the bytes are not one: the sender's fault."""
+    """The message, or None when the bytes are none, or too many: the sender's fault."""
+    if len(raw) > MESSAGE_BYTES:
+        return None
     try:
         return _DECODER.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):

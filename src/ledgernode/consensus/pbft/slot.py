@@ -1,78 +1,123 @@
 """What a replica knows of one sequence.
 
 A position is counted once per phase; what it says later of the same view and phase is ignored if equal
-and evidence if not. Commits are kept whatever view they are from: q of them on one digest decide,
-always. Everything else belongs to one view and is cleared by the next.
+and evidence if not. Commits are kept whatever view they are from: q of them of one view on one digest
+decide, always. Pre-prepare and prepares belong to one view and are cleared by the next. Our own last
+vote of each phase is kept across views: it is what must never be contradicted.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from ledgernode.config import PROPOSALS_PER_SLOT
 from ledgernode.consensus.pbft.messages import Phase, Prepared, Proposal, Vote
-
-PROPOSALS_KEPT = 8
 
 
 class Slot:
-    __slots__ = ("commits", "decided", "holds", "own", "pre_prepare", "prepared", "prepares", "proposals", "sequence")
+    __slots__ = (
+        "_accused",
+        "arrived_ms",
+        "commits",
+        "decided",
+        "holds",
+        "own",
+        "pre_prepare",
+        "prepared",
+        "prepares",
+        "proposals",
+        "said_ms",
+        "sequence",
+    )
 
     def __init__(self, sequence: int) -> None:
         self.sequence = sequence
         self.proposals: dict[bytes, Proposal] = {}
         self.holds: dict[bytes, bool | None] = {}  # None: the driver is checking its envelopes
         self.pre_prepare: Vote | None = None
+        self.arrived_ms = 0  # when this view's pre-prepare was first seen
         self.prepares: dict[int, Vote] = {}
         self.commits: dict[int, Vote] = {}
         self.own: dict[Phase, Vote] = {}
+        self.said_ms = 0  # when our own votes were last sent
         self.prepared: Prepared | None = None
         self.decided: bytes | None = None
+        self._accused: set[tuple[Phase, int]] = set()
 
     def enter_view(self) -> None:
         """Forget the votes of the view that has ended; what was prepared and committed stays."""
         self.pre_prepare = None
         self.prepares = {}
-        self.own = {}
 
-    def keep(self, digest: bytes, proposal: Proposal) -> None:
-        """Remember a proposal's content; bounded, and what is needed is never pushed out."""
-        if digest in self.proposals:
-            return
-        if len(self.proposals) >= PROPOSALS_KEPT:
-            needed = {
-                self.decided,
-                self.prepared and self.prepared.digest,
-                self.pre_prepare and self.pre_prepare.digest,
-            }
-            del self.proposals[next(known for known in self.proposals if known not in needed)]
+    def has_voted(self, phase: Phase, view: int) -> bool:
+        return phase in self.own and self.own[phase].view >= view
+
+    # ------------------------------------------------------------ content
+
+    def keep(self, digest: bytes, proposal: Proposal, needed: Collection[bytes]) -> bytes | None:
+        """Remember a proposal's content. Answers the digest of the one that had to go for it, if any.
+
+        What is needed, and before all what we voted for, stays: another view may require it again.
+        """
+        gone = None
+        if digest not in self.proposals and len(self.proposals) >= PROPOSALS_PER_SLOT:
+            gone = next(known for known in self.proposals if known not in needed)
+            del self.proposals[gone]
+            self.holds.pop(gone, None)
         self.proposals[digest] = proposal
+        return gone
+
+    def expected(self) -> bytes | None:
+        """The digest that stands here as things are."""
+        if self.decided is not None:
+            return self.decided
+        return self.pre_prepare.digest if self.pre_prepare else None
+
+    # ------------------------------------------------------------ votes
 
     def count(self, vote: Vote) -> Vote | None:
-        """Take a vote in. Answers the earlier vote that it contradicts, if there is one."""
-        if vote.phase is Phase.PRE_PREPARE:
-            if self.pre_prepare is None:
-                self.pre_prepare = vote
+        """Take a vote in. Answers the earlier vote that it contradicts, once, if there is one."""
+        earlier = self._earlier(vote)
+        if earlier is not None and earlier.view >= vote.view:
+            if self.knows(vote):
                 return None
-            return _contradicted(self.pre_prepare, vote)
-        votes = self.prepares if vote.phase is Phase.PREPARE else self.commits
-        earlier = votes.get(vote.position)
-        if earlier is None or earlier.view < vote.view:
+            self._accused.add((vote.phase, vote.position))
+            return earlier
+        if vote.phase is Phase.PRE_PREPARE:
+            self.pre_prepare = vote
+        else:
+            votes = self.prepares if vote.phase is Phase.PREPARE else self.commits
             votes[vote.position] = vote
-            return None
-        return _contradicted(earlier, vote)
+        return None
 
     def knows(self, vote: Vote) -> bool:
-        """Is this very vote, or a newer one of the same voter, counted already?"""
+        """Would counting this vote change nothing: is it, or a newer one, or proof of its author's fault here?"""
+        earlier = self._earlier(vote)
+        if earlier is None or earlier.view < vote.view:
+            return False
+        same = earlier.view > vote.view or earlier.digest == vote.digest
+        return same or (vote.phase, vote.position) in self._accused
+
+    def _earlier(self, vote: Vote) -> Vote | None:
         if vote.phase is Phase.PRE_PREPARE:
-            return self.pre_prepare == vote
-        votes = self.prepares if vote.phase is Phase.PREPARE else self.commits
-        earlier = votes.get(vote.position)
-        return earlier is not None and (earlier == vote or earlier.view > vote.view)
+            return self.pre_prepare
+        return (self.prepares if vote.phase is Phase.PREPARE else self.commits).get(vote.position)
+
+    def said_by(self, position: int) -> list[Vote]:
+        """Every vote of this member that is held here."""
+        votes = [votes[position] for votes in (self.prepares, self.commits) if position in votes]
+        if self.pre_prepare is not None and self.pre_prepare.position == position:
+            votes.append(self.pre_prepare)
+        if self.prepared is not None:
+            votes += [vote for vote in self.prepared.votes if vote.position == position]
+        return list(dict.fromkeys(votes))
+
+    # ------------------------------------------------------------ what they add up to
 
     def prepare_certificate(self, quorum: int) -> Prepared | None:
         """The leader's pre-prepare and prepares on the same digest, q of them together."""
-        if self.pre_prepare is None:
+        if self.pre_prepare is None or len(self.prepares) + 1 < quorum:
             return None
         leader, digest = self.pre_prepare.position, self.pre_prepare.digest
         agreeing = [vote for vote in self.prepares.values() if vote.digest == digest and vote.position != leader]
@@ -83,13 +128,14 @@ class Slot:
 
     def committed_digest(self, quorum: int) -> bytes | None:
         """The digest that q commits of one view agree on."""
-        return _agreed(self.commits.values(), quorum)
+        return _agreed(self.commits.values(), quorum) if len(self.commits) >= quorum else None
+
+    def reasons(self, view: int) -> tuple[Vote, ...]:
+        """What would bring a peer as far as we are: all commits, and what prepared it in this view."""
+        prepared = self.prepared.votes if self.prepared is not None and self.prepared.view == view else ()
+        return (*prepared, *(self.commits[position] for position in sorted(self.commits)))
 
 
 def _agreed(votes: Iterable[Vote], quorum: int) -> bytes | None:
     counted = Counter((vote.view, vote.digest) for vote in votes)
     return next((digest for (_, digest), number in sorted(counted.items()) if number >= quorum), None)
-
-
-def _contradicted(earlier: Vote, later: Vote) -> Vote | None:
-    return earlier if earlier.view == later.view and earlier.digest != later.digest else None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from ledgernode.consensus.pbft.messages import NewView, Phase, Prepared, Scope, Stable, ViewChange, no_op
+from ledgernode.consensus.pbft.messages import NewView, Phase, Prepared, Scope, Stable, ViewChange, Vote, no_op
 from ledgernode.consensus.quorum import faulty_limit, quorum
 
 Verify = Callable[[int, bytes, bytes], bool]
@@ -68,7 +68,7 @@ def outcome(view_changes: Sequence[ViewChange], scope: Scope) -> Outcome:
 
 def fault_in_view_change(change: ViewChange, rules: Rules) -> str:
     """Why this view change cannot be believed; '' when it can."""
-    if not 0 <= change.position < rules.members:
+    if change.position >= rules.members:
         return "its sender is no member"
     if not rules.verify(change.position, rules.scope.view_change(change), change.signature):
         return "its signature does not hold"
@@ -85,35 +85,40 @@ def fault_in_view_change(change: ViewChange, rules: Rules) -> str:
     return ""
 
 
+def vote_holds(vote: Vote, rules: Rules) -> bool:
+    """Has this member cast this vote?"""
+    message = rules.scope.vote(vote.phase, vote.view, vote.sequence, vote.digest)
+    return vote.position < rules.members and rules.verify(vote.position, message, vote.signature)
+
+
 def prepared_holds(prepared: Prepared, rules: Rules) -> bool:
     """q distinct members, the leader's pre-prepare among them, on one view, sequence and digest."""
     leader = rules.leader(prepared.view)
     positions = {vote.position for vote in prepared.votes}
-    if len(positions) != len(prepared.votes) or len(positions) < rules.quorum or leader not in positions:
+    if len(prepared.votes) != rules.quorum or len(positions) != rules.quorum or leader not in positions:
         return False
     for vote in prepared.votes:
         phase = Phase.PRE_PREPARE if vote.position == leader else Phase.PREPARE
         same = (vote.view, vote.sequence, vote.digest) == (prepared.view, prepared.sequence, prepared.digest)
-        if not same or vote.phase is not phase or not 0 <= vote.position < rules.members:
-            return False
-        message = rules.scope.vote(vote.phase, vote.view, vote.sequence, vote.digest)
-        if not rules.verify(vote.position, message, vote.signature):
+        if not same or vote.phase is not phase or not vote_holds(vote, rules):
             return False
     return True
 
 
-def fault_in_new_view(message: NewView, rules: Rules) -> str:
-    """Why this new view cannot be believed; '' when it can."""
+def fault_in_new_view(message: NewView, rules: Rules, believed: Mapping[int, ViewChange]) -> str:
+    """Why this new view cannot be believed; '' when it can. View changes believed before are not checked again."""
     if message.position != rules.leader(message.view):
         return "its sender does not lead that view"
+    senders = {change.position for change in message.view_changes}
+    if len(message.view_changes) != rules.quorum or len(senders) != rules.quorum:
+        return "it does not rest on view changes of q distinct members"
     if not rules.verify(message.position, rules.scope.new_view(message), message.signature):
         return "its signature does not hold"
-    senders = {change.position for change in message.view_changes}
-    if len(senders) != len(message.view_changes) or len(senders) < rules.quorum:
-        return "it does not rest on view changes of q distinct members"
     for change in message.view_changes:
         if change.view != message.view:
             return f"the view change of {change.position} is for another view"
+        if believed.get(change.position) == change:
+            continue
         if fault := fault_in_view_change(change, rules):
             return f"the view change of {change.position}: {fault}"
     return ""

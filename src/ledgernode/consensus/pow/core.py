@@ -18,9 +18,11 @@ from typing import Final
 
 import msgspec
 
+from ledgernode.config import MESSAGE_BYTES
 from ledgernode.consensus.engine import (
     CaughtUp,
     Certified,
+    EpochEnds,
     Event,
     LogEntry,
     Mined,
@@ -45,7 +47,7 @@ Sign = Callable[[bytes], bytes]
 Verify = Callable[[int, bytes, bytes], bool]
 
 ORPHANS: Final = 256
-"""Blocks kept without their parent, and delivered ones kept for peers who must see where they parted from us."""
+"""Blocks kept without their parent, and delivered ones kept, in the log too, for peers who are behind or apart."""
 STANDING_MS: Final = 2_000
 _BELOW_KEY: Final = b"below"
 
@@ -91,6 +93,7 @@ class ProofOfWork:
     ) -> None:
         self._chain_id = chain_id
         self._epoch = epoch
+        self._log_prefix = b"%d/" % epoch
         self._rules = rules
         self._position = position
         self._sign = sign
@@ -101,7 +104,7 @@ class ProofOfWork:
         self._delivered_blocks: dict[bytes, WorkBlock] = {}
         self._orphans: dict[bytes, WorkBlock] = {}
         self._checking: dict[bytes, list[WorkBlock]] = {}
-        self._early: dict[bytes, WorkBlock] = {}
+        self._last_height: int | None = None
         self._envelopes: tuple[bytes, ...] = ()
         self._waiting = False
         self._job: tuple[MiningJob, WorkHeader, tuple[bytes, ...]] | None = None
@@ -170,6 +173,8 @@ class ProofOfWork:
                 self._stabilise(height)
             case CaughtUp(height=height):
                 self._delivered = max(self._delivered, height)
+            case EpochEnds(last_height=last_height):
+                self._last_height = last_height
             case Started(height=height, persisted=persisted):
                 self._delivered = height
                 self._restart(persisted)
@@ -177,13 +182,9 @@ class ProofOfWork:
     # ------------------------------------------------------------ blocks in
 
     def _receive(self, sender: int, raw: bytes) -> None:
-        try:
-            message = _DECODER.decode(raw)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return
-        match message:
-            case WorkBlock():
-                self._take(sender, message)
+        match self._decode(raw):
+            case WorkBlock() as block:
+                self._take(sender, block)
             case Ask(hash=hashed):
                 known = self._tree.get(hashed) or self._delivered_blocks.get(hashed)
                 if known is not None:
@@ -197,6 +198,8 @@ class ProofOfWork:
     def _take(self, sender: int, block: WorkBlock) -> None:
         """Check what can be checked without the parent, then the rest once it is here."""
         hashed = block.header.hash
+        if hashed in self._orphans:
+            self._ask_below(hashed, sender)
         if hashed in self._tree or hashed in self._orphans or not self._sound(block, hashed):
             return
         if block.header.parent not in self._tree:
@@ -240,7 +243,7 @@ class ProofOfWork:
         if hashed in self._tree or block.header.parent not in self._tree:
             return
         self._tree.add(hashed, block)
-        self._persist.append(LogEntry(_block_key(hashed), _ENCODER.encode(block)))
+        self._persist.append(LogEntry(self._block_key(hashed), _ENCODER.encode(block)))
         self._tell(block)
         for child in [orphan for orphan in self._orphans.values() if orphan.header.parent == hashed]:
             del self._orphans[child.header.hash]
@@ -254,8 +257,14 @@ class ProofOfWork:
         if block.header.height <= self._tree.root_height + 1:
             self._judge_other_history(block)
             return
-        if block.header.parent not in self._orphans:
-            self._tell(Ask(block.header.parent), sender)
+        self._ask_below(hashed, sender)
+
+    def _ask_below(self, hashed: bytes, sender: int) -> None:
+        """Ask for the first ancestor that is missing; an answer may have been lost before."""
+        while hashed in self._orphans:
+            hashed = self._orphans[hashed].header.parent
+        if hashed not in self._tree:
+            self._tell(Ask(hashed), sender)
 
     def _judge_other_history(self, lowest: WorkBlock) -> None:
         """A branch that parts below what we delivered: if it is heavier, two histories were promised."""
@@ -278,7 +287,7 @@ class ProofOfWork:
 
     def _mining_job(self) -> MiningJob | None:
         """What to search for now; the same job as long as parent and batch are the same."""
-        if not self._has_reason():
+        if self._is_over() or not self._has_reason():
             self._job = None
             return None
         parent = self._tree.head
@@ -304,7 +313,9 @@ class ProofOfWork:
         return self._waiting or any(block.envelopes for block in self._tree.line(self._tree.head))
 
     def _fresh_envelopes(self) -> tuple[bytes, ...]:
-        """What is offered, less what the branch we extend holds already."""
+        """What is offered, less what the branch we extend holds already; nothing above the end of the epoch."""
+        if self._last_height is not None and self._tree.head_height >= self._last_height:
+            return ()
         held = {envelope for block in self._tree.line(self._tree.head) for envelope in block.envelopes}
         return tuple(envelope for envelope in self._envelopes if envelope not in held)
 
@@ -319,26 +330,33 @@ class ProofOfWork:
     # ------------------------------------------------------------ delivery
 
     def _deliver_deep(self) -> None:
-        while (advanced := self._tree.advance()) is not None:
+        while not self._is_over() and (advanced := self._tree.advance()) is not None:
             block, dead = advanced
             root = self._tree.root
             marks = self._tree.marks(root)
             below = Below(root, self._tree.root_height, self._tree.root_time_ms, marks)
-            self._unstable.append((below, [*dead, root]))
             self._delivered_blocks[root] = block
+            self._unstable.append((below, [hashed for hashed in dead if hashed not in self._delivered_blocks]))
             if len(self._delivered_blocks) > ORPHANS:
-                del self._delivered_blocks[next(iter(self._delivered_blocks))]
+                oldest = next(iter(self._delivered_blocks))
+                del self._delivered_blocks[oldest]
+                self._persist.append(LogEntry(self._block_key(oldest), b""))
             header = block.header
             if header.height > self._delivered:
                 self._delivered = header.height
-                self._deliver.append(Batch(self._epoch, header.height, header.time_ms, block.envelopes))
+                batch = Batch(self._epoch, Height(header.height), TimeMs(header.time_ms), block.envelopes)
+                self._deliver.append(batch)
+
+    def _is_over(self) -> bool:
+        """Is the last block of this epoch delivered?"""
+        return self._last_height is not None and self._tree.root_height >= self._last_height
 
     def _stabilise(self, height: int) -> None:
         """The block is executed and certified: the log may begin above it."""
         while self._unstable and self._unstable[0][0].height <= height:
             below, dead = self._unstable.popleft()
-            self._persist.append(LogEntry(_BELOW_KEY, _ENCODER.encode(below)))
-            self._persist += [LogEntry(_block_key(hashed), b"") for hashed in dead]
+            self._persist.append(LogEntry(self._log_prefix + _BELOW_KEY, _ENCODER.encode(below)))
+            self._persist += [LogEntry(self._block_key(hashed), b"") for hashed in dead]
 
     # ------------------------------------------------------------ time and restart
 
@@ -348,18 +366,35 @@ class ProofOfWork:
             self._tell(HeadAt(self._tree.head, self._tree.head_height))
 
     def _restart(self, persisted: tuple[LogEntry, ...]) -> None:
-        messages = [_DECODER.decode(entry.record) for entry in persisted if entry.record]
+        messages = []
+        for entry in persisted:
+            known = self._decode(entry.record) if entry.key.startswith(self._log_prefix) else None
+            if known is None:  # of an earlier epoch, or damaged: what is missing our peers still have
+                self._persist.append(LogEntry(entry.key, b""))
+            else:
+                messages.append(known)
         for message in messages:
             if isinstance(message, Below):
                 self._tree = Tree(message.root, message.height, message.time_ms, message.marks, self._rules)
         blocks = [message for message in messages if isinstance(message, WorkBlock)]
         for block in sorted(blocks, key=lambda block: block.header.height):
-            if block.header.parent in self._tree:
+            if block.header.height <= self._tree.root_height:
+                self._delivered_blocks[block.header.hash] = block
+            elif block.header.parent in self._tree:
                 self._tree.add(block.header.hash, block)
 
     def _tell(self, message: Message, *receivers: int) -> None:
         self._send.append(Send(_ENCODER.encode(message), receivers))
 
+    def _block_key(self, hashed: bytes) -> bytes:
+        return self._log_prefix + b"block/" + hashed
 
-def _block_key(hashed: bytes) -> bytes:
-    return b"block/" + hashed
+    @staticmethod
+    def _decode(raw: bytes) -> Message | None:
+        """The message or record, or None when the bytes are none, or too many."""
+        if len(raw) > MESSAGE_BYTES:
+            return None
+        try:
+            return _DECODER.decode(raw)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return None

@@ -10,11 +10,11 @@ that only members mine. The nonce stands last: a search hashes what is before it
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
-from ledgernode.wire.types import ZERO_HASH, ChainId, Epoch, Height, TimeMs, sha256
+from ledgernode.wire.types import HASH_BYTES, ZERO_HASH, sha256
 
 _TAG: Final = b"ledgernode/pow/header/1\x00"
 _BATCH_TAG: Final = b"ledgernode/pow/batch/1\x00\x00"
@@ -23,16 +23,22 @@ _NONCE: Final = struct.Struct(">Q")
 MAX_TARGET: Final = (1 << 256) - 1
 
 
+Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Hash = Annotated[bytes, msgspec.Meta(min_length=HASH_BYTES, max_length=HASH_BYTES)]
+
+
 class WorkHeader(msgspec.Struct, frozen=True, array_like=True):
-    chain_id: ChainId
-    epoch: Epoch
-    height: Height
-    parent: bytes
-    batch: bytes
-    time_ms: TimeMs
-    target: bytes
-    miner: int
-    nonce: int
+    """Checked for range and length when read: what is hashed can be read in one way only."""
+
+    chain_id: Hash
+    epoch: Number
+    height: Number
+    parent: Hash
+    batch: Hash
+    time_ms: Number
+    target: Hash
+    miner: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
+    nonce: Annotated[int, msgspec.Meta(ge=0)]
 
     @property
     def prefix(self) -> bytes:

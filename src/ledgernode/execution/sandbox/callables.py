@@ -130,7 +130,7 @@ def spread(items: Any) -> Any:
     if type(items) in SIZED:
         SEAT.meter.charge(units_to_copy(items))
         return items
-    return list(steps(items, 2))
+    return list(steps(items, 3))
 
 
 def making_units(make: Any) -> int:

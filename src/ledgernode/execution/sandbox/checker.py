@@ -14,8 +14,9 @@ import msgspec
 
 from ledgernode.errors import ChaincodeRefused
 from ledgernode.execution.sandbox import source
+from ledgernode.execution.sandbox.names import Names
 from ledgernode.execution.sandbox.package import Package
-from ledgernode.execution.sandbox.rules import Names, Rules
+from ledgernode.execution.sandbox.rules import Rules
 
 MESSAGE_FINDINGS: Final = 20
 """How many findings the refusal's own text lists; all of them are in its facts."""

@@ -1,4 +1,3 @@
-# ruff: noqa: N802, N815 - methods of a syntax visitor are named after the nodes
 """The expressions half of the rewriting: operators, comparisons, subscripts, calls, comprehensions, texts."""
 
 from __future__ import annotations

@@ -141,14 +141,14 @@ def mapped(make: Any, /, *columns: Any) -> Iterator[Any]:
 
 
 def filtered(keep: Any, items: Any, /) -> Iterator[Any]:
-    kept: Iterator[Any] = filter(keep, steps(items, making_units(keep)))
-    return _stream(kept)
+    return _stream(filter(keep, steps(items, making_units(keep))))
 
 
 def backwards(items: Any, /) -> Iterator[Any]:
     if type(items) not in SIZED:
         raise ContractFault("reversed() takes a list, tuple, range, text or map: make a list of it first")
-    return reversed(items)
+    found: Iterator[Any] = reversed(items)
+    return found
 
 
 def next_of(items: Any, /, *default: Any) -> Any:
@@ -185,6 +185,11 @@ def _walked_lazily(items: Any) -> Any:
 def named(arguments: Any) -> Any:
     """A map spread into another, or into a call: `**arguments`."""
     return methods.pairs(arguments)
+
+
+def caught(error: BaseException) -> None:
+    """An error that a contract has caught lets go of the calls it came through."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
 
 
 def pay(units: int) -> bool:
@@ -268,6 +273,7 @@ _REWRITTEN: Final[dict[str, Any]] = {
     "stream": Stream,
     "lambda": Lambda,
     "pay": pay,
+    "caught": caught,
     "generator": generator,
 }
 

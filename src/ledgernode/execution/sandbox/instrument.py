@@ -1,4 +1,4 @@
-# ruff: noqa: N802, N815 - methods of a syntax visitor are named after the nodes
+# ruff: noqa: N802 - methods of a syntax visitor are named after the nodes
 """Rewrites a checked module so that it counts what it does.
 
 * every function is charged where it is entered, and its depth kept; every turn of a loop, every element
@@ -171,7 +171,8 @@ class Statements(Expressions):
     def visit_Try(self, node: ast.Try) -> ast.Try:
         node.body = self.suite(node.body)
         for handler in node.handlers:
-            handler.body = self.suite(handler.body)
+            caught = [ast.Expr(called("caught", _loaded(handler.name)))] if handler.name else []
+            handler.body = [*caught, *self.suite(handler.body)]
         node.orelse = self.suite(node.orelse) if node.orelse else []
         node.finalbody = self.suite(node.finalbody) if node.finalbody else []
         return node

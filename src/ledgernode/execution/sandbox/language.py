@@ -78,23 +78,26 @@ REFUSED_ATTRIBUTES: Final = (
 
 HOST_NAMES: Final = frozenset(dir(builtins))
 
+_NO_LOOKING_UP: Final = (
+    "callable classmethod compile delattr dir eval exec exit getattr globals hasattr help locals object quit setattr "
+    "super type vars"
+)
+
 REASONS: Final[dict[str, str]] = {
-    **dict.fromkeys(("float", "complex", "round"), "numbers are integers: count in mWh, minor units or milliseconds"),
-    **dict.fromkeys(("set", "frozenset"), "sets have no order that every node shares: use a dict or a sorted list"),
-    **dict.fromkeys(("bytes", "bytearray", "memoryview"), "there are no bytes: write them as hex text"),
-    **dict.fromkeys(("print", "input", "open", "breakpoint"), "a contract does no input or output: emit an event"),
-    **dict.fromkeys(
-        ("eval", "exec", "compile", "globals", "locals", "vars", "dir", "getattr", "setattr", "delattr", "hasattr")
-        + ("type", "object", "super", "callable", "memoryview", "classmethod", "help", "exit", "quit"),
-        "contracts are read before they run, so names are written out: nothing looks them up or makes them",
-    ),
-    **dict.fromkeys(("id", "hash", "repr", "ascii"), "its result differs from node to node"),
-    **dict.fromkeys(
-        ("Exception", "BaseException"), "catch what you expect: a Refusal, KeyError, ValueError, IndexError"
-    ),
-    **dict.fromkeys(("iter", "slice", "aiter", "anext"), "write a loop or a comprehension"),
-    **dict.fromkeys(("pow",), "write **"),
-    **dict.fromkeys(("format", "bin", "hex", "oct"), 'write an f-string, such as f"{number:x}"'),
+    name: reason
+    for names, reason in (
+        ("float complex round", "numbers are integers: count in mWh, minor units or milliseconds"),
+        ("set frozenset", "sets have no order that every node shares: use a dict or a sorted list"),
+        ("bytes bytearray memoryview", "there are no bytes: write them as hex text"),
+        ("print input open breakpoint", "a contract does no input or output: emit an event"),
+        (_NO_LOOKING_UP, "contracts are read before they run: nothing looks names up or makes them"),
+        ("id hash repr ascii", "its result differs from node to node"),
+        ("Exception BaseException", "catch what you expect: a Refusal, KeyError, ValueError or IndexError"),
+        ("iter slice aiter anext", "write a loop or a comprehension"),
+        ("pow", "write **"),
+        ("format bin hex oct", 'write an f-string, such as f"{number:x}"'),
+    )
+    for name in names.split()
 }
 """Why a built-in name is refused; the others get the general reason."""
 

@@ -104,8 +104,7 @@ class _Loading:
         tree = source.parse(file, self._package.files[file])
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         self._classes.update(class_weights(classes, lambda value: isinstance(value, (ast.List, ast.Dict))))
-        local = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        weights = Weights({**self._classes, **self._imported_classes(tree)}, local)
+        weights = Weights({**self._classes, **self._imported_classes(tree)}, tree)
         module: dict[str, Any] = {
             "__builtins__": NAMESPACE,
             "__name__": f"{MODULE_MARK}{self._package.name}/{file.removesuffix('.py')}",
@@ -146,9 +145,8 @@ class _Loading:
             if not isinstance(node, ast.ClassDef) or not isinstance(cls, type) or not issubclass(cls, Record):
                 continue
             for part in node.body:
-                match part:
-                    case ast.AnnAssign(target=ast.Name(id=name), annotation=said) if not _is_class_variable(said):
-                        cls.__annotations__[name] = annotations.resolve(said)
+                if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+                    cls.__annotations__[part.target.id] = annotations.resolve(part.annotation)
 
     def _annotations(self, file: str) -> Annotations:
         typing_names = {
@@ -202,7 +200,3 @@ class _Loading:
         if isinstance(error, LedgerError):
             return ChaincodeRefused(f"the constants of the package cannot be made: {error}")
         return ChaincodeRefused("the package cannot be loaded: making its constants or classes fails")
-
-
-def _is_class_variable(annotation: ast.expr) -> bool:
-    return any(isinstance(part, ast.Name) and part.id == "ClassVar" for part in ast.walk(annotation))

@@ -6,7 +6,7 @@ ends within 100 ms and 50 MB. The prices are part of the execution version: anot
 
     straight code        1 per 4 names, constants and attributes; 1 per operator, comparison, subscript
     call                 2, and what the callee does; a record 1 per 8 fields more
-    function entered     2, a lambda 3; a generator made 8
+    function entered     2, a lambda 3; a generator made 8 to 10
     loop turn            1, and its straight code; an element of a comprehension likewise
     display, slice,      1 per 8 elements (list, tuple), 1 per element (dict)
       copy, `+`, `*`
@@ -14,7 +14,7 @@ ends within 100 ms and 50 MB. The prices are part of the execution version: anot
     search               1 per 64 comparisons of characters, 1 per 4 elements
     sort                 1 per 4 elements and bit of their number; more for text, much more for tuples
     `==` `<` of data     1 per part, 1 per 16 characters
-    large integers       1 per 128 products of 30-bit digits; at most 4,096 bits
+    large integers       1 per 64 products of 30-bit digits; at most 4,096 bits
     arguments, result    10 a call, 1 per 16 bytes in, 1 per part and 16 characters out
 
 The budget's error cannot be caught: it is no `Exception`, `except` may not name it, and the meter stays
@@ -29,7 +29,7 @@ from typing import Final, NoReturn
 
 from ledgernode.errors import DepthExceeded
 
-CALL_DEPTH: Final = 100
+CALL_DEPTH: Final = 64
 """Functions, lambdas and generators within each other, over all contracts of a transaction."""
 
 DATA_DEPTH: Final = 32

@@ -17,7 +17,7 @@ from ledgernode.execution.sandbox.values import comparable, key, weigh
 
 WORD: Final = 1 << 62
 _DIGIT_BITS: Final = 30
-_PRODUCTS_PER_UNIT: Final = 128
+_PRODUCTS_PER_UNIT: Final = 64
 _NAIVE_SEARCH: Final = 128
 _MAPPINGS: Final = (dict, MappingProxyType)
 

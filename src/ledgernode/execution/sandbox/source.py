@@ -17,6 +17,9 @@ import msgspec
 from ledgernode.errors import ChaincodeRefused
 
 TREE_DEPTH: Final = 80
+_TOO_DEEP: Final = f"the source is nested deeper than {TREE_DEPTH} levels: give the parts names"
+"""The same words whoever finds it, the interpreter's parser or the count: how deep the parser goes differs."""
+
 API: Final = "chaincode.api"
 TYPING_MODULES: Final = ("typing", "collections.abc")
 RESERVED_FILES: Final = frozenset({"api.py", "typing.py", "collections.py"})
@@ -45,7 +48,7 @@ def parse(file: str, text: str) -> ast.Module:
     except SyntaxError as error:
         raise unreadable(file, error.lineno or 1, "this is not Python 3.11") from error
     except (RecursionError, MemoryError, ValueError) as error:
-        raise unreadable(file, 1, "the source is nested too deep to be read") from error
+        raise unreadable(file, 1, _TOO_DEEP) from error
     _check_depth(file, tree)
     return tree
 
@@ -123,5 +126,4 @@ def _check_depth(file: str, tree: ast.Module) -> None:
         if not below:
             return
         level = below
-    line = min((node.lineno for node in level if isinstance(node, (ast.stmt, ast.expr))), default=1)
-    raise unreadable(file, line, f"the source is nested deeper than {TREE_DEPTH} levels: give the parts names")
+    raise unreadable(file, 1, _TOO_DEEP)

@@ -11,7 +11,8 @@ from itertools import chain
 from types import BuiltinFunctionType, FunctionType, MappingProxyType
 from typing import Any, Final
 
-from chaincode.api import Record
+import msgspec
+
 from ledgernode.errors import BadValue, ChaincodeRefused, DepthExceeded, ValueTooLarge
 from ledgernode.execution.sandbox.callables import Deferred
 from ledgernode.execution.sandbox.meter import DATA_DEPTH, SEAT
@@ -22,7 +23,7 @@ KEY_INTEGER: Final = 1 << 60
 """Larger integers fall on each other's hashes, so none is a key."""
 
 _FREE_KEY_CHARACTERS: Final = 1_024
-_OPENING_UNITS: Final = 4
+_OPENING_UNITS: Final = 6
 _COPYING_UNITS: Final = 8
 
 
@@ -82,7 +83,7 @@ def key(value: Any) -> Any:
     if kind is tuple:
         for part in value:
             key(part)
-    elif isinstance(value, Record):
+    elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             key(getattr(value, name))
     return value
@@ -108,7 +109,7 @@ def plain(value: Any, depth: int = 0) -> Any:
         if not all(type(name) is str for name in value):
             raise BadValue("the keys of a map are text")
         return {plain(name): plain(item, depth + 1) for name, item in value.items()}
-    if isinstance(value, Record):
+    if isinstance(value, msgspec.Struct):
         SEAT.meter.charge(len(value.__struct_fields__) * 3 + _COPYING_UNITS)
         return {name: plain(getattr(value, name), depth + 1) for name in value.__struct_fields__}
     raise BadValue("only integers, text, booleans, null, lists, maps and records can be sent")
@@ -116,19 +117,24 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 def freeze(value: Any) -> Any:
     """What a name of a module may stand for: the value made read-only. Refuses (ChaincodeRefused) mutable ones."""
+    weigh(value)
+    return _frozen(value)
+
+
+def _frozen(value: Any) -> Any:
     kind = type(value)
     if kind in (int, str, bool, type(None), range) or isinstance(value, (type, TypeForm, BuiltinFunctionType)):
         return value
     if kind is tuple:
-        return tuple(freeze(item) for item in value)
+        return tuple(_frozen(item) for item in value)
     if kind is dict or kind is MappingProxyType:
-        return MappingProxyType({name: freeze(item) for name, item in value.items()})
-    if isinstance(value, Record):
+        return MappingProxyType({name: _frozen(item) for name, item in value.items()})
+    if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             part = getattr(value, name)
             if isinstance(part, (list, dict)):
                 raise ChaincodeRefused(f"a record at module level holds a list or map in {name}: use a tuple")
-            freeze(part)
+            _frozen(part)
         return value
     if kind is FunctionType and value.__closure__ is None:
         return value
@@ -142,7 +148,7 @@ def _children(item: Any, kind: type) -> tuple[Iterator[Any], int]:
         return iter(item), len(item)
     if kind is dict or kind is MappingProxyType:
         return chain.from_iterable(item.items()), 2 * len(item)
-    if isinstance(item, Record):
+    if isinstance(item, msgspec.Struct):
         fields = item.__struct_fields__
         return (getattr(item, name) for name in fields), len(fields)
     return iter(()), 0

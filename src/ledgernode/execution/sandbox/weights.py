@@ -31,7 +31,7 @@ _HEAVY: Final[dict[type[ast.AST], int]] = {
     ast.Dict: 10,
     ast.ListComp: _CALL,
     ast.DictComp: 12,
-    ast.GeneratorExp: 24,
+    ast.GeneratorExp: 40,
     ast.Lambda: _CLOSURE,
     ast.Starred: _CALL,
     ast.Assign: 1,
@@ -53,13 +53,17 @@ class Weights:
     """Weighs code of one file, given what its names are known to make.
 
     `classes` maps the names of the package's classes to the quarters an instance costs; a call of a name
-    that is neither a known function nor a known class may make any of them, and pays for the largest.
+    that is neither a known function nor a known class may make any of them, and pays for the largest. So
+    does a name that the file also uses for something else.
     """
 
-    def __init__(self, classes: Mapping[str, int], functions: Iterable[str]) -> None:
-        self._classes = dict(classes)
-        self._functions = frozenset(functions)
-        self._largest = max(self._classes.values(), default=0)
+    def __init__(self, classes: Mapping[str, int], tree: ast.Module) -> None:
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        variables = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and _is_stored(node)}
+        variables |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        self._classes = {name: quarters for name, quarters in classes.items() if name not in variables}
+        self._functions = functions - variables
+        self._largest = max(classes.values(), default=0)
 
     def units(self, *nodes: ast.AST) -> int:
         """At least one."""
@@ -87,6 +91,9 @@ class Weights:
                     return _CALL
                 return _CALL + self._classes.get(node.func.id, self._largest)
             return _CALL + self._largest
+        if isinstance(node, (ast.Lambda, ast.FunctionDef, ast.GeneratorExp)):
+            # what is made here holds on to names of the code around it, each of them at the price of a name
+            return _HEAVY[type(node)] + sum(isinstance(part, ast.Name) for part in ast.walk(node))
         return _HEAVY.get(type(node), _LIGHT)
 
     def _parts(self, node: ast.AST) -> list[ast.AST]:
@@ -109,6 +116,10 @@ class Weights:
 
     def _taken_with(self, branch: list[ast.stmt]) -> list[ast.stmt]:
         return [] if self.charges_itself(branch) else branch
+
+
+def _is_stored(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Store)
 
 
 def class_weights(classes: Iterable[ast.ClassDef], is_mutable: Callable[[ast.expr], bool]) -> dict[str, int]:

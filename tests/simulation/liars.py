@@ -1,0 +1,156 @@
+"""Members that lie: each takes the words of an honest engine and says something else, signed with its own key."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from ledgernode.consensus.pbft.messages import (
+    NewView,
+    Phase,
+    PrePrepare,
+    Proposal,
+    Recalled,
+    Relayed,
+    Stable,
+    ViewChange,
+    Vote,
+    decode,
+    encode,
+)
+from tests.simulation.world import BASE, SCOPE, Lie, Node, World, sign_as
+
+STALE_KEPT = 200
+
+
+def silent(_: World, node: Node, chance: random.Random) -> Lie:
+    """Says nothing to some, or to anyone."""
+    deaf = {position for position in range(node.world.members) if chance.random() < 0.6}
+    return lambda message, receiver: [] if receiver in deaf else [message]
+
+
+def equivocating(_: World, node: Node, __: random.Random) -> Lie:
+    """Leads every other member to believe in another proposal, and votes for both."""
+
+    def lie(raw: bytes, receiver: int) -> list[bytes]:
+        message = decode(raw)
+        if receiver % 2 or not isinstance(message, PrePrepare):
+            return [raw]
+        other = msgspec.structs.replace(message.proposal, time_ms=message.proposal.time_ms + 1)
+        vote = resigned(message.vote, SCOPE.digest(other))
+        return [encode(PrePrepare(vote, other))]
+
+    return lie
+
+
+def double_voting(_: World, node: Node, chance: random.Random) -> Lie:
+    """Votes for what it sees, and at times for something else too, or for what was not asked."""
+
+    def lie(raw: bytes, receiver: int) -> list[bytes]:
+        message = decode(raw)
+        if not isinstance(message, Vote) or chance.random() < 0.5:
+            return [raw]
+        proposal = Proposal(message.sequence, chance.randrange(1_000), ())
+        other = resigned(message, SCOPE.digest(proposal))
+        early = resigned(msgspec.structs.replace(message, phase=Phase.COMMIT), message.digest)
+        return chance.sample([raw, encode(other), encode(early)], 3)
+
+    return lie
+
+
+def mutating(_: World, node: Node, chance: random.Random) -> Lie:
+    """Changes bytes of what it says."""
+
+    def lie(raw: bytes, receiver: int) -> list[bytes]:
+        if chance.random() < 0.6:
+            return [raw]
+        changed = bytearray(raw)
+        changed[chance.randrange(len(raw))] = chance.randrange(256)
+        return [bytes(changed)]
+
+    return lie
+
+
+def stale(_: World, node: Node, chance: random.Random) -> Lie:
+    """Says again what it said long ago, to whomever."""
+    said: list[bytes] = []
+
+    def lie(raw: bytes, receiver: int) -> list[bytes]:
+        if len(said) < STALE_KEPT:
+            said.append(raw)
+        else:
+            said[chance.randrange(STALE_KEPT)] = raw
+        return [raw, chance.choice(said)]
+
+    return lie
+
+
+def withholding(world: World, node: Node, chance: random.Random) -> Lie:
+    """Keeps what it has to say, its blocks above all, to itself for a while."""
+    hold_ms = chance.randint(200, 2_500)
+
+    def lie(raw: bytes, receiver: int) -> list[bytes]:
+        world.at(world.now_ms + hold_ms, lambda: world.carry(node, receiver, raw))
+        return []
+
+    return lie
+
+
+def forging(_: World, node: Node, chance: random.Random) -> Lie:
+    """Commits before its time, forgets what it had prepared, invents proofs, and begins views on too little."""
+
+    def lie(raw: bytes, receiver: int) -> list[bytes]:
+        message = decode(raw)
+        match message:
+            case Vote(phase=Phase.PREPARE | Phase.PRE_PREPARE):
+                return [raw, encode(resigned(msgspec.structs.replace(message, phase=Phase.COMMIT), message.digest))]
+            case ViewChange():
+                forged = msgspec.structs.replace(message, prepared=(), stable=BASE, signature=b"")
+                signature = sign_as(node.position, SCOPE.view_change(forged))
+                return [encode(msgspec.structs.replace(forged, signature=signature))]
+            case NewView():
+                nothing = ViewChange(message.view, node.position, message.view_changes[0].stable, (), b"")
+                signature = sign_as(node.position, SCOPE.view_change(nothing))
+                changes = (msgspec.structs.replace(nothing, signature=signature),) * chance.choice((1, 3))
+                unsigned = msgspec.structs.replace(message, view_changes=changes, signature=b"")
+                signature = sign_as(node.position, SCOPE.new_view(unsigned))
+                return [encode(msgspec.structs.replace(unsigned, signature=signature)), raw]
+            case Stable():
+                return [encode(msgspec.structs.replace(message, height=message.height + 5))]
+            case Relayed(votes=votes) if votes:
+                return [encode(Relayed((msgspec.structs.replace(votes[0], digest=bytes(32)), *votes[1:])))]
+            case Recalled():
+                return [encode(msgspec.structs.replace(message, votes=(), view_change=None, new_view=None))]
+        return [raw]
+
+    return lie
+
+
+def changeable(world: World, node: Node, chance: random.Random) -> Lie:
+    """Another liar with every message."""
+    lies = [make(world, node, chance) for make in (silent, equivocating, double_voting, mutating, stale, forging)]
+
+    def lie(raw: bytes, receiver: int) -> list[bytes]:
+        return chance.choice(lies)(raw, receiver)
+
+    return lie
+
+
+LIARS: tuple[Callable[[World, Node, random.Random], Lie], ...] = (
+    silent,
+    equivocating,
+    double_voting,
+    mutating,
+    stale,
+    forging,
+    forging,
+    changeable,
+)
+
+
+def resigned(vote: Vote, digest: bytes) -> Vote:
+    """The same vote for something else."""
+    message = SCOPE.vote(vote.phase, vote.view, vote.sequence, digest)
+    return msgspec.structs.replace(vote, digest=digest, signature=sign_as(vote.position, message))
