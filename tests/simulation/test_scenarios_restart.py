@@ -71,6 +71,40 @@ def test_a_kill_during_a_view_change_is_survived(point: int) -> None:
     settles(world, b"one")
 
 
+def test_a_view_is_remembered_by_its_leader_and_its_followers() -> None:
+    """Restarted all at once in a later view, they go on in that view, each with the proof of it from its log."""
+    world = started()
+    world.crash(0)
+    orders(world, b"one")
+    world.restart(0)
+    elapse(world, 3_000)
+    for position in range(4):
+        world.crash(position)
+    for position in range(4):
+        world.restart(position)
+        assert world.nodes[position].engine.view == 1
+    orders(world, b"two")
+    assert {node.engine.view for node in world.nodes} == {1}
+
+
+def test_a_view_change_is_remembered() -> None:
+    """Whoever has left a view is still between two after a restart, and repeats the very same view change."""
+    world = started()
+    stop(world, NewView)
+    world.crash(0)
+    world.submit(b"one")
+    elapse(world, TIMING.view_timeout_ms + 300)
+    said = world.nodes[2].engine._changing.own
+    world.crash(2)
+    world.restart(2)
+    assert world.nodes[2].engine.changing
+    assert world.nodes[2].engine._changing.own == said
+    elapse(world, 300)
+    assert world.nodes[2].engine.muted_until == 0
+    heal(world)
+    settles(world, b"one")
+
+
 def test_a_restarted_leader_proposes_above_what_it_proposed_before() -> None:
     """Its proposals reached nobody; restarted, it repeats them and gives their sequences to nothing else."""
     world = started()
