@@ -13,10 +13,10 @@ import asyncio
 import os
 import random
 import select
+import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final
 
@@ -33,62 +33,73 @@ class Miner:
         self._found = found
         self._share_percent = share_percent
         self._job: MiningJob | None = None
-        self._process: asyncio.subprocess.Process | None = None
-        self._starting: asyncio.Task[None] | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._heard = b""
 
     def search(self, job: MiningJob | None) -> None:
         """Search for this instead of whatever was searched for; None: rest."""
         if job == self._job:
             return
         self._job = job
+        if self._process is None and job is not None:
+            self._start()
         if self._process is not None:
-            self._tell()
-        elif job is not None and self._starting is None:
-            self._starting = asyncio.create_task(self._start())
+            self._tell(self._process)
 
     async def close(self) -> None:
         """End the worker."""
-        for task in (self._starting, self._reading):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
-        self._process = self._starting = self._reading = None
+        self._end()
 
-    async def _start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "ledgernode.node.mining",
-            str(self._share_percent),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+    def _start(self) -> None:
+        """A worker by vfork: a fork that runs gRPC's handlers, as the event loop's does, breaks its connections."""
+        self._process = subprocess.Popen(  # noqa: S603  # this very program
+            [sys.executable, "-m", "ledgernode.node.mining", str(self._share_percent)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
         )
-        self._reading = asyncio.create_task(self._read())
-        self._tell()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None, "both are pipes"
+            os.set_blocking(stream.fileno(), False)
+        asyncio.get_running_loop().add_reader(self._output(self._process), self._read)
 
-    def _tell(self) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
+    def _tell(self, process: subprocess.Popen[bytes]) -> None:
         job = self._job
         # members search in different places: each begins at a random nonce
-        line = " 0 0" if job is None else f"{job.prefix.hex()} {job.target:x} {random.getrandbits(62):x}"
-        with suppress(ConnectionError):
-            self._process.stdin.write(line.encode() + b"\n")
+        told = " 0 0" if job is None else f"{job.prefix.hex()} {job.target:x} {random.getrandbits(62):x}"
+        line = told.encode() + b"\n"
+        assert process.stdin is not None, "it is a pipe"
+        try:
+            taken = process.stdin.write(line)
+        except BrokenPipeError:
+            taken = None
+        if taken != len(line):  # it has ended, or hangs: the next job starts another
+            self._end()
 
-    async def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
+    def _read(self) -> None:
+        """Take what the worker has found."""
+        assert self._process is not None, "nobody reads of a worker that was ended"
+        told = os.read(self._output(self._process), 65_536)
+        if not told:
+            self._end()
+            return
+        *lines, self._heard = (self._heard + told).split(b"\n")
+        for line in lines:
             prefix, nonce = line.decode().split()
             self._found(bytes.fromhex(prefix), int(nonce, 16))
-        # the worker has ended without being told: the next job starts another
-        self._process = self._starting = None
-        self._job = None
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        self._job, self._heard = None, b""
+        if process is not None:
+            asyncio.get_running_loop().remove_reader(self._output(process))
+            process.kill()
+            process.communicate()
+
+    @staticmethod
+    def _output(process: subprocess.Popen[bytes]) -> int:
+        assert process.stdout is not None, "it is a pipe"
+        return process.stdout.fileno()
 
 
 def work(source: Any, tell: Callable[[bytes, int], None], share_percent: int) -> None:

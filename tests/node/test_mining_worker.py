@@ -1,0 +1,78 @@
+"""A worker process searches for one job at a time, gives it up at once, and is replaced when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from hashlib import sha256
+
+import pytest
+
+from ledgernode.consensus.engine import MiningJob
+from ledgernode.node.mining import Miner, search_slice
+
+EASY, HARD = (1 << 244) - 1, 1
+
+
+class Found:
+    """What a miner has found, and a miner."""
+
+    def __init__(self) -> None:
+        self.nonces: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue()
+        self.miner = Miner(lambda prefix, nonce: self.nonces.put_nowait((prefix, nonce)), share_percent=100)
+
+    async def next(self) -> tuple[bytes, int]:
+        return await asyncio.wait_for(self.nonces.get(), 10)
+
+
+@pytest.fixture
+async def found() -> AsyncIterator[Found]:
+    made = Found()
+    yield made
+    await made.miner.close()
+
+
+def meets(prefix: bytes, nonce: int, target: int) -> bool:
+    return int.from_bytes(sha256(sha256(prefix + nonce.to_bytes(8, "big")).digest()).digest(), "big") <= target
+
+
+def test_a_slice_finds_the_first_nonce_that_meets_the_target() -> None:
+    """Double SHA-256 of prefix and nonce, at most the target; None when the slice holds none."""
+    nonce = search_slice(b"prefix", EASY, 0, 100_000)
+    assert nonce is not None
+    assert meets(b"prefix", nonce, EASY)
+    assert search_slice(b"prefix", EASY, 0, nonce) is None
+
+
+async def test_a_nonce_is_found_for_each_job(found: Found) -> None:
+    """One after another, each for its own prefix."""
+    for prefix in (b"one", b"two"):
+        found.miner.search(MiningJob(prefix, EASY))
+        named, nonce = await found.next()
+        assert named == prefix
+        assert meets(prefix, nonce, EASY)
+
+
+async def test_a_newer_job_interrupts_a_hopeless_one(found: Found) -> None:
+    """It is given up within milliseconds, whatever was to be searched."""
+    found.miner.search(MiningJob(b"warm", EASY))
+    await found.next()
+    found.miner.search(MiningJob(b"hopeless", HARD))
+    await asyncio.sleep(0.1)
+    begun = time.monotonic()
+    found.miner.search(MiningJob(b"new", EASY))
+    assert (await found.next())[0] == b"new"
+    assert time.monotonic() - begun < 1
+
+
+async def test_a_dead_worker_is_replaced_with_the_next_job(found: Found) -> None:
+    """Killed by the system, say: mining goes on with another."""
+    found.miner.search(MiningJob(b"first", EASY))
+    await found.next()
+    assert found.miner._process is not None
+    found.miner._process.kill()
+    await asyncio.sleep(0.2)
+    assert found.miner._process is None
+    found.miner.search(MiningJob(b"second", EASY))
+    assert (await found.next())[0] == b"second"
