@@ -30,7 +30,7 @@ def test_a_number_out_of_range_is_refused_by_name(name: str, side: int) -> None:
         ({"body_bytes": 2**20, "block_bytes": 2**19}, "fits no block"),
         ({"budget": 2_000_000, "block_budget": 1_000_000}, "fits no block"),
         ({"package_bytes": 200 * 1024}, "travels in a body"),
-        ({"block_budget": 10_000_001}, "quarter of view_timeout_ms"),
+        ({"block_budget": 5_000_001}, "quarter of view_timeout_ms"),
     ],
 )
 def test_numbers_that_cannot_live_together_are_refused(changes: dict[str, int], reason: str) -> None:

@@ -32,7 +32,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # one block; its declared budgets together stay under a quarter of the view time-out
     block_transactions: Positive = 2_000
     block_bytes: Positive = 4 * 1024 * 1024
-    block_budget: Positive = 10_000_000
+    block_budget: Positive = 5_000_000
     timer_budget: Positive = 2_000_000
     timer_attempts: Positive = 3
 
@@ -54,7 +54,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     # time
     clock_skew_ms: Positive = 500
-    view_timeout_ms: Positive = 4_000
+    view_timeout_ms: Positive = 2_000
     set_change_window: Positive = 64
 
 

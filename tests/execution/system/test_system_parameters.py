@@ -15,8 +15,8 @@ from ledgernode.wire.parameters import Parameters
 def test_numbers_that_a_ledger_cannot_live_with_are_refused() -> None:
     """By the same rules as in genesis, against the parameters as they would be."""
     with pytest.raises(BadParameters, match="block_budget"):
-        changed(Parameters(), {"view_timeout_ms": 3_000})
-    assert changed(Parameters(), {"view_timeout_ms": 3_000, "block_budget": 7_500_000}).view_timeout_ms == 3_000
+        changed(Parameters(), {"view_timeout_ms": 1_500})
+    assert changed(Parameters(), {"view_timeout_ms": 1_500, "block_budget": 3_750_000}).view_timeout_ms == 1_500
 
 
 @pytest.mark.parametrize(
