@@ -26,3 +26,9 @@ def transaction(**options: Any) -> Transaction:
 def valid_until(end_ms: int) -> Transaction:
     signer = Signer(KEY, chain_id=CHAIN, clock_ms=lambda: end_ms, validity_ms=0)
     return parse_transaction(signer.transaction("book", "put", {}, budget=1).envelope)
+
+
+def other_creator() -> Transaction:
+    """Of someone with a key of their own."""
+    signer = Signer(PrivateKey.generate(), chain_id=CHAIN, clock_ms=lambda: NOW_MS)
+    return parse_transaction(signer.transaction("book", "put", {}, budget=1_000).envelope)

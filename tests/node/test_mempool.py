@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgernode.config import RETRY_ADVICE_MS
+from ledgernode.config import ENTRY_TURN, RETRY_ADVICE_MS
 from ledgernode.errors import MempoolFull
 from ledgernode.node.mempool import Mempool
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import TimeMs
-from tests.node.envelopes import transaction, valid_until
+from tests.node.envelopes import other_creator, transaction, valid_until
 
 LIMITS = Parameters()
 
@@ -135,3 +135,51 @@ def test_what_is_taken_never_exceeds_a_limit(sizes: list[tuple[int, int]], budge
     assert taken == waiting[: len(taken)]
     assert len(taken) <= 1 or sum(one.body.budget for one in taken) <= budget_limit
     assert len(taken) == len(waiting) or sum(one.body.budget for one in waiting[: len(taken) + 1]) > budget_limit
+
+
+# ---------------------------------------------------------------- entries
+
+
+def test_entries_are_served_in_turn() -> None:
+    """A flood through one validator does not delay what came through another."""
+    mempool = Mempool()
+    flood = [transaction() for _ in range(3 * ENTRY_TURN)]
+    for one in flood:
+        mempool.add(one, b"flooding")
+    quiet = transaction()
+    mempool.add(quiet, b"quiet")
+    taken = mempool.take(LIMITS)
+    assert taken.index(quiet) <= ENTRY_TURN
+    assert [one for one in taken if one is not quiet] == flood
+
+
+def test_what_is_under_way_is_not_taken_again_until_released() -> None:
+    """Then it comes in the order of its arrival, but for what is under way for certain."""
+    mempool = Mempool()
+    first, second, third = (transaction() for _ in range(3))
+    for one in (first, second, third):
+        mempool.add(one)
+    mempool.take_up([first, second])
+    assert (mempool.take(LIMITS), mempool.fresh, len(mempool)) == ([third], 1, 3)
+    mempool.release(but=[first])
+    assert mempool.take(LIMITS) == [second, third]
+
+
+def test_while_room_is_short_an_entry_has_its_share() -> None:
+    """One that holds more than its share is refused, another is not."""
+    mempool = Mempool(transactions=8)
+    mempool.share_among(4)
+    for _ in range(4):
+        mempool.add(transaction(), b"greedy")
+    with pytest.raises(MempoolFull, match="fair share"):
+        mempool.add(transaction(), b"greedy")
+    assert mempool.add(other_creator(), b"modest")
+
+
+def test_what_left_lately_is_known() -> None:
+    """A forwarding that was slower than the block must not bring it back."""
+    mempool, one = Mempool(), transaction()
+    mempool.add(one)
+    assert not mempool.is_gone(one.id)
+    mempool.remove([one.id])
+    assert mempool.is_gone(one.id)

@@ -61,7 +61,7 @@ class CatchingUp:
         """Fetch whatever is wanted, until cancelled."""
         watching = asyncio.create_task(self._watch())
         try:
-            while True:
+            while self._driver.halted is None:
                 self._wake.clear()
                 if self._observes() or self._target > self._driver.executed:
                     await self._fetch_from_one()

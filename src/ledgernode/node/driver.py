@@ -149,6 +149,7 @@ class Driver:
         self._certificates: dict[Height, Certificate] = {}
         self._caught_up: set[Height] = set()
         self._last_votes: dict[bytes, Height] = {}
+        self._epoch_over = False
         self._wants_proposal = False
         self._work_told = False
         self._tick_ms: TimeMs | None = None
@@ -227,6 +228,7 @@ class Driver:
     async def run(self) -> None:
         """Order, execute and announce until stopped or halted."""
         try:
+            self._reopen()
             self._begin()
             while not self._drained():
                 if self._turn():
@@ -297,25 +299,25 @@ class Driver:
             self._mempool, members=len(validators.members), patience_ms=self._head.parameters.view_timeout_ms // 2
         )
         self._inbox.clear()
+        self._epoch_over = False
         self._tick_ms, self._work_told, self._wants_proposal = None, False, False
         self._writer.promise(self._engine_log.begin(validators.epoch), ())
         self.engine = self._make_engine(validators)
-        self._reopen()
+        for vote in self._endorsement.votes_again():
+            self._network.vote(vote)
         head = self._chain.head
         self._step(Started(self._clock_ms(), head.height, head.time_ms, self._engine_log.records()))
         self._tell_certified()
         self._tell_epoch_end()
 
     def _reopen(self) -> None:
-        """Blocks that stood here without their certificates when the node stopped: vote for them again."""
+        """Blocks that stood here without their certificates when the node stopped: we vote for them again."""
         for height in range(self._certified + 1, self._chain.head.height + 1):
-            if Height(height) in self._sealed or self._endorsement.is_open(Height(height)):
-                continue
             header = self._chain.header(Height(height))
             self._close(header.height, self._endorsement.sign(header))
             self._endorsement.say(header.height)
-        for vote in self._endorsement.votes_again():
-            self._network.vote(vote)
+            if header.next_set != header.current_set:
+                self._endorsement.begin(self._chain.validator_set(header.next_set))
 
     def _step(self, event: Event) -> None:
         if self.engine is None:
@@ -409,7 +411,7 @@ class Driver:
 
     def _may_execute(self) -> bool:
         """The next one in order is here; one of the next epoch waits until that has begun."""
-        while self._ordered:
+        while self._ordered and not self._epoch_over:
             batch = self._ordered[0].batch
             epoch = self._endorsement.validators.epoch
             if batch.height == self._executed + 1 and batch.epoch >= epoch:
@@ -426,6 +428,7 @@ class Driver:
         block = self._executor.execute(ordered.batch, ordered.transactions)
         header = block.header
         self._executed = header.height
+        self._epoch_over = header.next_set != header.current_set
         self._sealed[header.height] = block
         self._writer.append(block)
         if ordered.fetched is None:

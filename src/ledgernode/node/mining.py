@@ -24,6 +24,7 @@ from ledgernode.config import MINING_NICENESS, MINING_SHARE_PERCENT, MINING_SLIC
 from ledgernode.consensus.engine import MiningJob
 
 _NONCES: Final = 1 << 64
+_READ_BYTES: Final = 4_096
 
 
 class Miner:
@@ -50,56 +51,57 @@ class Miner:
         """End the worker."""
         self._end()
 
+    def _end(self) -> None:
+        if self._process is not None:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            asyncio.get_running_loop().remove_reader(self._process.stdout.fileno())
+            self._process.kill()
+            self._process.wait()
+            self._process.stdin.close()
+            self._process.stdout.close()
+            self._process = None
+
     def _start(self) -> None:
-        """A worker by vfork: a fork that runs gRPC's handlers, as the event loop's does, breaks its connections."""
-        self._process = subprocess.Popen(  # noqa: S603  # this very program
+        # made without fork(): gRPC's threads and connections do not live through one
+        self._process = subprocess.Popen(  # noqa: S603  # our own module, by our own interpreter
             [sys.executable, "-m", "ledgernode.node.mining", str(self._share_percent)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
         )
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None, "both are pipes"
-            os.set_blocking(stream.fileno(), False)
-        asyncio.get_running_loop().add_reader(self._output(self._process), self._read)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._heard = b""
+        asyncio.get_running_loop().add_reader(self._process.stdout.fileno(), self._listen, self._process)
 
-    def _tell(self, process: subprocess.Popen[bytes]) -> None:
+    def _tell(self, worker: subprocess.Popen[bytes]) -> None:
+        assert worker.stdin is not None
         job = self._job
         # members search in different places: each begins at a random nonce
-        told = " 0 0" if job is None else f"{job.prefix.hex()} {job.target:x} {random.getrandbits(62):x}"
-        line = told.encode() + b"\n"
-        assert process.stdin is not None, "it is a pipe"
+        line = " 0 0" if job is None else f"{job.prefix.hex()} {job.target:x} {random.getrandbits(62):x}"
         try:
-            taken = process.stdin.write(line)
-        except BrokenPipeError:
-            taken = None
-        if taken != len(line):  # it has ended, or hangs: the next job starts another
-            self._end()
+            worker.stdin.write(line.encode() + b"\n")
+        except OSError:
+            self._lost()
 
-    def _read(self) -> None:
-        """Take what the worker has found."""
-        assert self._process is not None, "nobody reads of a worker that was ended"
-        told = os.read(self._output(self._process), 65_536)
-        if not told:
-            self._end()
+    def _listen(self, worker: subprocess.Popen[bytes]) -> None:
+        assert worker.stdout is not None
+        heard = worker.stdout.read(_READ_BYTES)
+        if not heard:
+            self._lost()
             return
-        *lines, self._heard = (self._heard + told).split(b"\n")
+        *lines, self._heard = (self._heard + heard).split(b"\n")
         for line in lines:
             prefix, nonce = line.decode().split()
             self._found(bytes.fromhex(prefix), int(nonce, 16))
 
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        self._job, self._heard = None, b""
-        if process is not None:
-            asyncio.get_running_loop().remove_reader(self._output(process))
-            process.kill()
-            process.communicate()
-
-    @staticmethod
-    def _output(process: subprocess.Popen[bytes]) -> int:
-        assert process.stdout is not None, "it is a pipe"
-        return process.stdout.fileno()
+    def _lost(self) -> None:
+        """The worker has ended without being told, or does not listen: the next job starts another."""
+        self._end()
+        self._job = None
 
 
 def work(source: Any, tell: Callable[[bytes, int], None], share_percent: int) -> None:

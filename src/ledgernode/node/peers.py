@@ -8,33 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
 
 import grpc
 
-from ledgernode.config import FRONTIER_ASK_MS
+from ledgernode.config import FRONTIER_ASK_MS, HAND_ON_MS, HANDED_ON_CALLS
 from ledgernode.consensus.engine import Send
 from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.identity.records import ValidatorRecord
 from ledgernode.identity.tls import TlsFiles, channel_credentials
+from ledgernode.node.endorsement import position_of
 from ledgernode.node.links import Link
 from ledgernode.v1 import validator_pb2 as pb
+from ledgernode.v1.ledger_pb2 import SubmitManyRequest
+from ledgernode.v1.ledger_pb2_grpc import LedgerServiceStub
 from ledgernode.v1.validator_pb2_grpc import ValidatorServiceStub
+from ledgernode.wire.answers import Wait
 from ledgernode.wire.frames import CertificateFrame, EngineFrame, HeaderVote, Introduction, Standing
+from ledgernode.wire.protobuf import number
 from ledgernode.wire.types import ChainId, Height, sha256
 from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate
 
 _TAG: Final = b"ledgernode/link/1\x00"
+_END: Final = "-----END CERTIFICATE-----"
 
 
 def introduction_bytes(chain_id: ChainId, certificate_pem: str) -> bytes:
     """What a validator's key signs for the TLS certificate of its node: the first of these."""
     leaf = certificate_pem[: certificate_pem.index(_END) + len(_END)]
     return _TAG + chain_id + sha256(ssl.PEM_cert_to_DER_cert(leaf))
-
-
-_END: Final = "-----END CERTIFICATE-----"
 
 
 def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles) -> Introduction:
@@ -70,7 +73,8 @@ class Peers:
         self._set: ValidatorSet | None = None
         self._links: dict[bytes, Link] = {}
         self._leaving: set[bytes] = set()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = 0
 
     @property
     def links(self) -> dict[bytes, Link]:
@@ -119,7 +123,14 @@ class Peers:
             link.push(Standing(self._height()))
 
     def forward(self, envelopes: list[bytes]) -> None:
-        """What our own clients brought, to everyone who may order it."""
+        """What our own clients brought, to everyone who may order it.
+
+        Who only observes is no member and pushes nothing: it hands them on to one member, as a client does.
+        """
+        if self._set is not None and position_of(self._set, self.own_key) is None:
+            if self._links and len(self._tasks) < HANDED_ON_CALLS:
+                self._keep(self._hand_on(envelopes))
+            return
         for link in self._links.values():
             link.forward(envelopes)
 
@@ -142,9 +153,28 @@ class Peers:
 
     async def close(self) -> None:
         links, self._links = self._links, {}
-        await asyncio.gather(*(link.close() for link in links.values()), *self._closing)
+        await asyncio.gather(*(link.close() for link in links.values()), *self._tasks)
+
+    async def _hand_on(self, envelopes: list[bytes]) -> None:
+        """To one member, another each time; what fails is sent again by its client."""
+        links = list(self._links.values())
+        self._turn += 1
+        stub: Any = LedgerServiceStub(links[self._turn % len(links)].channel)
+        call = stub.SubmitMany(timeout=HAND_ON_MS / 1_000)
+        try:
+            await call.write(SubmitManyRequest(ledger=self._ledger, transactions=envelopes, wait=number(Wait.ADMITTED)))
+            await call.done_writing()
+            while await call.read() is not grpc.aio.EOF:
+                pass
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+            self._log.debug("transactions were not handed on", reason=str(error)[:200])
+        finally:
+            call.cancel()
 
     def _drop(self, key: bytes) -> None:
-        closing = asyncio.create_task(self._links.pop(key).close())
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+        self._keep(self._links.pop(key).close())
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
