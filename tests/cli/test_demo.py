@@ -48,6 +48,20 @@ def test_demo_shows_a_living_ledger_and_goes_on_from_its_height(tmp_path: Path) 
     assert command(*shlex.split(offline)[1:]).code == 0
 
 
+def test_demo_on_four_validators_leaves_four_equal_chains(tmp_path: Path) -> None:
+    """PBFT is what it shows unless told otherwise; each node's chain verifies, up to what all of them certified."""
+    directory = tmp_path / "demo"
+    running = start(directory, "--seconds", "1", engine="pbft")
+    out, err = running.communicate(timeout=55)
+    assert running.returncode == 0, err
+    assert "Ordered by pbft; 4 validators" in out
+    assert "1,000 committed in" in out
+    homes = [directory / "nodes" / f"{name}-1" for name in ("north", "south", "east", "west")]
+    heights = {done("verify", home, "--json").document["height"] for home in homes}
+    assert max(heights) - min(heights) <= 1  # one may stop before the last block has reached it
+    assert "is ordered by pbft: name another folder" in command("demo", directory, "--engine", "solo").err
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_demo_stops_cleanly_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM: the node is drained and gone, and the commands it printed work meanwhile."""

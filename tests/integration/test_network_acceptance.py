@@ -18,7 +18,7 @@ from ledgernode.wire.parameters import Parameters
 from tests.networks import RunningNetwork
 from tests.running import notes
 
-ENGINES = ("solo",)
+ENGINES = ("solo", "pbft", "pow")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 

@@ -121,18 +121,27 @@ def _parts(node: dict[str, Any]) -> list[Any]:
         ),
     ]
     for ledger in node["ledgers"]:
-        rows = (
-            (
-                ledger["ledger"],
-                one["organisation"],
-                short(one["identity"]),
-                one["endpoint"],
-                "this node" if one["self"] else "",
-            )
-            for one in ledger["validators"]
-        )
-        parts += ["", table(("ledger", "validator of", "identity", "endpoint", ""), rows)]
+        leads = f", view {ledger['view']}" if ledger["engine"] == "pbft" else ""
+        mines = f", heaviest branch at {ledger['branch_height']}" if ledger["engine"] == "pow" else ""
+        parts += ["", f"{ledger['ledger']}: epoch {ledger['epoch']}{leads}{mines}, {ledger['lag']} blocks behind"]
+        columns = ("validator of", "identity", "endpoint", "link", "height", "contradictions", "")
+        rows = (_validator_row(one, ledger["leader"]) for one in ledger["validators"])
+        parts.append(table(columns, rows, numbers=("height", "contradictions")))
     return parts
+
+
+def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
+    """What this node knows of a validator. `contradictions` are signed messages of it that cannot both be honest."""
+    link = "this node" if one["self"] else "up" if one["connected"] else "down"
+    return (
+        one["organisation"],
+        short(one["identity"]),
+        one["endpoint"],
+        link,
+        "" if one["self"] else one["height"],
+        one["contradictions"],
+        "leads" if one["identity"] == leader else "",
+    )
 
 
 def _say(serving: Any) -> None:
