@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ledgernode.identity.founding import read_network
-from tests.ports import fresh_port
 from tests.cli.command_line import command, done
+from tests.ports import fresh_port
 
 pytestmark = pytest.mark.slow
 

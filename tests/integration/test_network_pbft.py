@@ -15,7 +15,7 @@ from ledgernode.client import Outcome
 from tests.networks import RECOVERY_SECONDS, Load, RunningNetwork
 from tests.running import NodeProcess
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.xdist_group("network-pbft")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 UNDER_LOAD_SECONDS = 1.0
 

@@ -11,8 +11,8 @@ import pytest
 from ledgernode.errors import NodeUnreachable
 from ledgernode.identity.founding import found_network
 from ledgernode.local.network import LocalNetwork
-from tests.ports import fresh_port
 from ledgernode.wire.parameters import Parameters
+from tests.ports import fresh_port
 
 pytestmark = pytest.mark.slow
 
