@@ -36,7 +36,7 @@ coverage: setup ## Every test with branch coverage of all packages (at least 90 
 	$(BIN)/coverage report
 
 kill-loop: setup ## Kill the node 50 times under load; nothing acknowledged may be lost
-	$(BIN)/python tests/suites/kill_loop.py --rounds 50
+	$(BIN)/python -m tests.suites.kill_loop 50
 
 lint: setup ## Formatting, lint, types, layers, dependencies, schemas, stubs
 	$(BIN)/ruff format --check .
