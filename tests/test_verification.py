@@ -285,9 +285,11 @@ def test_an_altered_state_is_found() -> None:
 
 
 def test_a_lost_index_entry_is_found() -> None:
-    """A transaction that cannot be looked up might be taken twice."""
-    key = next(iter(filled()[1][Table.INDEX]))
-    assert "the index does not find transaction" in reason_of((Table.INDEX, key, None))[1]
+    """A transaction that cannot be looked up might be taken twice; a timer's call could not be proven."""
+    keys = list(filled()[1][Table.INDEX])
+    assert len(keys) > 5
+    for key in keys:
+        assert "the index does not find" in reason_of((Table.INDEX, key, None))[1]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

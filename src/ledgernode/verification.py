@@ -35,6 +35,7 @@ from ledgernode.store.lattice import EMPTY
 from ledgernode.store.lmdb import LmdbStore
 from ledgernode.store.snapshot import create_snapshot, restore_snapshot
 from ledgernode.wire.block import Batch, Header, header_hash
+from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.roots import receipts_root, transaction_root
 from ledgernode.wire.transaction import Kind, Transaction, parse_transaction
 from ledgernode.wire.types import ChainId, Height
@@ -197,11 +198,11 @@ class _Blocks:
         return len(transactions)
 
     def _check_index(self, header: Header, sealed: SealedBlock) -> None:
-        for position, transaction_id in enumerate(sealed.transaction_ids, header.receipts - header.transactions):
-            if transaction_id is not None:
-                place = self._chain.locate(transaction_id, header.time_ms)
-                if place != (header.height, position):
-                    raise _invalid(header.height, f"the index does not find transaction {transaction_id.hex()[:16]}…")
+        """Timers' calls, whose receipts come first, and transactions are found where they stand."""
+        timers = [parse_receipt(raw).id for raw in sealed.receipts[: header.receipts - header.transactions]]
+        for position, named in enumerate((*timers, *sealed.transaction_ids)):
+            if named is not None and self._chain.locate(named, header.time_ms) != (header.height, position):
+                raise _invalid(header.height, f"the index does not find {named.hex()[:16]}…")
 
     def check_end(self, head: Header) -> None:
         """The stored state is that of the head."""

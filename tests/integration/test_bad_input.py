@@ -35,6 +35,8 @@ from ledgernode.identity.keys import ORDER
 from ledgernode.wire.types import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, ChainId, sha256
 from tests.running import NodeProcess, Person, now_ms
 
+pytestmark = pytest.mark.slow
+
 BODY_AT = PUBLIC_KEY_BYTES + SIGNATURE_BYTES
 
 

@@ -16,6 +16,8 @@ from ledgernode.identity.tls import load_tls
 from ledgernode.services.server import ADMIN_SERVICE, LEDGER_SERVICE
 from tests.running import LEDGER, NodeProcess, Person
 
+pytestmark = pytest.mark.slow
+
 
 def test_status_tells_what_an_operator_looks_at_first(node: NodeProcess, ledger: Ledger) -> None:
     """Version, ledgers, heights, and which validator this node is."""

@@ -30,6 +30,8 @@ from ledgernode.wire.types import Height, TransactionId, sha256
 from ledgernode.wire.validators import parse_certificate
 from tests.running import NodeProcess, Person, now_ms
 
+pytestmark = pytest.mark.slow
+
 
 def put(ledger: Ledger, person: Person, key: str, text: str) -> Height:
     return ledger.submit("notebook", "put", {"key": key, "text": text}, signer=person.signer).height

@@ -16,6 +16,8 @@ from ledgernode.errors import DatabaseInUse, LedgerError, LedgerHalted, NodeStop
 from tests.running import NodeProcess, SoloNetwork, deploy, notes
 from tests.suites.kill_loop import kill_loop
 
+pytestmark = pytest.mark.slow
+
 
 def test_sigterm_commits_what_was_admitted(tmp_path: Path) -> None:
     """Everything that was acknowledged as admitted is in the chain after a drain and a restart."""

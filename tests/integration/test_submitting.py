@@ -13,6 +13,8 @@ from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.types import TransactionId, sha256
 from tests.running import LEDGER, NodeProcess, Person, notes
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_is_committed_can_be_read_and_looked_up(ledger: Ledger, anna: Person) -> None:
     """The outcome, the state, the block and the transaction agree."""

@@ -6,6 +6,8 @@ import pytest
 
 from tests.simulation.mutants import MUTANTS, Mutant, hunt
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mutant_is_caught(mutant: Mutant) -> None:

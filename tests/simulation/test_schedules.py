@@ -12,6 +12,8 @@ from tests.simulation.scenario import Puppet, elapse, started
 from tests.simulation.schedule import TIMING, Result, judged, play
 from tests.simulation.world import Violation, World
 
+pytestmark = pytest.mark.slow
+
 SLICE = 20
 
 
