@@ -60,20 +60,28 @@ class _Background:
     def each(self, stream: AsyncIterator[_Value]) -> Iterator[_Value]:
         """A stream's items; leaving it early closes it."""
 
-        idle = asyncio.Lock()  # a stream that is left while it is asked must have answered before it is closed
+        asking: set[asyncio.Task[Any]] = set()
 
         async def following() -> tuple[_Value] | None:
-            async with idle:
-                try:
-                    return (await anext(stream),)
-                except StopAsyncIteration:
-                    return None
+            task = asyncio.current_task()
+            assert task is not None
+            asking.add(task)
+            try:
+                return (await anext(stream),)
+            except StopAsyncIteration:
+                return None
+            finally:
+                asking.discard(task)
 
         async def end() -> None:
-            async with idle:
-                close = getattr(stream, "aclose", None)
-                if close is not None:
-                    await close()
+            """Wherever an interrupt struck, a stream that is still being asked is let go before it is closed."""
+            left = tuple(asking)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            close = getattr(stream, "aclose", None)
+            if close is not None:
+                await close()
 
         try:
             while (item := self.run(following())) is not None:
