@@ -207,6 +207,7 @@ def test_a_new_policy_holds_for_the_next_decision() -> None:
     ledger = Ledger()
     decide(ledger, "policy", {"policy": "2 of 4"})
     decide(ledger, "parameters", {"events": 100}, names=("gamma", "delta"))
+    assert ledger.ask("governance", "parameters")["events"] == 100
 
 
 @pytest.mark.parametrize("policy", ["5 of 4", "2 of 5", "0 of 4", "most", "majority"])

@@ -266,6 +266,7 @@ def test_a_validator_without_a_seat_can_be_revoked() -> None:
     ledger = Ledger()
     spare = registered(ledger, Role.VALIDATOR)
     ledger.call(admin("alpha"), "identity", "revoke", identity=spare.id, reason="sold")
+    assert ledger.ask("identity", "describe", identity=spare.id)["status"] == "revoked"
 
 
 # ---------------------------------------------------------------- keys
