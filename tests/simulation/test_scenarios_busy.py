@@ -72,7 +72,7 @@ def test_a_checker_that_takes_its_time_changes_no_view() -> None:
 
 
 def test_a_slow_network_is_given_more_and_more_time() -> None:
-    """Each way takes longer than skew and time-out together: the wait grows with each view, and so does what is late."""
+    """Each way takes longer than skew and time-out: the wait grows with each view, and with it what may be late."""
     world = started()
     world.links.delay_ms = (1_700, 2_000)
     orders(world, b"one", within_ms=120_000)

@@ -51,7 +51,7 @@ def test_a_leader_far_ahead_or_behind_is_replaced(skew_ms: int) -> None:
 
 
 def test_a_leader_with_a_frozen_clock_is_replaced() -> None:
-    """As time goes on its proposals fall behind, by more than skew and time-out; until then block time still increases, by the least."""
+    """Its proposals fall behind by more than skew and time-out; until then block time increases, by the least."""
     world = started(puppets=[0])
     leader = Puppet(world, 0)
     frozen_ms = STARTS_MS + world.now_ms
