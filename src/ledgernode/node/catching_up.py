@@ -3,6 +3,9 @@
 A peer's word counts for nothing: the envelopes must be those of the header, and the driver executes a block only
 when its set has certified it, and compares the result. A peer that gives anything else, or nothing for a while,
 is left for the next one.
+
+What lacks is what is not certified here: also a block that was executed, when its signatures were lost. A member that
+has left, or has a new key, signs nothing for it, and hears of its certificate in no other way.
 """
 
 from __future__ import annotations
@@ -64,7 +67,7 @@ class CatchingUp:
         try:
             while self._driver.halted is None:
                 self._wake.clear()
-                if self._observes() or self._target > self._driver.executed:
+                if self._observes() or self._target > self._driver.certified:
                     await self._fetch_from_one()
                     await asyncio.sleep(CATCH_UP_PAUSE_MS / 1_000)
                 else:
@@ -74,17 +77,20 @@ class CatchingUp:
 
     async def _watch(self) -> None:
         """Who stands still while others are ahead has missed something."""
-        before = self._driver.executed
+        before = self._driver.certified
         while True:
             await asyncio.sleep(WATCH_MS / 1_000)
             self._peers.stand()
             ahead = max(self._heard.values(), default=Height(0))
-            if ahead > self._driver.executed == before or self._observes():
+            if ahead > self._driver.certified == before or self._observes():
                 self.wanted(ahead)
-            before = self._driver.executed
+            before = self._driver.certified
 
     async def _fetch_from_one(self) -> None:
-        links = [link for key, link in sorted(self._peers.links.items()) if self._may_have(key)]
+        known = sorted(self._peers.links.items())
+        links = [link for key, link in known if self._may_have(key)]
+        if not links and self._observes():
+            links = [link for _, link in known]
         if not links:
             return
         self._turn += 1
@@ -92,9 +98,9 @@ class CatchingUp:
         target = 0 if self._observes() else self._target
         stub: Any = LedgerServiceStub(link.channel)
         call = stub.Blocks(
-            pb.BlocksRequest(ledger=self._ledger, from_height=self._driver.executed + 1, to_height=target)
+            pb.BlocksRequest(ledger=self._ledger, from_height=self._driver.certified + 1, to_height=target)
         )
-        first, count = self._driver.executed, 0
+        first, count = self._driver.certified, 0
         try:
             while True:
                 async with asyncio.timeout(CATCH_UP_TIMEOUT_MS / 1_000):
@@ -113,7 +119,7 @@ class CatchingUp:
 
     def _may_have(self, public_key: bytes) -> bool:
         """A peer that has said it is behind what we want is not asked."""
-        return self._heard.get(public_key, self._target) > self._driver.executed or self._observes()
+        return self._heard.get(public_key, self._target) > self._driver.certified
 
 
 def _checked(message: pb.Block) -> Fetched:
