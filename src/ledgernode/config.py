@@ -26,6 +26,10 @@ ENROL_ENTRIES: Final = 1_000_000
 
 # votes of one validator that wait for our own result, or for more of their kind
 VOTES_HELD_PER_VALIDATOR: Final = 1_024
+# certified heights whose votes are remembered, so that a second, other vote that comes late is noticed
+VOTES_REMEMBERED_HEIGHTS: Final = 64
+# contradictions of one validator that are looked for in an epoch: more of the same prove nothing new
+CONTRADICTIONS_NOTICED: Final = 16
 
 # verification writes its scratch chain this many blocks at a time
 VERIFY_BLOCKS_PER_WRITE: Final = 64

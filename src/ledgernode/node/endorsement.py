@@ -19,7 +19,8 @@ from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.frames import HeaderVote
 from ledgernode.wire.types import ChainId, Epoch, Height
-from ledgernode.wire.validators import Certificate, ValidatorSet, vote_bytes
+from ledgernode.wire.validators import Certificate, Validator, ValidatorSet, vote_bytes
+from ledgernode.wire.voting import Contradiction
 
 
 class _Open(msgspec.Struct, frozen=True):
@@ -37,6 +38,7 @@ class Endorsement:
         self._open: dict[Height, _Open] = {}
         self._unsaid: dict[Height, HeaderVote] = {}
         self._epochs: dict[Epoch, tuple[ValidatorSet, Certifier]] = {}
+        self._evidence: list[tuple[Validator, Contradiction]] = []
         self.begin(validators)
 
     @property
@@ -91,8 +93,17 @@ class Endorsement:
         position = None if known is None else position_of(known[0], public_key)
         if known is None or position is None:
             return None
-        certificate = known[1].voted(Vote(vote.height, position, vote.header_hash, vote.signature))
+        validators, certifier = known
+        certificate = certifier.voted(Vote(vote.height, position, vote.header_hash, vote.signature))
+        self._evidence += [
+            (validators.members[found.position], found.contradiction) for found in certifier.take_evidence()
+        ]
         return self._closed(vote.height, certificate)
+
+    def take_evidence(self) -> list[tuple[Validator, Contradiction]]:
+        """Members that have voted for two results of one block, each with its votes; once."""
+        taken, self._evidence = self._evidence, []
+        return taken
 
     def given(self, height: Height, certificate: Certificate) -> Certificate | None:
         """A peer's certificate for a block that is open here; None when it is not, or does not hold."""
