@@ -85,15 +85,23 @@ class Certifier:
         """Count a vote; an invalid, foreign or repeated one changes nothing."""
         if not 0 <= vote.position < len(self._set.members):
             return None
-        certified = self._is_certified(vote.height)
-        earlier = (self._remembered if certified else self._votes).get(vote.height, {}).get(vote.position)
+        if self._is_certified(vote.height):
+            self.late(vote)
+            return None
+        earlier = self._votes.get(vote.height, {}).get(vote.position)
         if earlier is not None:
             self._compare(earlier, vote)
             return None
-        if certified or self._held(vote.position) >= VOTES_HELD_PER_VALIDATOR or not self._holds(vote):
+        if self._held(vote.position) >= VOTES_HELD_PER_VALIDATOR or not self._holds(vote):
             return None
         self._votes.setdefault(vote.height, {})[vote.position] = vote
         return self._complete(vote.height)
+
+    def late(self, vote: Vote) -> None:
+        """A vote for a block that stands changes nothing, unless its author voted for another result before."""
+        earlier = self._remembered.get(vote.height, {}).get(vote.position)
+        if earlier is not None:
+            self._compare(earlier, vote)
 
     def take_evidence(self) -> tuple[Evidence, ...]:
         """The contradictions noticed since this was last asked."""
