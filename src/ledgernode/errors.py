@@ -343,6 +343,12 @@ class UnknownProposal(Missing):
     code = "PROPOSAL_UNKNOWN"
 
 
+class UnknownFault(Missing):
+    """No fault of this id is recorded."""
+
+    code = "FAULT_UNKNOWN"
+
+
 class BadGenesis(Invalid):
     """The genesis file does not make a ledger."""
 

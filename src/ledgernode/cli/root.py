@@ -52,6 +52,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
     "People and rules": {
         "identity": Place("identity", "identity", "Keys, certificates, registration, rotation, revocation."),
         "governance": Place("governance", "governance", "Propose and approve what the organisations decide together."),
+        "evidence": Place("evidence", "evidence", "Validators that contradicted themselves, with both their votes."),
     },
     "Contracts": {
         "chaincode": Place("chaincode", "chaincode", "Write, check, package, approve and commit contracts."),
