@@ -160,6 +160,7 @@ def driver_with(served: ServedLedger, engine: Engine, heard: Callable[[Sequence[
         checker=parts._checker,
         mempool=served.mempool,
         announcement=served.announcement,
+        accuse=served.accuser.notice,
         clock_ms=parts._clock_ms,
         log=parts._log,
     )
