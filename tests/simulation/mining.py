@@ -65,12 +65,23 @@ class Miner(Node):
     def adopt(self, blocks: list[Block]) -> None:
         """Epoch by epoch: the blocks of the next one are executed when it has begun."""
         ends = self._end()
+        if any(self._contradicts(block) for block in blocks):
+            self.world.halts[self.position] = (
+                "a certified block does not follow ours: executed, it gives another header"
+            )
+            self.crash()
+            return
         super().adopt([block for block in blocks if ends is None or block.header.height <= ends])
         self._after_block()
         following = [block for block in blocks if block.header.height > len(self.chain)]
         if ends is not None and len(self.chain) == ends and following:
             self._hand_over()
             self.adopt(following)
+
+    def _contradicts(self, block: Block) -> bool:
+        """Executing what follows another history gives another header than the certified one: the driver halts."""
+        below = block.header.height - 1
+        return 0 < below <= len(self.chain) and block.header.parent_hash != header_hash(self.chain[below - 1].header)
 
     def tick(self, due_ms: int) -> None:
         """Who stands still while others are ahead, in another epoch perhaps, fetches what they have certified."""
