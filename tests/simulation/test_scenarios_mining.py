@@ -206,7 +206,7 @@ def test_orphans_do_not_pile_up() -> None:
     for number in range(400):
         block = mined_by(3, world, parent=b"%032d" % number, height=2 + number)
         node.engine.step(Received(node.now(), 3, msgspec.msgpack.encode(block)))
-    assert len(node.engine._orphans) <= 256
+    assert len(node.engine._orphans) <= 2 * node.engine._reach
 
 
 def test_a_head_that_nobody_has_changes_nothing() -> None:

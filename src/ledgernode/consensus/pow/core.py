@@ -56,10 +56,8 @@ from ledgernode.wire.types import ChainId, Epoch, Height, TimeMs
 Sign = Callable[[bytes], bytes]
 Verify = Callable[[int, bytes, bytes], bool]
 
-ORPHANS: Final = KEPT
-"""Blocks kept without their parent."""
-REACH: Final = KEPT // 2
-"""Whoever is further behind does not ask for block after block: the driver fetches certified ones."""
+REACH_BLOCKS: Final = KEPT // 2
+"""Whoever lacks more delivered blocks than these does not ask for one after the other: the driver fetches them."""
 STANDING_MS: Final = 2_000
 SEARCHING_MS: Final = 500
 """How often a miner says where it stands, and how often while it looks for the others."""
@@ -86,6 +84,7 @@ class ProofOfWork:
         self._sign = sign
         self._verify = verify
         self._base = base
+        self._reach = rules.depth + REACH_BLOCKS
         self._journal = Journal(epoch)
         self._others = Others(members)
         self._tree = Tree(base.root, base.height, base.time_ms, base.marks, rules)
@@ -211,17 +210,13 @@ class ProofOfWork:
 
     def _is_in_reach(self, height: int) -> bool:
         """Is it worth to ask for block after block up to there?"""
-        return self._footing and self._tree.root_height < height <= self._tree.head_height + REACH
+        return self._footing and self._tree.root_height < height <= self._tree.head_height + self._reach
 
     def _look_behind(self) -> None:
-        """What enough others have delivered is certified, or will be."""
+        """Others are out of reach: what enough of them have delivered is certified, or will be."""
         theirs = self._others.height()
-        if not self._footing or theirs > self._tree.head_height + REACH:
-            delivered = theirs - self._rules.depth
-            if self._last_height is not None:
-                delivered = min(delivered, self._last_height)
-            if delivered > self._delivered:
-                self._behind = Height(delivered)
+        if theirs > max(self._tree.head_height, self._delivered) + self._reach:
+            self._behind = Height(theirs - self._rules.depth)
 
     # ------------------------------------------------------------ blocks in
 
@@ -284,7 +279,7 @@ class ProofOfWork:
                 self._check_envelopes(child)
 
     def _keep_orphan(self, sender: int, hashed: bytes, block: WorkBlock) -> None:
-        if len(self._orphans) >= ORPHANS:
+        if len(self._orphans) >= 2 * self._reach:
             del self._orphans[min(self._orphans, key=lambda known: self._orphans[known].header.height)]
         self._orphans[hashed] = block
         if not self._footing:
