@@ -88,8 +88,8 @@ def test_a_utilitys_accounts_are_its_own_identities(empty: Town) -> None:
 def test_an_id_says_whose_it_is(empty: Town) -> None:
     """<organisation>:<name>, of the organisation that gives it."""
     too_long = "utility:" + "a" * 41
-    for id in ("area", "utility:", "utility:A", "utility:a b", too_long, "community:a", "utility:a/b", "", ":a"):
-        assert code(empty, empty.operator, "add_area", id=id) == "ID_INVALID"
+    for wrong in ("area", "utility:", "utility:A", "utility:a b", too_long, "community:a", "utility:a/b", "", ":a"):
+        assert code(empty, empty.operator, "add_area", id=wrong) == "ID_INVALID"
 
 
 def test_an_id_is_given_once_by_staff(town: Town) -> None:
