@@ -30,7 +30,7 @@ from ledgernode.wire.parameters import Parameters
 
 LEDGER = "test"
 NOTEBOOK = Path(__file__).parent / "integration" / "contracts" / "notebook.py"
-START_SECONDS = 20
+START_SECONDS = 45
 _LOCAL = "127.0.0.1:0"
 
 
