@@ -11,7 +11,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +36,7 @@ from ledgernode.wire.block import parse_header
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.types import TransactionId, identity_id
+from tests.conditions import until
 from tests.running import LEDGER, FoundedNetwork, NodeProcess, Person, deploy, notes, now_ms
 
 ORGANISATIONS = ("north", "south", "east", "west", "isle", "lake", "fjord")
@@ -306,6 +307,16 @@ class Load:
                 number += 1
                 yield _note(signer, number)
             await asyncio.sleep(10 * self._pause_s)
+
+    def gap_after(self, disturb: Callable[[], object]) -> float:
+        """Disturb, and return when work goes on: the longest time without an outcome since, in seconds."""
+        nodes = self._nodes or self._network.nodes
+        self.longest_gap_s = 0.0
+        disturb()
+        self._network.require_progress([node for node in nodes if node.running])
+        known = len(self.committed)
+        until(lambda: len(self.committed) > known, RECOVERY_SECONDS)
+        return self.longest_gap_s
 
     def end(self) -> list[Outcome]:
         """Send no more, and return when all that was sent has its outcome: what was committed."""
