@@ -33,7 +33,6 @@ from ledgernode.identity.organisation import sign_request
 from ledgernode.identity.tls import load_tls, write_roots
 from ledgernode.wire.answers import LedgerStatus
 from ledgernode.wire.block import parse_header
-from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.types import TransactionId, identity_id
 from tests.conditions import until
@@ -60,17 +59,20 @@ def _is_free(port: int) -> bool:
 
 
 class RunningNetwork:
-    """Validators of as many organisations, all of them running; a context that ends them."""
+    """Validators of as many organisations, all of them running; a context that ends them.
 
-    def __init__(self, directory: Path, engine: str, count: int, *, parameters: Parameters | None = None) -> None:
+    `founding` is what `FoundedNetwork` takes besides.
+    """
+
+    def __init__(self, directory: Path, engine: str, count: int, **founding: Any) -> None:
         organisations = ORGANISATIONS[:count]
         self.founded = FoundedNetwork(
             directory,
             engine,
             organisations,
             base_port=free_ports(count),
-            parameters=parameters,
             options=OPTIONS.get(engine),
+            **founding,
         )
         self.nodes = [
             NodeProcess(self.founded, directory / node.home, node.endpoint, wait=False)
