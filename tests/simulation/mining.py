@@ -24,7 +24,8 @@ class MiningWorld(World):
         self.hash_rate = [hashes_per_second] * members
         self.jobs: dict[int, MiningJob | None] = {}
 
-    def make_engine(self, position: int) -> Engine:
+    def make_engine(self, node: Node) -> Engine:
+        position = node.position
         self.jobs[position] = None
         return ProofOfWork(
             chain_id=CHAIN,

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ledgernode.consensus.pbft.core import Timing
-from ledgernode.consensus.pbft.messages import NewView, Phase, Relayed, ViewChange, Vote, decode
+from ledgernode.consensus.pbft.messages import NewView, Phase, Relayed, ViewChange, Vote
 from ledgernode.consensus.quorum import faulty_limit
 from ledgernode.errors import LedgerError
 from tests.simulation.liars import LIARS
-from tests.simulation.world import Violation, World
+from tests.simulation.world import Violation, World, decode_once
 
 FAULTS_UNTIL_MS = 15_000
 HEALED_FOR_MS = 400_000
@@ -229,7 +229,7 @@ def one_ahead(world: World, chance: random.Random, start_ms: int) -> None:
 
 def decode_kind(raw: bytes) -> type | Phase:
     """What kind of message these bytes are; of a vote its phase."""
-    message = decode(raw)
+    message = decode_once(raw)
     return message.phase if isinstance(message, Vote) else type(message)
 
 
