@@ -104,6 +104,8 @@ class Node:
         self.sends_first = False
         self.check_ms = 1
         self.write_ms = 0
+        self.written_ms = 0
+        self.held_back = 0
         self.busy_until_ms = 0
         self.put_off: deque[Callable[[], None]] = deque()
         self.next_tick_ms: int | None = None
@@ -151,6 +153,7 @@ class Node:
 
     def crash(self) -> None:
         self.up = False
+        self.written_ms = self.held_back = 0
         self.generation += 1
         self.busy_until_ms = 0
         self.put_off.clear()
@@ -265,13 +268,21 @@ class Node:
         return True
 
     def send(self, ready: Ready) -> bool:
-        """What a write under way holds back is sent when that is done."""
+        """What a write under way holds back is sent when that is done, in order."""
         if ready.send:
-            if self.write_ms:
-                self.world.later(self.write_ms, self, partial(self.say, ready, self.membership))
+            if self.write_ms or self.held_back:
+                self.held_back += 1
+                self.written_ms = max(self.written_ms, self.world.now_ms + self.write_ms)
+                self.world.later(
+                    self.written_ms - self.world.now_ms, self, partial(self.written, ready, self.membership)
+                )
             else:
                 self.say(ready, self.membership)
         return True
+
+    def written(self, ready: Ready, membership: Membership) -> None:
+        self.held_back -= 1
+        self.say(ready, membership)
 
     def say(self, ready: Ready, membership: Membership) -> None:
         for send in ready.send:

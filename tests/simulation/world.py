@@ -236,7 +236,7 @@ class World:
     # ------------------------------------------------------------ faults and work
 
     def start(self) -> None:
-        for node in self.nodes:
+        for node in self.nodes[: self.members]:
             node.start()
 
     def crash(self, position: int) -> None:
