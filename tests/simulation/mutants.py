@@ -58,6 +58,7 @@ def count_twice() -> Iterator[None]:
         else:
             votes = self.prepares if vote.phase is Phase.PREPARE else self.commits
             votes[vote.position if vote.position not in votes else 1_000 + len(votes)] = vote
+            self.has_new_commits |= votes is self.commits
 
     with patch.object(Slot, "count", count), patch.object(Slot, "knows", lambda self, vote: False):
         yield
