@@ -18,6 +18,8 @@ BASE = Below(ZERO_HASH, 0, GENESIS_MS, ())
 class MiningWorld(World):
     """Each miner finds a block after a time drawn from its hash rate and the target."""
 
+    mines = True
+
     def __init__(self, seed: int, members: int, rules: WorkRules = RULES, hashes_per_second: float = 2.0) -> None:
         super().__init__(seed, members, Timing())
         self.rules = rules

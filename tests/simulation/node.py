@@ -206,17 +206,14 @@ class Node:
         elif self.up and self.takes_part and epoch == self.membership.epoch:
             place = self.membership.places.get(sender)
             if place is not None:
-                self.step(Received(self.now(), place, message))
+                self.step(Received(TimeMs(STARTS_MS + self.world.now_ms + self.skew_ms), place, message))
 
     def step(self, event: Event) -> None:
         if not (self.up and self.takes_part):
             return
         ready = self.engine.step(event)
-        standing = self.world.standing_of(self.engine)
-        if standing != self.standing:
-            self.view_changes += standing[0] != self.standing[0]
-            self.standing = standing
-            self.note(f"leaves for view {standing[0]}" if standing[1] else f"is in view {standing[0]}")
+        if ready.persist:  # a view is never left or entered without
+            self.observe()
         self.world.events += 1
         if isinstance(event, ProposalAvailable) and (ready.took_proposal or not ready.wants_proposal):
             self.kept_in_mind = ()
@@ -224,10 +221,18 @@ class Node:
                 self.proposed.update(event.envelopes)
         self.perform(ready)
 
+    def observe(self) -> None:
+        standing = self.world.standing_of(self.engine)
+        if standing != self.standing:
+            self.view_changes += standing[0] != self.standing[0]
+            self.standing = standing
+            self.note(f"leaves for view {standing[0]}" if standing[1] else f"is in view {standing[0]}")
+
     def perform(self, ready: Ready) -> None:
-        first, second = (self.send, self.persist) if self.sends_first else (self.persist, self.send)
-        if not first(ready) or not second(ready):
-            return
+        if ready.persist or ready.send:
+            first, second = (self.send, self.persist) if self.sends_first else (self.persist, self.send)
+            if not first(ready) or not second(ready):
+                return
         if ready.deliver:
             ends = self.coming.last_height if self.coming else None
             for batch in ready.deliver:
@@ -248,7 +253,8 @@ class Node:
         if ready.halt:
             self.world.halts[self.position] = ready.halt
             self.note(f"halts: {ready.halt}")
-        self.world.mine(self, ready.mine)
+        if self.world.mines:
+            self.world.mine(self, ready.mine)
         if ready.wants_proposal:
             self.offer()
 

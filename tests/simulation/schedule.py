@@ -20,7 +20,8 @@ from tests.simulation.liars import LIARS
 from tests.simulation.membership import adds, removes, rotates
 from tests.simulation.world import Violation, World, decode_once
 
-FAULTS_UNTIL_MS = 15_000
+MEMBERS = (4,) * 10 + (5,) * 3 + (6,) * 3 + (7,) * 3 + (10,)
+FAULTS_UNTIL_MS = 10_000
 HEALED_FOR_MS = 400_000
 TIMING = Timing(view_timeout_ms=1_000, view_timeout_limit_ms=16_000, resend_ms=200, standing_ms=1_000)
 YEAR_MS = 365 * 24 * 3_600_000
@@ -45,7 +46,7 @@ class Result:
 def play(seed: int, alter: Callable[[World], None] = lambda _: None) -> Result:
     """Run the schedule of this seed; raises Violation with a trace when a rule is broken. `alter` breaks a rule."""
     chance = random.Random(f"schedule/{seed}")
-    world = World(seed, chance.choice((4, 4, 4, 4, 5, 6, 7, 10)), TIMING, chance.choice((8, 32)))
+    world = World(seed, chance.choice(MEMBERS), TIMING, chance.choice((8, 32)))
     world.links.loss = chance.choice((0.0, 0.0, 0.02, 0.1, 0.3))
     world.links.duplication = chance.choice((0.0, 0.0, 0.1, 0.5))
     world.links.delay_ms = (1, chance.choice((5, 40, 200, 900)))
@@ -54,15 +55,15 @@ def play(seed: int, alter: Callable[[World], None] = lambda _: None) -> Result:
     return judged(world, seed, submitted)
 
 
-def judged(world: World, seed: int, submitted: list[bytes]) -> Result:
+def judged(world: World, seed: int, submitted: list[bytes], faults_until_ms: int = FAULTS_UNTIL_MS) -> Result:
     """Play the faults, heal, and see that everything comes to its end."""
     try:
         world.start()
-        world.run(FAULTS_UNTIL_MS)
+        world.run(faults_until_ms)
         heal(world)
         for item in submitted:
             world.submit(item)
-        if not world.run(FAULTS_UNTIL_MS + HEALED_FOR_MS, lambda: is_settled(world, submitted)):
+        if not world.run(faults_until_ms + HEALED_FOR_MS, lambda: is_settled(world, submitted)):
             raise Violation(f"not everything was decided after healing: {standings(world)}")
         world.check_end()
     except FAULTS_SEEN as error:
@@ -130,7 +131,7 @@ def change_the_set(world: World, chance: random.Random) -> tuple[int, list[bytes
         if kind != "remove":
             world.expects(new)
             world.at(chance.randint(0, FAULTS_UNTIL_MS), partial(world.restart, new))
-        world.at(chance.randint(500, 10_000), partial(world.submit, item))
+        world.at(chance.randint(500, FAULTS_UNTIL_MS * 2 // 3), partial(world.submit, item))
         submitted.append(item)
     for number in range(2 * world.set_window):
         submitted.append(b"filler%d" % number)
@@ -193,7 +194,7 @@ def is_far_off(world: World, chance: random.Random, position: int) -> None:
 def cut_in_two(world: World, chance: random.Random, start_ms: int) -> None:
     side = set(chance.sample(range(len(world.nodes)), len(world.nodes) // 2))
     pairs = {(a, b) for a in range(len(world.nodes)) for b in range(len(world.nodes)) if (a in side) != (b in side)}
-    cut_for(world, pairs, start_ms, chance.randint(500, 10_000), f"cut {sorted(side)} off")
+    cut_for(world, pairs, start_ms, chance.randint(500, 7_000), f"cut {sorted(side)} off")
 
 
 def cut_to_a_ring(world: World, chance: random.Random, start_ms: int) -> None:
@@ -204,19 +205,19 @@ def cut_to_a_ring(world: World, chance: random.Random, start_ms: int) -> None:
         for b in range(len(world.nodes))
         if (a - b) % len(world.nodes) not in (0, 1, len(world.nodes) - 1)
     }
-    cut_for(world, pairs, start_ms, chance.randint(500, 10_000), "cut to a ring")
+    cut_for(world, pairs, start_ms, chance.randint(500, 7_000), "cut to a ring")
 
 
 def isolate(world: World, chance: random.Random, start_ms: int) -> None:
     one = chance.randrange(len(world.nodes))
     pairs = {pair for other in range(len(world.nodes)) for pair in ((one, other), (other, one))}
-    cut_for(world, pairs, start_ms, chance.randint(500, 10_000), f"isolate {one}")
+    cut_for(world, pairs, start_ms, chance.randint(500, 7_000), f"isolate {one}")
 
 
 def one_way(world: World, chance: random.Random, start_ms: int) -> None:
     one = chance.randrange(len(world.nodes))
     deaf = chance.sample(range(len(world.nodes)), chance.randint(1, len(world.nodes)))
-    cut_for(world, {(one, other) for other in deaf}, start_ms, chance.randint(500, 10_000), f"{deaf} do not hear {one}")
+    cut_for(world, {(one, other) for other in deaf}, start_ms, chance.randint(500, 7_000), f"{deaf} do not hear {one}")
 
 
 def cut_for(world: World, pairs: set[tuple[int, int]], start_ms: int, for_ms: int, text: str) -> None:
@@ -275,7 +276,7 @@ def decode_kind(raw: bytes) -> type | Phase:
 def crash_some(world: World, chance: random.Random, start_ms: int) -> None:
     for position in chance.sample(range(len(world.nodes)), chance.randint(1, len(world.nodes))):
         world.at(start_ms, lambda position=position: world.crash(position))
-        world.at(start_ms + chance.randint(10, 8_000), lambda position=position: world.restart(position))
+        world.at(start_ms + chance.randint(10, 6_000), lambda position=position: world.restart(position))
 
 
 def crash_at_persist(world: World, chance: random.Random, start_ms: int) -> None:
@@ -285,7 +286,7 @@ def crash_at_persist(world: World, chance: random.Random, start_ms: int) -> None
         world.nodes[position].crash_at_persist = world.nodes[position].persists + steps
 
     world.at(start_ms, arm)
-    world.at(start_ms + chance.randint(100, 8_000), lambda: world.restart(position))
+    world.at(start_ms + chance.randint(100, 6_000), lambda: world.restart(position))
 
 
 def keep_some_busy(world: World, chance: random.Random, start_ms: int) -> None:

@@ -74,6 +74,8 @@ class Links:
 class World:
     """Validators that order by PBFT. `tests.simulation.mining` has the world of miners."""
 
+    mines = False
+
     def __init__(self, seed: int, members: int, timing: Timing, window: int = 32) -> None:
         self.seed = seed
         self.random = random.Random(seed)
@@ -203,11 +205,12 @@ class World:
         if self.filters and any(stops(position, receiver, message) for stops in self.filters):
             return
         of = sender.membership.epoch if epoch is None else epoch
-        now_ms = self.now_ms
         for node in self.machines(receiver) if self.twins else (self.nodes[receiver],):
-            if hear_each_other(sender, node):
+            if not self.twins or hear_each_other(sender, node):
                 for delay in self.links.deliveries(position, receiver):
-                    self.at(now_ms + delay, partial(node.hear, position, of, message))
+                    self.order += 1
+                    action = partial(node.hear, position, of, message)
+                    heapq.heappush(self.queue, (self.now_ms + delay, self.order, action))
 
     def catch_up(self, node: Node, height: int) -> None:
         peer = self.nodes[self.random.randrange(len(self.nodes))]
