@@ -21,8 +21,9 @@ from ledgernode.consensus.pow.messages import Ask, Below, HeadAt, encode
 from ledgernode.consensus.pow.retarget import WorkRules
 from ledgernode.wire.types import ZERO_HASH, Epoch
 from tests.simulation.liars import withholding
+from tests.simulation.membership import CHAIN, STARTS_MS, sign_as
 from tests.simulation.mining import EASY, RULES, Miner, MiningWorld
-from tests.simulation.world import CHAIN, STARTS_MS, Node, sign_as
+from tests.simulation.node import Node
 
 
 def started(
@@ -473,7 +474,7 @@ def test_an_epoch_is_handed_over() -> None:
     """The last block is buried under empty ones, which die with the epoch; what waits goes into the next one."""
     world = started(ends=(5, 9, 14))
     mine_up_to(world, 16)
-    assert {node.epoch for node in world.nodes} == {3}
+    assert {node.membership.epoch for node in world.nodes} == {3}
     assert not world.halts
     world.check_end()
 
@@ -483,7 +484,7 @@ def test_the_target_goes_on_into_the_next_epoch() -> None:
     world = started(ends=(60,), hashes_per_second=16.0)
     mine_on(world, 40)
     mine_up_to(world, 61)
-    assert {node.epoch for node in world.nodes} == {1}
+    assert {node.membership.epoch for node in world.nodes} == {1}
     (base,) = {node.engine._past.below(60) for node in world.nodes}
     assert len(base.marks) == world.rules.marks
     assert int.from_bytes(base.marks[-1].target, "big") < EASY // 2
@@ -501,7 +502,7 @@ def test_who_missed_the_end_of_an_epoch_learns_its_target_from_the_others() -> N
     heights = jobs_of(world, 3)
     world.restart(3)
     mine_on(world, 4)
-    assert world.nodes[3].epoch == 1
+    assert world.nodes[3].membership.epoch == 1
     assert min(heights, default=9) > 6
     assert len({node.engine.target for node in world.nodes}) == 1
     world.check_end()
@@ -511,18 +512,18 @@ def test_a_crash_while_the_next_epoch_begins_loses_no_footing() -> None:
     """All of them stop when the last block is executed, before the next epoch has written anything."""
     world = started(ends=(6,))
     for node in world.nodes:
-        node._hand_over = lambda: None
+        node.hand_over = lambda: None
     for count in range(60):
         world.at(count * 1_000, lambda count=count: world.submit(b"more%d" % count))
     assert world.run(400_000, lambda: all(len(node.chain) == 6 for node in world.nodes))
     world.run(world.now_ms + 5_000)
     for position in range(4):
         world.crash(position)
-        del world.nodes[position]._hand_over
+        del world.nodes[position].hand_over
     for position in range(4):
         world.restart(position)
     mine_on(world, 6)
-    assert {node.epoch for node in world.nodes} == {1}
+    assert {node.membership.epoch for node in world.nodes} == {1}
     world.check_end()
 
 
@@ -536,9 +537,9 @@ def test_an_epoch_ends_only_with_a_certificate() -> None:
     for position in late:
         world.crash(position)
     world.run(world.now_ms + 20_000)
-    assert {node.epoch for node in world.nodes} == {0}
+    assert {node.membership.epoch for node in world.nodes} == {0}
     for position in late:
         world.restart(position)
     mine_on(world, 6)
-    assert {node.epoch for node in world.nodes} == {1}
+    assert {node.membership.epoch for node in world.nodes} == {1}
     world.check_end()
