@@ -508,6 +508,25 @@ def test_who_missed_the_end_of_an_epoch_learns_its_target_from_the_others() -> N
     world.check_end()
 
 
+def test_the_marks_of_a_base_are_taken_from_the_others_though_the_base_is_known() -> None:
+    """Who fetched the very last block of an epoch knows its hash, and not its target: blocks above it must wait."""
+    world = started(ends=(6,))
+    cut_off(world, 3)
+    mine_up_to(world, 7, without=3)
+    node, other = world.nodes[3], world.nodes[0]
+    node.adopt([block for block in other.chain[:6] if block.certificate])
+    assert (node.membership.epoch, node.engine._footing) == (1, False)
+    node.hear(0, Epoch(1), encode(other.engine._past.get(other.engine._past._at[7])))
+    assert node.engine.head_height == 6
+    base = other.engine._past.below(6)
+    for sender in (0, 1):
+        node.hear(sender, Epoch(1), encode(base))
+    assert node.engine._past.below(6) == base
+    assert node.engine._tree.marks(base.root) == base.marks
+    world.run(world.now_ms + 10)
+    assert node.engine.head_height == 7, "what has waited is in the tree now"
+
+
 def test_a_crash_while_the_next_epoch_begins_loses_no_footing() -> None:
     """All of them stop when the last block is executed, before the next epoch has written anything."""
     world = started(ends=(6,))

@@ -8,9 +8,9 @@ because then two histories have been promised.
 
 Footing. The tree stands on the block that was delivered last. A miner that fetched certified blocks instead
 (it was away, or wiped, or a new epoch began with them) knows what was executed, and not which work stands
-behind it. Until f+1 others say the same about that height it neither mines nor delivers: whatever it built
-would be a branch of its own. For the same reason nobody mines who has not heard from f+1 others lately, or
-whom f+1 others are ahead of.
+behind it, nor, where an epoch begins, which target follows. Until f+1 others say the same about that height it
+neither mines nor delivers: whatever it built would be a branch of its own. For the same reason nobody mines who
+has not heard from f+1 others lately, or whom f+1 others are ahead of.
 
 Nobody mines without a reason: while transactions wait, or lie in a block that is not deep enough yet, there is
 work; after the last one `depth` empty blocks follow, then mining pauses. At the end of an epoch the blocks above
@@ -89,6 +89,7 @@ class ProofOfWork:
         self._others = Others(members)
         self._tree = Tree(base.root, base.height, base.time_ms, base.marks, rules)
         self._past = Past(base, rules)
+        self._rooted = False
         self._footing = False
         self._delivered, self._delivered_ms = int(base.height), int(base.time_ms)
         self._uncertified: deque[tuple[int, list[bytes]]] = deque()
@@ -227,7 +228,7 @@ class ProofOfWork:
             self._ask_below(hashed, sender)
         if hashed in self._tree or hashed in self._past or hashed in self._orphans or not self._sound(block, hashed):
             return
-        if block.header.parent not in self._tree:
+        if block.header.parent not in self._tree or not self._rooted:
             self._keep_orphan(sender, hashed, block)
             return
         if self._fits(block):
@@ -466,7 +467,7 @@ class ProofOfWork:
     def _stand_on(self, below: Below) -> None:
         """The tree moves to the block that was delivered; what does not grow from there is forgotten."""
         self._persist.append(self._journal.stand_on(below))
-        if below.root in self._tree:
+        if self._rooted and below.root in self._tree:
             path = [block.header.hash for block in self._tree.line(below.root)]
             for hashed in reversed(path):
                 self._advance(hashed)
@@ -475,7 +476,7 @@ class ProofOfWork:
             self._tree = Tree(below.root, below.height, below.time_ms, below.marks, self._rules)
             self._past = Past(below, self._rules)
             self._persist += [self._journal.drop(hashed) for hashed in forgotten]
-        self._footing = True
+        self._rooted = self._footing = True
         self._stabilise(below.height)
         self._others.forget_answers()
         self._orphans = {h: orphan for h, orphan in self._orphans.items() if orphan.header.height > below.height}
@@ -500,6 +501,7 @@ class ProofOfWork:
         self._persist += self._journal.read(started.persisted)
         root = self._journal.root or self._known_base(started.former)
         if root is not None:
+            self._rooted = True
             self._tree, self._past = self._journal.recall(root, started.height, self._rules)
             self._footing = self._tree.root_height == started.height
             self._uncertified.extend((height, []) for height in range(root.height + 1, self._tree.root_height + 1))
