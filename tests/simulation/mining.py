@@ -92,6 +92,14 @@ class MiningWorld(World):
         self.hash_rate = [hashes_per_second] * members
         self.jobs: dict[int, MiningJob | None] = {}
 
+    def expects(self, position: int) -> Miner:
+        """A machine that is to join, as strong as the first."""
+        self.changes_sets = True
+        while len(self.nodes) <= position:
+            self.nodes.append(Miner(self, len(self.nodes)))
+            self.hash_rate.append(self.hash_rate[0])
+        return self.nodes[position]
+
     def make_engine(self, node: Node) -> Engine:
         self.jobs[node.position] = None
         membership, base = node.membership, node.base

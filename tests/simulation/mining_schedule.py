@@ -13,7 +13,9 @@ from ledgernode.consensus.quorum import faulty_limit
 from tests.simulation.liars import mutating, silent, stale, withholding
 from tests.simulation.mining import EASY, MiningWorld
 from tests.simulation.schedule import (
+    SET_CHANGES,
     Result,
+    change_the_set,
     crash_at_persist,
     crash_some,
     cut_for,
@@ -43,9 +45,13 @@ def plan(world: MiningWorld, chance: random.Random) -> list[bytes]:
     submitted = [b"tx%d" % number for number in range(chance.randint(5, 30))]
     for item in submitted:
         world.at(chance.randint(0, FAULTS_UNTIL_MS), lambda item=item: world.submit(item))
+    least = world.members
+    if not world.ends and chance.random() < SET_CHANGES:
+        least, changes = change_the_set(world, chance)
+        submitted += changes
     for node in world.nodes:
         node.skew_ms = chance.randint(-SKEW_MS, SKEW_MS)
-    for position in chance.sample(range(world.members), chance.randint(0, faulty_limit(world.members))):
+    for position in chance.sample(range(world.members), chance.randint(0, faulty_limit(least))):
         make = chance.choice((mutating, stale, silent, withholding, loses_its_disk, gets_an_old_disk))
         if make in (loses_its_disk, gets_an_old_disk):
             make(world, chance, position)

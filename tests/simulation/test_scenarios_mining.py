@@ -21,7 +21,7 @@ from ledgernode.consensus.pow.messages import Ask, Below, HeadAt, encode
 from ledgernode.consensus.pow.retarget import WorkRules
 from ledgernode.wire.types import ZERO_HASH, Epoch
 from tests.simulation.liars import withholding
-from tests.simulation.membership import CHAIN, STARTS_MS, sign_as
+from tests.simulation.membership import CHAIN, STARTS_MS, adds, rotates, sign_as
 from tests.simulation.mining import EASY, RULES, Miner, MiningWorld
 from tests.simulation.node import Node
 
@@ -562,3 +562,24 @@ def test_an_epoch_ends_only_with_a_certificate() -> None:
     mine_on(world, 6)
     assert {node.membership.epoch for node in world.nodes} == {1}
     world.check_end()
+
+
+def test_a_member_joins_and_the_key_of_another_is_replaced() -> None:
+    """Each set change begins an epoch; a machine that was no member until then fetched its way there, and now mines."""
+    world = started()
+    world.changes_sets = True
+    for node in world.nodes:
+        node.watch()
+    for position, change in ((4, adds(4)), (5, rotates(0, 5))):
+        newcomer = world.expects(position)
+        newcomer.start()
+        world.submit(change)
+        heights = jobs_of(world, position)
+        while position not in world.nodes[1].membership.places:
+            mine_on(world, 1)
+        begun = world.nodes[1].base.height
+        mine_on(world, 8)
+        assert not world.halts
+        assert min(heights) > begun
+        world.check_end()
+    assert world.nodes[1].membership.epoch == 2
