@@ -39,11 +39,11 @@ class Order(Record):
 
 
 class Pair(Record):
-    """What is particular about energy from one feeder to another; without a limit the line carries all."""
+    """What is particular about energy from one feeder to another: None is the common fee, and no limit."""
 
     seller_feeder: str
     buyer_feeder: str
-    fee_micro_per_kwh: int = 0
+    fee_micro_per_kwh: int | None = None
     limit_wh: int | None = None
 
 
@@ -57,14 +57,20 @@ class Book(Record):
 
 
 class Costs(Record):
-    """What energy from feeder to feeder costs, and how much of it a line carries."""
+    """What energy costs and how much of it a line carries, by the seller's and the buyer's feeder."""
 
     common: int
-    fees: dict[tuple[str, str], int]
-    limits: dict[tuple[str, str], int]
+    fees: dict[str, dict[str, int]]
+    limits: dict[str, dict[str, int]]
 
     def fee(self, ask: Order, bid: Order) -> int:
-        return self.fees.get((ask.feeder, bid.feeder), self.common)
+        if not self.fees or ask.feeder not in self.fees:
+            return self.common
+        return self.fees[ask.feeder].get(bid.feeder, self.common)
+
+    def limit(self, ask: Order, bid: Order) -> int:
+        """Wh that the line carries, -1 where it carries all."""
+        return self.limits[ask.feeder].get(bid.feeder, -1) if ask.feeder in self.limits else -1
 
 
 class Match(Record):
@@ -162,7 +168,7 @@ def fault_of_pairs(pairs: Sequence[Pair]) -> Fault | None:
     known: dict[tuple[str, str], bool] = {}
     for pair in pairs:
         name = f"pair {pair.seller_feeder}-{pair.buyer_feeder}"
-        if not 0 <= pair.fee_micro_per_kwh <= LARGEST_PRICE_MICRO:
+        if pair.fee_micro_per_kwh is not None and not 0 <= pair.fee_micro_per_kwh <= LARGEST_PRICE_MICRO:
             return fault(name, "fee_micro_per_kwh", f"0 to {LARGEST_PRICE_MICRO}", pair.fee_micro_per_kwh)
         if pair.limit_wh is not None and not 0 <= pair.limit_wh <= LARGEST_ENERGY_WH:
             return fault(name, "limit_wh", f"0 to {LARGEST_ENERGY_WH}", pair.limit_wh)
@@ -198,10 +204,11 @@ def by_merit(book: Book) -> tuple[list[Order], list[Order]]:
 
 
 def costs_of(book: Book) -> Costs:
-    fees: dict[tuple[str, str], int] = {}
-    limits: dict[tuple[str, str], int] = {}
+    fees: dict[str, dict[str, int]] = {}
+    limits: dict[str, dict[str, int]] = {}
     for pair in book.pairs:
-        fees[(pair.seller_feeder, pair.buyer_feeder)] = pair.fee_micro_per_kwh
+        if pair.fee_micro_per_kwh is not None:
+            fees.setdefault(pair.seller_feeder, {})[pair.buyer_feeder] = pair.fee_micro_per_kwh
         if pair.limit_wh is not None:
-            limits[(pair.seller_feeder, pair.buyer_feeder)] = pair.limit_wh
+            limits.setdefault(pair.seller_feeder, {})[pair.buyer_feeder] = pair.limit_wh
     return Costs(common=book.fee_micro_per_kwh, fees=fees, limits=limits)

@@ -9,7 +9,7 @@ A book keeps each side by merit: bids from the highest, asks from the lowest pri
 make a new book and leave the old one as it is. Rules they keep:
 
 * a trade has the price of the order that was there first; of a resting bid that is what it pays less the fee;
-* where fees differ by feeder, the arriving order goes by what it pays or gets in the end, then by time;
+* where fees differ by feeder, the arriving order goes by what it pays or gets in the end, then as the book stands;
 * nobody trades with himself: an arriving order passes over those of its own customer, and all of them stay;
 * an order that is over trades no more, at its very time; what was filled or cancelled is gone, so that a cancel
   that comes after the match refuses, and one that comes before leaves nothing to match;

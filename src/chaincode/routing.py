@@ -32,10 +32,14 @@ def one_fee(book: Book) -> int | None:
     if not book.pairs or not book.bids or not book.asks:
         return book.fee_micro_per_kwh
     costs = costs_of(book)
-    sellers = {ask.feeder: True for ask in book.asks}
-    ways = [(seller, buyer) for seller in sellers for buyer in {bid.feeder: True for bid in book.bids}]
-    fee = costs.fees.get(ways[0], costs.common)
-    return None if any(way in costs.limits or costs.fees.get(way, costs.common) != fee for way in ways) else fee
+    sellers = {ask.feeder: ask for ask in book.asks}
+    buyers = {bid.feeder: bid for bid in book.bids}
+    fee = costs.fee(book.asks[0], book.bids[0])
+    for ask in sellers.values():
+        for bid in buyers.values():
+            if costs.fee(ask, bid) != fee or costs.limit(ask, bid) >= 0:
+                return None
+    return fee
 
 
 def routed(bids: Sequence[Order], asks: Sequence[Order], costs: Costs) -> list[tuple[Order, Order, int]]:
@@ -92,7 +96,7 @@ def ways_between(
         row: list[tuple[int, int]] = []
         for bids in buyers:
             same = asks[0].owner == bids[0].owner and asks[0].owner in crossing
-            limit_wh = 0 if same else costs.limits.get((asks[0].feeder, bids[0].feeder), -1)
+            limit_wh = 0 if same else costs.limit(asks[0], bids[0])
             row.append((costs.fee(asks[0], bids[0]), limit_wh))
         ways.append(row)
     return ways

@@ -15,7 +15,9 @@ from chaincode.book import Book, Cleared, Order, Pair
 
 
 def order(id: str, owner: str, energy_wh: int, price: int, feeder: str = "", expires_ms: int = 0) -> Order:
-    return Order(id=id, owner=owner, energy_wh=energy_wh, price_micro_per_kwh=price, feeder=feeder, expires_ms=expires_ms)
+    return Order(
+        id=id, owner=owner, energy_wh=energy_wh, price_micro_per_kwh=price, feeder=feeder, expires_ms=expires_ms
+    )
 
 
 def book(bids: list[Order], asks: list[Order], fee: int = 0, pairs: tuple[Pair, ...] = ()) -> Book:
@@ -23,7 +25,9 @@ def book(bids: list[Order], asks: list[Order], fee: int = 0, pairs: tuple[Pair, 
 
 
 @st.composite
-def books(draw: st.DrawFn, *, owners: str = "abcd", orders: int = 4, energy: int = 3, feeders: str = "", limits: bool = False) -> Book:
+def books(
+    draw: st.DrawFn, *, owners: str = "abcd", orders: int = 4, energy: int = 3, feeders: str = "", limits: bool = False
+) -> Book:
     """Up to so many orders a side, few customers, prices around zero, so that ties and self-trade are common."""
 
     def side(letter: str) -> list[Order]:
@@ -42,7 +46,7 @@ def books(draw: st.DrawFn, *, owners: str = "abcd", orders: int = 4, energy: int
         Pair(
             seller_feeder=seller,
             buyer_feeder=buyer,
-            fee_micro_per_kwh=draw(st.integers(0, 3)),
+            fee_micro_per_kwh=draw(st.none() | st.integers(0, 3)),
             limit_wh=draw(st.none() | st.integers(0, 4)) if limits else None,
         )
         for seller in feeders
@@ -55,7 +59,7 @@ def books(draw: st.DrawFn, *, owners: str = "abcd", orders: int = 4, energy: int
 def fee_of(market: Book, bid: Order, ask: Order) -> int:
     for pair in market.pairs:
         if (pair.seller_feeder, pair.buyer_feeder) == (ask.feeder, bid.feeder):
-            return pair.fee_micro_per_kwh
+            return market.fee_micro_per_kwh if pair.fee_micro_per_kwh is None else pair.fee_micro_per_kwh
     return market.fee_micro_per_kwh
 
 
@@ -103,8 +107,8 @@ def require_fair(market: Book, outcome: Cleared) -> Sums:
 
 
 def half_even(thousandths: int) -> int:
-    nearest = min((thousandths // 1000, thousandths // 1000 + 1), key=lambda n: (abs(1000 * n - thousandths), n % 2))
-    return nearest
+    near = (thousandths // 1000, thousandths // 1000 + 1)
+    return min(near, key=lambda whole: (abs(1000 * whole - thousandths), whole % 2))
 
 
 # ---------------------------------------------------------------- trying everything
@@ -133,7 +137,9 @@ def _dealt(market: Book, allowed: Callable[[Order, Order], bool]) -> Iterator[Su
         ask = asks[at]
         found: set[Sums] = set()
 
-        def deal(to: int, energy: int, left: tuple[int, ...], lines: tuple[int, ...], volume: int, welfare: int) -> None:
+        def deal(
+            to: int, energy: int, left: tuple[int, ...], lines: tuple[int, ...], volume: int, welfare: int
+        ) -> None:
             if to == len(bids):
                 found.update(Sums(volume + v, welfare + w) for v, w in totals(at + 1, left, lines))
                 return
@@ -144,8 +150,8 @@ def _dealt(market: Book, allowed: Callable[[Order, Order], bool]) -> Iterator[Su
                 most = 0
             gain = bid.price_micro_per_kwh - ask.price_micro_per_kwh - fee_of(market, bid, ask)
             for taken in range(most + 1):
-                onward = left[:to] + (left[to] - taken,) + left[to + 1 :]
-                after = lines if line is None else lines[:line] + (lines[line] - taken,) + lines[line + 1 :]
+                onward = less(left, to, taken)
+                after = lines if line is None else less(lines, line, taken)
                 deal(to + 1, energy - taken, onward, after, volume + taken, welfare + gain * taken)
 
         deal(0, ask.energy_wh, left, lines, 0, 0)
@@ -155,3 +161,7 @@ def _dealt(market: Book, allowed: Callable[[Order, Order], bool]) -> Iterator[Su
         return frozenset(Sums(volume, welfare) for volume, welfare in best.items())
 
     yield from totals(0, tuple(bid.energy_wh for bid in bids), lines)
+
+
+def less(amounts: tuple[int, ...], at: int, taken: int) -> tuple[int, ...]:
+    return (*amounts[:at], amounts[at] - taken, *amounts[at + 1 :])
