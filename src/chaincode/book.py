@@ -18,7 +18,9 @@ matches. `in_micro` alone rounds it, once for each sum: half to even.
 from collections.abc import Sequence
 
 from chaincode.api import Record, Refusal
+from chaincode.units import half_even
 
+WH_PER_KWH = 1_000
 LARGEST_ENERGY_WH = 1_000_000_000_000
 LARGEST_PRICE_MICRO = 1_000_000_000_000
 NAME_CHARACTERS = 128
@@ -188,8 +190,7 @@ def fault(order: str, field: str, limit: str, found: int) -> Fault:
 
 def in_micro(thousandths: int) -> int:
     """A sum of micro units per kWh times Wh, as micro units: the nearest, a half to the even one."""
-    whole, rest = divmod(thousandths, 1_000)
-    return whole + 1 if rest > 500 or (rest == 500 and whole % 2 == 1) else whole
+    return half_even(thousandths, WH_PER_KWH)
 
 
 # ---------------------------------------------------------------- merit

@@ -1,6 +1,6 @@
 """Clearing a market: a book of bids and asks in, who trades how much at which price out. Pure functions.
 
-    uniform       one competitive price for all (chaincode.pricing); most energy changes hands
+    uniform       one competitive price for all (chaincode.one_price); most energy changes hands
     pay_as_bid    the most valuable pairs; each buyer pays its own bid, of which the seller gets all but the fee
     truthful      trade reduction after McAfee and Huang: the last buyer and seller set the prices and step back,
                   so that nobody with one order gains by naming another price than his own
@@ -23,9 +23,10 @@ from collections.abc import Sequence
 
 from chaincode.api import Refusal
 from chaincode.book import Book, Cleared, Match, Order, by_merit, check, costs_of, in_micro
+from chaincode.one_price import competitive_interval, middle
 from chaincode.pairing import best_pairs, crossed
-from chaincode.pricing import competitive_interval, middle
 from chaincode.routing import one_fee, routed
+from chaincode.units import largest_remainder
 
 UNIFORM = "uniform"
 PAY_AS_BID = "pay-as-bid"
@@ -241,15 +242,12 @@ def apart(taking: Sequence[tuple[Order, int]], owner: str) -> tuple[list[tuple[O
 
 def shares(taking: Sequence[tuple[Order, int]], total_wh: int) -> list[tuple[Order, int]]:
     """A total shared among lots by their energy: whole Wh by the largest remainder, of equal ones by id."""
-    whole_wh = energy_of(taking)
-    if whole_wh <= total_wh:
+    if energy_of(taking) <= total_wh:
         return list(taking)
-    found = [total_wh * energy_wh // whole_wh for _, energy_wh in taking]
-    left_wh = total_wh - sum(found)
-    rests = sorted((-(total_wh * lot[1] % whole_wh), lot[0].id, place) for place, lot in enumerate(taking))
-    for _, _, place in rests[:left_wh]:
-        found[place] += 1
-    return [(order, found[place]) for place, (order, _) in enumerate(taking)]
+    by_id = sorted(taking, key=lambda lot: lot[0].id)
+    parts = largest_remainder(total_wh, [energy_wh for _, energy_wh in by_id])
+    found = {lot[0].id: parts[index] for index, lot in enumerate(by_id)}
+    return [(order, found[order.id]) for order, _ in taking]
 
 
 # ---------------------------------------------------------------- parts that mechanisms share

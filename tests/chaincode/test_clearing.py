@@ -409,7 +409,7 @@ class Probe(Contract):
 @pytest.fixture
 def ledger(tmp_path: Path) -> TestLedger:
     (tmp_path / "probe.py").write_text(PROBE)
-    for name in ("book", "clearing", "continuous", "pairing", "pricing", "routing"):
+    for name in ("book", "clearing", "continuous", "one_price", "pairing", "routing", "units"):
         (tmp_path / f"{name}.py").write_text((SOURCES / f"{name}.py").read_text())
     ledger = TestLedger()
     ledger.deploy(tmp_path / "probe.py")

@@ -24,7 +24,7 @@ from chaincode.clearing import (
     truthful,
     uniform,
 )
-from chaincode.pricing import competitive_interval, interval_beside_own_orders
+from chaincode.one_price import competitive_interval, interval_beside_own_orders
 from chaincode.routing import routed
 from tests.chaincode.books import best_sums, book, books, fee_of, greatest_volume, order, require_fair
 
