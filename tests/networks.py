@@ -99,6 +99,20 @@ class RunningNetwork:
         for node in self.nodes:
             node.kill()
 
+    def restore(self) -> None:
+        """Whatever was done to them: all run, and all have the same head."""
+        for node in self.nodes:
+            if node.running:
+                node.thaw()
+                if self.status(node).halted:
+                    node.kill()
+        self.restart([node for node in self.nodes if not node.running])
+        self.wait_for_equal_heads()
+
+    def without(self, *nodes: NodeProcess) -> list[NodeProcess]:
+        """The others."""
+        return [node for node in self.nodes if node not in nodes]
+
     def restart(self, nodes: Sequence[NodeProcess]) -> None:
         """Start these again, all at the same time; return when they serve."""
         for node in nodes:
