@@ -100,7 +100,7 @@ class RunningNetwork:
             node.kill()
 
     def restore(self) -> None:
-        """Whatever was done to them: all run, and all have the same head."""
+        """Whatever was done to them: all run, have the same head, and reach each other."""
         for node in self.nodes:
             if node.running:
                 node.thaw()
@@ -108,6 +108,10 @@ class RunningNetwork:
                     node.kill()
         self.restart([node for node in self.nodes if not node.running])
         self.wait_for_equal_heads()
+        until(self._all_linked)
+
+    def _all_linked(self) -> bool:
+        return all(member.self or member.connected for node in self.nodes for member in self.status(node).validators)
 
     def without(self, *nodes: NodeProcess) -> list[NodeProcess]:
         """The others."""
