@@ -344,6 +344,8 @@ class Driver:
             self._mempool.release(transaction for ordered in self._ordered for transaction in ordered.transactions)
             self._mempool.take_up(self._unsaved())
             self._offering.forget()
+        if ready.shown is not None:
+            self._take_certificate(ready.shown.height, ready.shown.certificate)
         if ready.behind > self._executed:
             self._network.fetch(ready.behind)
         if ready.next_tick_ms is not None and (self._tick_ms is None or ready.next_tick_ms < self._tick_ms):
