@@ -323,6 +323,8 @@ class Driver:
             self._mempool.release(self._executing.waiting())
             self._mempool.take_up(self._unsaved())
             self._offering.forget()
+        if ready.shown is not None:
+            self._certifying.take(ready.shown.height, ready.shown.certificate)
         if ready.behind > self._executing.executed:
             self._network.fetch(ready.behind)
         if ready.next_tick_ms is not None and (self._tick_ms is None or ready.next_tick_ms < self._tick_ms):
