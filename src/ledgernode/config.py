@@ -131,6 +131,9 @@ STATE_CACHE_RECORDS: Final = 100_000
 # client
 CLIENT_RETRIES: Final = 8
 CLIENT_RESUBMIT_MS: Final = 3_000  # without an outcome for so long, f more nodes are given the transaction
+CLIENT_RESUBMISSIONS: Final = 8  # of one stream to other nodes, each of several batches, under way at once
+CLIENT_PATIENCE_LIMIT_MS: Final = 48_000  # a stream without any answer is moved to the next node after this at most
+CLIENT_ANSWERS_AHEAD: Final = 16  # messages of outcomes read and not yet asked for
 CLIENT_BACKOFF_START_MS: Final = 50
 CLIENT_BACKOFF_LIMIT_MS: Final = 2_000
 CLIENT_STREAM_BATCH: Final = 100  # transactions of one message

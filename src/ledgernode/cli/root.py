@@ -64,6 +64,9 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "events": Place("events", "events", "What contracts have published."),
         "proof": Place("proof", "proof", "Fetch evidence of a transaction, check it with the genesis file alone."),
     },
+    "Energy": {
+        "sts": Place("sts", "sts", "20-digit prepayment tokens: mint one, read one."),
+    },
     "Shell": {
         "completion": Place("completion", "completion", "Completion for bash, zsh and fish."),
     },

@@ -17,13 +17,15 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import uvloop
 
 from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS
 from ledgernode.errors import BadGenesis
+from ledgernode.identity.authority import DAY_MS
+from ledgernode.identity.endings import endings
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.tls import TlsFiles, load_tls
@@ -88,12 +90,14 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
         log.info("serving", listen=listen, port=server.port, ledgers=sorted(ledgers))
         ready(Serving(listen.rpartition(":")[0], server.port, config.organisation, config.ledgers))
         watching = asyncio.create_task(_watch(running, server))
+        warning = asyncio.create_task(_warn_of_endings(home, log))
         await stopping.wait()
         log.info("stopping")
         await server.tell_health(serving=False)
         await asyncio.gather(*(ledger.stop() for ledger in ledgers.values()))
         await server.stop(STOP_GRACE_MS / 1_000)
         await watching
+        warning.cancel()
     log.info("stopped")
 
 
@@ -111,6 +115,14 @@ async def _watch(running: list[asyncio.Task[None]], server: Server) -> None:
     """A ledger that makes no more blocks makes the node unhealthy, though it still answers."""
     await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     await server.tell_health(serving=False)
+
+
+async def _warn_of_endings(home: Path, log: Any) -> None:
+    """Certificates that end soon, or have ended, are named at the start and once a day."""
+    while True:
+        for ending in endings(home, _clock_ms()):
+            (log.error if ending.urgent else log.warning)(str(ending), days_left=ending.days_left)
+        await asyncio.sleep(DAY_MS / 1_000)
 
 
 def _clock_ms() -> TimeMs:
