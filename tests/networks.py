@@ -99,6 +99,24 @@ class RunningNetwork:
         for node in self.nodes:
             node.kill()
 
+    def restore(self) -> None:
+        """Whatever was done to them: all run, have the same head, and reach each other."""
+        for node in self.nodes:
+            if node.running:
+                node.thaw()
+                if self.status(node).halted:
+                    node.kill()
+        self.restart([node for node in self.nodes if not node.running])
+        self.wait_for_equal_heads()
+        until(self._all_linked)
+
+    def _all_linked(self) -> bool:
+        return all(member.self or member.connected for node in self.nodes for member in self.status(node).validators)
+
+    def without(self, *nodes: NodeProcess) -> list[NodeProcess]:
+        """The others."""
+        return [node for node in self.nodes if node not in nodes]
+
     def restart(self, nodes: Sequence[NodeProcess]) -> None:
         """Start these again, all at the same time; return when they serve."""
         for node in nodes:

@@ -110,6 +110,10 @@ REPORT_PAUSE_LIMIT_MS: Final = 60_000
 REPORT_TRIES: Final = 100
 REPORT_BUDGET: Final = 50_000
 
+# a market's book on the command line
+BOOK_BYTES: Final = 256 * 1024 * 1024
+BOOK_DEPTH: Final = 8
+
 # execution
 LOADED_PACKAGES: Final = 256
 

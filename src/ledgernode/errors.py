@@ -424,6 +424,12 @@ class BadRequest(Invalid):
     code = "REQUEST_INVALID"
 
 
+class BadBook(Invalid):
+    """A market's book cannot be cleared: the message names the order, the field and its limit."""
+
+    code = "BOOK_INVALID"
+
+
 class MempoolFull(Exhausted):
     """The node has as many waiting transactions as it may hold: retry after the advised time."""
 

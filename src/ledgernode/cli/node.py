@@ -9,7 +9,8 @@ import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
-from ledgernode.cli.output import counted, done, facts, json_option, moment, short, show, size, table
+from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
+from ledgernode.cli.standing import standing
 
 _HOME: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -121,27 +122,12 @@ def _parts(node: dict[str, Any]) -> list[Any]:
         ),
     ]
     for ledger in node["ledgers"]:
-        parts += ["", f"{ledger['ledger']}: {_standing(ledger)}"]
+        parts += ["", f"{ledger['ledger']}: {standing(ledger)}"]
         columns = ("validator of", "identity", "endpoint", "link", "height", "contradictions", "on the ledger", "")
         rows = (_validator_row(one, ledger["leader"]) for one in ledger["validators"])
         parts.append(table(columns, rows, numbers=("height", "contradictions", "on the ledger")))
         parts += _accusations(ledger["validators"])
     return parts
-
-
-def _standing(ledger: dict[str, Any]) -> str:
-    """Where the engine is, how many peers are reached, and how far behind the node is."""
-    said = [f"epoch {ledger['epoch']}"]
-    others = [one for one in ledger["validators"] if not one["self"]]
-    if ledger["engine"] == "pbft":
-        leader = next((one["organisation"] for one in ledger["validators"] if one["identity"] == ledger["leader"]), "")
-        said.append(f"view {ledger['view']} led by {leader or 'nobody known'}")
-    if ledger["engine"] == "pow":
-        said.append(f"heaviest branch at {ledger['branch_height']}, {ledger['block_hashes']:,} hashes a block")
-    if others:
-        said.append(f"{sum(one['connected'] for one in others)} of {counted(len(others), 'peer')} reached")
-    said.append(f"{counted(ledger['lag'], 'block')} behind" if ledger["lag"] else "up to date")
-    return ", ".join(said)
 
 
 def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:

@@ -121,7 +121,7 @@ async def _warn_of_endings(home: Path, log: Any) -> None:
     """Certificates that end soon, or have ended, are named at the start and once a day."""
     while True:
         for ending in endings(home, _clock_ms()):
-            (log.error if ending.urgent else log.warning)(str(ending), days_left=ending.days_left)
+            (log.error if ending.urgent else log.warning)(str(ending))
         await asyncio.sleep(DAY_MS / 1_000)
 
 
