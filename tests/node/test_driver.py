@@ -59,7 +59,7 @@ async def test_a_halt_is_told_to_everyone_and_admits_nothing_more(house: House, 
 
 async def test_a_fault_of_our_own_halts(house: House, served: ServedLedger) -> None:
     """An unexpected error is no receipt: the ledger stops, and says what kind of error it was."""
-    served.driver._executor = None  # type: ignore[assignment]
+    served.driver._executing._executor = None  # type: ignore[assignment]
     with pytest.raises(LedgerHalted, match="AttributeError"):
         await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
 
@@ -151,7 +151,7 @@ def driver_with(served: ServedLedger, engine: Engine, heard: Callable[[Sequence[
     parts = served.driver
     return Driver(
         chain=served.chain,
-        executor=parts._executor,
+        executor=parts._executing._executor,
         head=served.head,
         make_engine=lambda _: engine,
         engine_log=parts._engine_log,
@@ -207,7 +207,7 @@ def test_an_engine_that_is_not_there_is_refused(standing: ServedLedger) -> None:
 def handing_over(served: ServedLedger, house: House, key: PrivateKey) -> SealedBlock:
     """A block that hands over to a set of this one key."""
     batch = Batch(Epoch(0), Height(1), house.clock.now_ms, ())
-    sealed = served.driver._executor.execute(batch, [])
+    sealed = served.driver._executing._executor.execute(batch, [])
     following = ValidatorSet.of(Epoch(1), [Validator(identity_id(key.public_key), "north", key.public_key)])
     header = msgspec.structs.replace(sealed.header, next_set=set_hash(following))
     return msgspec.structs.replace(sealed, header=header, next_set=following)

@@ -25,7 +25,7 @@ from ledgernode.v1.validator_pb2 import ExchangeRequest, GetHeightRequest
 from ledgernode.v1.validator_pb2_grpc import ValidatorServiceStub
 from ledgernode.wire.frames import Forwarded, Introduction
 from ledgernode.wire.parameters import Parameters
-from ledgernode.wire.protobuf import frames_message, introduction_message
+from ledgernode.wire.protobuf import introduction_message, packed
 from ledgernode.wire.types import TimeMs
 
 LEDGER = "test"
@@ -113,7 +113,9 @@ async def four(tmp_path: Path) -> AsyncIterator[Four]:
 async def test_a_member_is_taken_and_heard(four: Four) -> None:
     """Its transactions wait here, under its own key."""
     tls = four.tls("south")
-    call = await four.push(tls, four.introduction("south", tls), frames_message([Forwarded((b"no envelope",))]))
+    call = await four.push(
+        tls, four.introduction("south", tls), ExchangeRequest.FromString(packed(Forwarded((b"no envelope",))))
+    )
     for _ in range(100):
         if four.ledger.intake._entries:
             break
@@ -154,7 +156,7 @@ async def test_another_ledger_is_unknown(four: Four) -> None:
 async def test_misconduct_ends_the_stream(four: Four) -> None:
     """Who forwards what does not hold is heard no more, for a while."""
     tls = four.tls("south")
-    junk = frames_message([Forwarded((b"junk",) * 200)])
+    junk = ExchangeRequest.FromString(packed(Forwarded((b"junk",) * 200)))
     call = await four.push(tls, four.introduction("south", tls), junk)
     for _ in range(200):
         if not four.ledger.intake.may_send(four.key("south").public_key):

@@ -51,13 +51,13 @@ def test_a_leader_far_ahead_or_behind_is_replaced(skew_ms: int) -> None:
 
 
 def test_a_leader_with_a_frozen_clock_is_replaced() -> None:
-    """As time goes on its proposals fall behind; until then block time still increases, by the least."""
+    """Its proposals fall behind by more than skew and time-out; until then block time increases, by the least."""
     world = started(puppets=[0])
     leader = Puppet(world, 0)
     frozen_ms = STARTS_MS + world.now_ms
     leader.proposes(0, 1, (b"one",), time_ms=frozen_ms)
     settles(world, b"one")
-    elapse(world, 1_000)
+    elapse(world, 2_000)
     leader.proposes(0, 2, (b"two",), time_ms=frozen_ms + 1)
     orders(world, b"two")
     assert {node.engine.view for node in world.nodes[1:]} == {1}
@@ -107,7 +107,7 @@ def test_a_partition_that_heals_after_an_hour_goes_on() -> None:
 
 
 def test_an_old_proposal_is_not_voted_for() -> None:
-    """Held back beyond the skew, a proposal is dead, whoever sends it now."""
+    """Held back beyond skew and time-out, a proposal is dead, whoever sends it now."""
     world = started(puppets=[0])
     leader = Puppet(world, 0)
     leader.proposes(0, 1, (b"old",), time_ms=STARTS_MS + world.now_ms - 2_000)

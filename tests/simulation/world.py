@@ -138,6 +138,9 @@ class Node:
         self.persists = 0
         self.sends_first = False
         self.check_ms = 1
+        self.write_ms = 0
+        self.busy_until_ms = 0
+        self.put_off: deque[Callable[[], None]] = deque()
         self.next_tick_ms: int | None = None
         self.ask_again_ms = 0
         self.view_changes = 0
@@ -167,6 +170,25 @@ class Node:
     def crash(self) -> None:
         self.up = False
         self.generation += 1
+        self.busy_until_ms = 0
+        self.put_off.clear()
+
+    def is_busy_for(self, for_ms: int) -> None:
+        """Its loop is taken up: whatever comes meanwhile, time-outs too, is met afterwards, in order."""
+        if self.up:
+            self.busy_until_ms = max(self.busy_until_ms, self.world.now_ms + for_ms)
+            self.world.at(self.busy_until_ms, self.go_on)
+
+    def go_on(self) -> None:
+        while self.put_off and self.busy_until_ms <= self.world.now_ms:
+            self.put_off.popleft()()
+
+    def meet(self, action: Callable[[], None]) -> None:
+        """Something comes: at once, or in its turn, or never when the node is down."""
+        if self.busy_until_ms > self.world.now_ms:
+            self.put_off.append(action)
+        elif self.up:
+            action()
 
     def wipe(self) -> None:
         """A new disk: log, chain and mempool are gone."""
@@ -246,9 +268,15 @@ class Node:
         return True
 
     def send(self, ready: Ready) -> bool:
+        if self.write_ms and ready.send:
+            self.world.later(self.write_ms, self, partial(self.say, ready))
+        else:
+            self.say(ready)
+        return True
+
+    def say(self, ready: Ready) -> None:
         for send in ready.send:
             self.world.send(self, send.receivers, send.message)
-        return True
 
     def note(self, text: str) -> None:
         self.world.note(f"node {self.position}  {text}")
@@ -473,8 +501,8 @@ class World:
         generation = node.generation
 
         def run() -> None:
-            if node.generation == generation and node.up:
-                action()
+            if node.generation == generation:
+                node.meet(action)
 
         self.at(self.now_ms + delay_ms, run)
 
@@ -484,7 +512,7 @@ class World:
                 node.hears is None or sender.position in node.hears
             ):
                 for delay in self.links.deliveries(sender.position, receiver):
-                    self.at(self.now_ms + delay, partial(_unless_down, node, action))
+                    self.at(self.now_ms + delay, partial(node.meet, partial(action, node)))
 
     def machines(self, position: int) -> tuple[Node, ...]:
         """One, or two with the same key."""
@@ -603,8 +631,3 @@ class World:
     def story(self) -> str:
         """What happened last, a line each: when, who, what."""
         return "\n".join(self.trace)
-
-
-def _unless_down(node: Node, action: Callable[[Node], None]) -> None:
-    if node.up:
-        action(node)

@@ -15,7 +15,8 @@ import grpc
 
 from ledgernode.config import CATCH_UP_PAUSE_MS, CATCH_UP_TIMEOUT_MS, WATCH_MS
 from ledgernode.errors import BadProof, LedgerError
-from ledgernode.node.driver import Driver, Fetched
+from ledgernode.node.driver import Driver
+from ledgernode.node.executing import Fetched
 from ledgernode.node.peers import Peers
 from ledgernode.v1 import ledger_pb2 as pb
 from ledgernode.v1.ledger_pb2_grpc import LedgerServiceStub

@@ -214,8 +214,9 @@ def read_introduction(message: peer.Introduction) -> Introduction:
     return Introduction(message.ledger, message.public_key, message.signature)
 
 
-def frames_message(frames: Iterable[Frame]) -> peer.ExchangeRequest:
-    return peer.ExchangeRequest(frames=[_frame_message(frame) for frame in frames])
+def packed(frame: Frame) -> bytes:
+    """The frame as it travels. Several of these one after another are one message: one for many is made once."""
+    return peer.ExchangeRequest(frames=[_frame_message(frame)]).SerializeToString()
 
 
 def _frame_message(frame: Frame) -> peer.Frame:

@@ -70,7 +70,7 @@ class Pbft:
     def __init__(self, rules: Rules, position: int, sign: Sign, base: Stable, timing: Timing) -> None:
         self._seat = Seat(rules, position, sign, base, timing)
         self._patience = Patience(timing)
-        self._ordering = Ordering(self._seat)
+        self._ordering = Ordering(self._seat, self._patience)
         self._changing = ViewChanging(self._seat, self._ordering, self._patience)
         self._recalling = Recalling(self._seat, self._ordering, self._changing)
         self._helping = Helping(self._seat, self._ordering, self._changing)

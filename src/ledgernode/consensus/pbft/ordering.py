@@ -4,8 +4,11 @@ The leader gives a sequence its proposal. Whoever finds it acceptable votes PREP
 *prepared* here, its certificate goes to the log, and COMMIT is voted; q COMMITs of one view decide.
 
 What is acceptable: the content the new view requires, nothing else, where it requires something; a fresh
-proposal otherwise, later than the one before it and within the clock skew of the moment it arrived here,
-whose envelopes the driver has checked. (What is required was checked by the honest members who prepared it.)
+proposal otherwise, later than the one before it and of this time, whose envelopes the driver has checked.
+(What is required was checked by the honest members who prepared it.) Of this time: not ahead of our clock by
+more than the skew, nor, when it came, behind it by more than skew and time-out together. A slow message is late
+like a slow clock, and a leader may keep everyone waiting that long anyway, so lateness within its time is no
+fault; as the time-out grows in bad times, a network of any slowness comes to agree.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from ledgernode.consensus.pbft.messages import (
     encode,
     no_op,
 )
+from ledgernode.consensus.pbft.patience import Patience
 from ledgernode.consensus.pbft.seat import Seat, Throttle
 from ledgernode.consensus.pbft.slot import Slot
 from ledgernode.consensus.pbft.view_change import Outcome, vote_holds
@@ -31,8 +35,9 @@ from ledgernode.wire.types import Height, TimeMs
 
 
 class Ordering:
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, seat: Seat, patience: Patience) -> None:
         self._seat = seat
+        self._patience = patience
         self._slots: dict[int, Slot] = {}
         self._touched: set[int] = set()
         self._outcome = Outcome(seat.stable, {})
@@ -229,12 +234,13 @@ class Ordering:
         return False
 
     def _fresh(self, slot: Slot, proposal: Proposal) -> bool:
-        """In order, later than the one before, and near our clock when it came: not later, not much earlier."""
+        """In order, later than the one before, and of this time: not ahead of us, nor too late when it came."""
         before_ms = self._time_before(slot.sequence)
         if before_ms is None or proposal.time_ms <= before_ms:
             return False
         skew_ms = self._seat.timing.clock_skew_ms
-        return slot.arrived_ms - skew_ms <= proposal.time_ms <= self._seat.now + skew_ms
+        earliest_ms = slot.arrived_ms - skew_ms - self._patience.timeout_ms
+        return earliest_ms <= proposal.time_ms <= self._seat.now + skew_ms
 
     def _time_before(self, sequence: int) -> int | None:
         """The block time that what stands below this sequence leads to; None while that is unknown."""
