@@ -7,9 +7,10 @@ Nobody is told "committed" before the block is durable here and q members have s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from ledgernode.config import OPEN_BLOCKS_HELD
-from ledgernode.errors import BadProof
+from ledgernode.errors import BadProof, Pruned, UnknownBlock
 from ledgernode.node.announcement import Announcement
 from ledgernode.node.endorsement import Endorsement
 from ledgernode.store.chain import ChainStore
@@ -85,7 +86,8 @@ class Certifying:
         if vote.height > self.certified:
             self._close(vote.height, self._endorsement.voted(public_key, vote))
         elif vote.height <= before:
-            self._give(public_key, vote.height, self._chain.certificate(vote.height))
+            with suppress(UnknownBlock, Pruned):  # genesis has none, and below our base there is nothing
+                self._give(public_key, vote.height, self._chain.certificate(vote.height))
 
     def take(self, height: Height, raw: bytes) -> None:
         """A peer's certificate for a block that we may hold without one."""

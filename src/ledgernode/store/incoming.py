@@ -65,6 +65,10 @@ class Incoming:
         finally:
             kv.close()
 
+    def free_bytes(self) -> int:
+        """What the disk has left, beside the database in use."""
+        return shutil.disk_usage(self.directory.parent).free
+
     def discard(self) -> None:
         """The manifest first: what is left without one is nothing."""
         (self.directory / MANIFEST_FILE).unlink(missing_ok=True)
