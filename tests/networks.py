@@ -11,10 +11,12 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import msgspec
 
 from ledgernode.cli.rotation import prepare
 from ledgernode.client import Ledger, LedgerClient, Outcome, Signed
@@ -61,8 +63,18 @@ def _is_free(port: int) -> bool:
 class RunningNetwork:
     """Validators of as many organisations, all of them running; a context that ends them."""
 
-    def __init__(self, directory: Path, engine: str, count: int, *, parameters: Parameters | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        engine: str,
+        count: int,
+        *,
+        parameters: Parameters | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`config` is what stands in each node's file, where it is not the default."""
         organisations = ORGANISATIONS[:count]
+        self._config = config or {}
         self.founded = FoundedNetwork(
             directory,
             engine,
@@ -71,6 +83,8 @@ class RunningNetwork:
             parameters=parameters,
             options=OPTIONS.get(engine),
         )
+        for home in self.founded.homes:
+            self._configure(home)
         self.nodes = [
             NodeProcess(self.founded, directory / node.home, node.endpoint, wait=False)
             for node in self.founded.network.nodes
@@ -88,6 +102,9 @@ class RunningNetwork:
             if node.running:
                 node.thaw()
                 node.kill()
+
+    def _configure(self, home: Path) -> None:
+        msgspec.structs.replace(NodeConfig.read(home), **self._config).write(home)
 
     def kill_all(self) -> None:
         """SIGKILL to every node in the same moment."""
@@ -182,6 +199,7 @@ class RunningNetwork:
         genesis_path(home, LEDGER).write_bytes(self.founded.genesis_bytes)
         endpoint = f"127.0.0.1:{free_ports(1)}"
         NodeConfig(organisation, name, endpoint, (LEDGER,)).write(home)
+        self._configure(home)
         self.founded.homes.append(home)
         self.founded.admins_of_homes.append(self.founded.person(organisation, "admin"))
         node = NodeProcess(self.founded, home, endpoint)
@@ -235,10 +253,10 @@ class RunningNetwork:
         return time.monotonic() - begun
 
 
-def headers(node: NodeProcess, height: int) -> list[bytes]:
+def headers(node: NodeProcess, height: int, *, first: int = 1) -> list[bytes]:
     """Every header of a node up to the height, as bytes."""
     with node.ledger(_own_admin(node)) as ledger:
-        return [block.header for block in ledger.blocks(1, to_height=height, headers_only=True)]
+        return [block.header for block in ledger.blocks(first, to_height=height, headers_only=True)]
 
 
 def require_present(node: NodeProcess, acknowledged: Sequence[Outcome], height: int) -> None:

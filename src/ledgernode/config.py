@@ -76,7 +76,7 @@ CATCH_UP_TIMEOUT_MS: Final = 5_000  # a peer that sends no block for this long i
 
 # snapshots that a node makes for its peers, and gives out
 SNAPSHOT_SHARE_PERCENT: Final = 25  # of one core, while one is made
-SNAPSHOT_LATE_BLOCKS: Final = 256  # above its height, one is not made any more
+SNAPSHOT_LATE_BLOCKS: Final = 256  # further back, a height is not made a snapshot of
 SNAPSHOT_PIECE_BYTES: Final = 1024 * 1024
 SNAPSHOT_GIVEN_BYTES_PER_S: Final = 16 * 1024 * 1024  # to all callers together
 SNAPSHOT_GIVEN_WAIT_MS: Final = 2_000  # a piece that would wait longer is refused

@@ -190,6 +190,7 @@ class ServedLedger:
             Shelf(self.name, self.chain.chain_id, own, self._operators_snapshots),
             self._upkeep,
             database_bytes=self._database_bytes,
+            lag=lambda: 0 if self.catching_up is None else self.catching_up.lag,
             log=self.log,
         )
         self._running: asyncio.Task[None] | None = None

@@ -39,7 +39,7 @@ class Upkeep(msgspec.Struct, frozen=True):
 
 
 class Snapshots:
-    """Of one ledger. `database_bytes` says how much disk one may need at most."""
+    """Of one ledger. `database_bytes` says how much disk one may need at most, `lag` how far behind this node is."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Snapshots:
         upkeep: Upkeep,
         *,
         database_bytes: Callable[[], int],
+        lag: Callable[[], int],
         log: Any,
     ) -> None:
         self._chain = chain
@@ -56,12 +57,16 @@ class Snapshots:
         self._shelf = shelf
         self._upkeep = upkeep
         self._database_bytes = database_bytes
+        self._lag = lag
         self._log = log
         self._stopping = threading.Event()
         self._threads: set[asyncio.Future[Any]] = set()
 
     async def run(self) -> None:
-        """Make one at every multiple of the interval, until the ledger makes no more blocks."""
+        """Make one at every multiple of the interval, until the ledger makes no more blocks.
+
+        Not of a height that lies far back here, or with the others: nobody would take it.
+        """
         every = self._upkeep.every_blocks
         if not every:
             return
@@ -73,7 +78,7 @@ class Snapshots:
             except LedgerError:
                 return  # no block will follow
             made = due
-            if self._chain.head.height <= due + SNAPSHOT_LATE_BLOCKS:
+            if max(self._chain.head.height - due, self._lag()) <= SNAPSHOT_LATE_BLOCKS:
                 await self._make(due)
 
     async def write(self, folder: Path) -> AsyncIterator[SnapshotProgress]:
