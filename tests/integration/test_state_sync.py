@@ -250,3 +250,20 @@ def test_a_node_that_slept_is_brought_forward_without_a_restart(network: Running
     assert (asleep.running, asleep.process.pid) == (True, process)
     require_same(network, asleep)
     network.require_progress([asleep])
+
+
+@pytest.mark.parametrize(("every", "far"), [(0, FAR_BLOCKS), (EVERY_BLOCKS, 0)], ids=["nobody has one", "not wanted"])
+def test_without_a_snapshot_blocks_do(tmp_path: Path, every: int, far: int) -> None:
+    """However many: a wiped validator has every block since genesis again."""
+    config = {"snapshot_every_blocks": every, "sync_behind_blocks": far}
+    with RunningNetwork(tmp_path / "network", "pbft", 4, config=config) as network:
+        network.deploy()
+        wiped, *others = network.nodes
+        wiped.kill()
+        wipe(wiped)
+        height = go_on(network, 2 * EVERY_BLOCKS, others)
+        wiped.start()
+        wait_for(lambda: network.status(wiped).height >= height, "every block fetched")
+        network.wait_for_equal_heads()
+        assert network.status(wiped).base_height == 0
+        assert headers(wiped, height) == headers(others[0], height)
