@@ -66,7 +66,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "tx": "submit show",
         "block": "show list",
         "proof": "get check",
-        "snapshot": "create restore",
+        "snapshot": "create list restore",
         "": "query events verify audit log-level completion demo",
     }
     expected = {f"{group} {name}".strip() for group, names in promised.items() for name in names.split()}

@@ -433,15 +433,15 @@ def facts(name: bytes, height: int) -> SnapshotFacts:
 
 
 def test_choosing_among_what_is_offered() -> None:
-    """Begun first; then what more than f have; then the highest, then what most have. Refused and low ones never."""
+    """Begun first; then what more than f have; then the highest, then what most have. Low ones never."""
     offers = {
         b"1": [facts(b"low", 90), facts(b"many", 200), facts(b"begun", 150)],
         b"2": [facts(b"low", 90), facts(b"many", 200), facts(b"high", 300)],
-        b"3": [facts(b"refused", 400), facts(b"more", 200), facts(b"far", 1 << 63)],
+        b"3": [facts(b"more", 200), facts(b"far", 1 << 63)],
     }
 
     def chosen(begun: tuple[bytes, Height] | None, faulty: int) -> list[bytes]:
-        found = candidates(offers, above=Height(100), faulty=faulty, begun=begun, refused=[(b"refused", Height(400))])
+        found = candidates(offers, above=Height(100), faulty=faulty, begun=begun)
         return [one.name[0] for one in found]
 
     assert chosen((b"begun", Height(150)), 1) == [b"begun", b"many", b"high", b"more"]

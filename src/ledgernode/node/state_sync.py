@@ -63,7 +63,6 @@ def candidates(
     above: Height,
     faulty: int,
     begun: tuple[bytes, Height] | None,
-    refused: Iterable[tuple[bytes, Height]],
 ) -> list[Candidate]:
     """What is worth taking, best first.
 
@@ -75,12 +74,11 @@ def candidates(
         for facts in offered:
             if above < facts.height < _HIGHEST:
                 found.setdefault((facts.id, facts.height), {})[key] = facts
-    never = frozenset(refused)
 
     def worth(one: Candidate) -> tuple[bool, bool, int, int, bytes]:
         return one.name == begun, len(one.offers) > faulty, one.height, len(one.offers), one.name[0]
 
-    return sorted((Candidate(name, had) for name, had in found.items() if name not in never), key=worth, reverse=True)
+    return sorted((Candidate(name, had) for name, had in found.items()), key=worth, reverse=True)
 
 
 class StateSync:
@@ -95,7 +93,6 @@ class StateSync:
         self._faulty = faulty
         self._log = log
         self._liars: set[bytes] = set()
-        self._refused: set[tuple[bytes, Height]] = set()
         self._has_room = True
         self._status: SyncStatus | None = None
         self._came_s = time.monotonic()
@@ -129,7 +126,7 @@ class StateSync:
     async def _attempt(self, above: Height) -> bool:
         begun = await in_thread(self._incoming.begun)
         name = None if begun is None else (begun.id, begun.header.height)
-        found = candidates(await self._ask(), above=above, faulty=self._faulty(), begun=name, refused=self._refused)
+        found = candidates(await self._ask(), above=above, faulty=self._faulty(), begun=name)
         for candidate in found:
             if await self._take(candidate, begun if candidate.name == name else None):
                 return True
@@ -169,7 +166,6 @@ class StateSync:
         except NodeUnreachable as error:
             self._log.warning("state sync waits", height=candidate.height, reason=str(error))
             if givers.all_lied:
-                self._refused.add(candidate.name)
                 await in_thread(self._incoming.discard)
             return False
         self._log.info("state sync has the whole snapshot", height=candidate.height, fetched=self._fetched)
