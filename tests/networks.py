@@ -11,7 +11,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,9 +35,9 @@ from ledgernode.identity.organisation import sign_request
 from ledgernode.identity.tls import load_tls, write_roots
 from ledgernode.wire.answers import LedgerStatus
 from ledgernode.wire.block import parse_header
-from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.types import TransactionId, identity_id
+from tests.conditions import until
 from tests.running import LEDGER, FoundedNetwork, NodeProcess, Person, deploy, notes, now_ms
 
 ORGANISATIONS = ("north", "south", "east", "west", "isle", "lake", "fjord")
@@ -61,18 +61,15 @@ def _is_free(port: int) -> bool:
 
 
 class RunningNetwork:
-    """Validators of as many organisations, all of them running; a context that ends them."""
+    """Validators of as many organisations, all of them running; a context that ends them.
+
+    `founding` is what `FoundedNetwork` takes besides; `config` what stands in each node's file, where it is not the
+    default.
+    """
 
     def __init__(
-        self,
-        directory: Path,
-        engine: str,
-        count: int,
-        *,
-        parameters: Parameters | None = None,
-        config: Mapping[str, Any] | None = None,
+        self, directory: Path, engine: str, count: int, *, config: Mapping[str, Any] | None = None, **founding: Any
     ) -> None:
-        """`config` is what stands in each node's file, where it is not the default."""
         organisations = ORGANISATIONS[:count]
         self._config = config or {}
         self.founded = FoundedNetwork(
@@ -80,8 +77,8 @@ class RunningNetwork:
             engine,
             organisations,
             base_port=free_ports(count),
-            parameters=parameters,
             options=OPTIONS.get(engine),
+            **founding,
         )
         for home in self.founded.homes:
             self._configure(home)
@@ -324,6 +321,16 @@ class Load:
                 number += 1
                 yield _note(signer, number)
             await asyncio.sleep(10 * self._pause_s)
+
+    def gap_after(self, disturb: Callable[[], object]) -> float:
+        """Disturb, and return when work goes on: the longest time without an outcome since, in seconds."""
+        nodes = self._nodes or self._network.nodes
+        self.longest_gap_s = 0.0
+        disturb()
+        self._network.require_progress([node for node in nodes if node.running])
+        known = len(self.committed)
+        until(lambda: len(self.committed) > known, RECOVERY_SECONDS)
+        return self.longest_gap_s
 
     def end(self) -> list[Outcome]:
         """Send no more, and return when all that was sent has its outcome: what was committed."""

@@ -30,7 +30,7 @@ from ledgernode.wire.parameters import Parameters
 
 LEDGER = "test"
 NOTEBOOK = Path(__file__).parent / "integration" / "contracts" / "notebook.py"
-START_SECONDS = 20
+START_SECONDS = 45
 _LOCAL = "127.0.0.1:0"
 
 
@@ -64,6 +64,7 @@ class FoundedNetwork:
         base_port: int = 1,
         parameters: Parameters | None = None,
         options: Mapping[str, int] | None = None,
+        founded_ms: int | None = None,
     ) -> None:
         self.directory = directory
         self.engine = engine
@@ -75,7 +76,7 @@ class FoundedNetwork:
             engine=engine,
             base_port=base_port,
             parameters=parameters or Parameters(),
-            now_ms=now_ms(),
+            now_ms=founded_ms or now_ms(),
             options=options,
         )
         self.genesis_bytes = (directory / "genesis.json").read_bytes()

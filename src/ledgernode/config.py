@@ -26,6 +26,10 @@ ENROL_ENTRIES: Final = 1_000_000
 
 # votes of one validator that wait for our own result, or for more of their kind
 VOTES_HELD_PER_VALIDATOR: Final = 1_024
+# certified heights whose votes are remembered, so that a second, other vote that comes late is noticed
+VOTES_REMEMBERED_HEIGHTS: Final = 64
+# contradictions of one validator that are looked for in an epoch: more of the same prove nothing new
+CONTRADICTIONS_NOTICED: Final = 16
 
 # verification writes its scratch chain this many blocks at a time
 VERIFY_BLOCKS_PER_WRITE: Final = 64
@@ -114,6 +118,14 @@ MISCONDUCT_REFILL_MS: Final = 1_000  # for each token
 TIMER_RECHECK_MS: Final = 1_000  # a clock that is set is noticed within this time
 DRAIN_MS: Final = 5_000  # a stopping node commits what it admitted for at most this long
 
+# faults of validators, reported to the ledger
+REPORT_TURN_MS: Final = 1_000  # a member whose turn comes later leaves the earlier ones this long each
+REPORT_WAIT_MS: Final = 30_000
+REPORT_PAUSE_MS: Final = 1_000  # between two tries, doubled up to the limit
+REPORT_PAUSE_LIMIT_MS: Final = 60_000
+REPORT_TRIES: Final = 100
+REPORT_BUDGET: Final = 50_000
+
 # execution
 LOADED_PACKAGES: Final = 256
 
@@ -135,6 +147,9 @@ STATE_CACHE_RECORDS: Final = 100_000
 # client
 CLIENT_RETRIES: Final = 8
 CLIENT_RESUBMIT_MS: Final = 3_000  # without an outcome for so long, f more nodes are given the transaction
+CLIENT_RESUBMISSIONS: Final = 8  # of one stream to other nodes, each of several batches, under way at once
+CLIENT_PATIENCE_LIMIT_MS: Final = 48_000  # a stream without any answer is moved to the next node after this at most
+CLIENT_ANSWERS_AHEAD: Final = 16  # messages of outcomes read and not yet asked for
 CLIENT_BACKOFF_START_MS: Final = 50
 CLIENT_BACKOFF_LIMIT_MS: Final = 2_000
 CLIENT_STREAM_BATCH: Final = 100  # transactions of one message

@@ -63,10 +63,12 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "node": "new join run status",
         "chaincode": "new check package install approve commit deploy list show",
         "governance": "propose approve reject withdraw list show parameters policy validators",
+        "evidence": "list show",
         "tx": "submit show",
         "block": "show list",
         "proof": "get check",
         "snapshot": "create list restore",
+        "sts": "mint decode",
         "": "query events verify audit log-level completion demo",
     }
     expected = {f"{group} {name}".strip() for group, names in promised.items() for name in names.split()}

@@ -88,7 +88,7 @@ async def serving(files: TlsFiles, roots: Sequence[str], now_ms: int) -> AsyncIt
 
 async def ask(endpoint: str, credentials: grpc.ChannelCredentials) -> str:
     async with grpc.aio.secure_channel(endpoint, credentials) as channel:
-        answer: bytes = await channel.unary_unary("/test.Test/Who")(b"", timeout=5)
+        answer: bytes = await channel.unary_unary("/test.Test/Who")(b"", timeout=20)
         return answer.decode()
 
 

@@ -28,14 +28,14 @@ from tests.node.conftest import House
 
 async def test_an_idle_driver_cuts_a_block_at_once(house: House, served: ServedLedger) -> None:
     """One transaction is one block, durable and certified when its sender hears of it."""
-    outcome = await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
+    outcome = await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20)
     assert (outcome.stage, outcome.code, outcome.height) == (Stage.COMMITTED, "IDENTITY_UNKNOWN", 1)
     assert served.chain.certified_height == served.chain.head.height == 1
 
 
 async def test_what_gathers_shares_a_block(house: House, served: ServedLedger) -> None:
     """All that waits when a block is cut goes into it, up to the limits."""
-    waiting = [served.submissions.submit(house.remark(str(n)).envelope, Wait.COMMITTED, 5) for n in range(20)]
+    waiting = [served.submissions.submit(house.remark(str(n)).envelope, Wait.COMMITTED, 20) for n in range(20)]
     outcomes = await asyncio.gather(*waiting)
     assert len({outcome.height for outcome in outcomes}) < 5
     assert sorted(outcome.position for outcome in outcomes if outcome.height == outcomes[-1].height)[0] == 0
@@ -45,7 +45,7 @@ async def test_a_halt_is_told_to_everyone_and_admits_nothing_more(house: House, 
     """A full disk at the write: nobody hears "committed", and the height stays."""
     arm("store.before_commit", action=Action.FULL)
     with pytest.raises(LedgerHalted, match="DISK_FULL"):
-        await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
+        await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20)
     with pytest.raises(LedgerHalted):
         await served.submissions.submit(house.remark().envelope, Wait.ADMITTED, 5)
     with pytest.raises(LedgerHalted):
@@ -61,7 +61,7 @@ async def test_a_fault_of_our_own_halts(house: House, served: ServedLedger) -> N
     """An unexpected error is no receipt: the ledger stops, and says what kind of error it was."""
     served.driver._executing._executor = None  # type: ignore[assignment]
     with pytest.raises(LedgerHalted, match="AttributeError"):
-        await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
+        await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20)
 
 
 async def test_a_key_that_is_not_in_the_set_does_not_serve(house: House) -> None:
@@ -87,7 +87,7 @@ async def test_a_stopping_ledger_commits_what_was_admitted(house: House, served:
 
 async def test_what_a_stop_leaves_is_told(house: House, standing: ServedLedger) -> None:
     """A drain is bounded; who still waits afterwards is sent elsewhere."""
-    waiting = asyncio.create_task(standing.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5))
+    waiting = asyncio.create_task(standing.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20))
     await asyncio.sleep(0)
     standing.driver.stop()
     house.clock.move(60_000)
@@ -99,13 +99,13 @@ async def test_what_a_stop_leaves_is_told(house: House, standing: ServedLedger) 
 
 async def test_a_restart_goes_on_where_the_chain_stands(house: House, served: ServedLedger) -> None:
     """The next block follows the last one, also when the clock was set back."""
-    await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
+    await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20)
     await served.stop()
     house.close()
     house.clock.move(-30_000)
     again = house.open()
     again.start()
-    outcome = await again.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
+    outcome = await again.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20)
     assert outcome.height == 2
     assert again.chain.header(Height(2)).time_ms > again.chain.header(Height(1)).time_ms
     await again.stop()
@@ -160,6 +160,7 @@ def driver_with(served: ServedLedger, engine: Engine, heard: Callable[[Sequence[
         checker=parts._checker,
         mempool=served.mempool,
         announcement=served.announcement,
+        accuse=served.accuser.notice,
         clock_ms=parts._clock_ms,
         log=parts._log,
     )
@@ -238,7 +239,7 @@ async def test_a_node_that_left_the_set_halts(house: House, standing: ServedLedg
 async def test_what_expires_while_it_waits_is_never_committed(house: House, standing: ServedLedger) -> None:
     """It leaves the mempool with the block whose time has passed it, and its waiter hears NEVER."""
     early = house.remark("early")
-    waiting = asyncio.create_task(standing.submissions.submit(early.envelope, Wait.COMMITTED, 5))
+    waiting = asyncio.create_task(standing.submissions.submit(early.envelope, Wait.COMMITTED, 20))
     await asyncio.sleep(0)
     # a block that leaves it out, as another leader's would
     standing.mempool.take = lambda limits: []  # type: ignore[method-assign]
@@ -251,7 +252,7 @@ async def test_what_expires_while_it_waits_is_never_committed(house: House, stan
 
 async def test_lowered_limits_refuse_what_waits(house: House, standing: ServedLedger) -> None:
     """What fits no block under the new limits is refused to its waiter, not left to wait."""
-    waiting = asyncio.create_task(standing.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5))
+    waiting = asyncio.create_task(standing.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20))
     await asyncio.sleep(0)
     standing.announcement.limits_changed(msgspec.structs.replace(standing.head.parameters, budget=1_000))
     assert (await waiting).stage is Stage.REFUSED

@@ -18,13 +18,16 @@ BASE = Below(ZERO_HASH, 0, GENESIS_MS, ())
 class MiningWorld(World):
     """Each miner finds a block after a time drawn from its hash rate and the target."""
 
+    mines = True
+
     def __init__(self, seed: int, members: int, rules: WorkRules = RULES, hashes_per_second: float = 2.0) -> None:
         super().__init__(seed, members, Timing())
         self.rules = rules
         self.hash_rate = [hashes_per_second] * members
         self.jobs: dict[int, MiningJob | None] = {}
 
-    def make_engine(self, position: int) -> Engine:
+    def make_engine(self, node: Node) -> Engine:
+        position = node.position
         self.jobs[position] = None
         return ProofOfWork(
             chain_id=CHAIN,

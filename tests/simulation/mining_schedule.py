@@ -16,6 +16,7 @@ from tests.simulation.schedule import Result, crash_at_persist, crash_some, cut_
 
 RULES = WorkRules(first_target=EASY, interval_ms=1_000, window=8, depth=8)
 APART_MS = 2_000
+FAULTS_UNTIL_MS = 15_000
 SKEW_MS = 200
 
 
@@ -26,13 +27,13 @@ def play_mining(seed: int) -> Result:
     world.links.loss = chance.choice((0.0, 0.02, 0.1, 0.3))
     world.links.duplication = chance.choice((0.0, 0.1, 0.5))
     world.links.delay_ms = (1, chance.choice((5, 40)))
-    return judged(world, seed, plan(world, chance))
+    return judged(world, seed, plan(world, chance), FAULTS_UNTIL_MS)
 
 
 def plan(world: MiningWorld, chance: random.Random) -> list[bytes]:
     submitted = [b"tx%d" % number for number in range(chance.randint(5, 30))]
     for item in submitted:
-        world.at(chance.randint(0, 15_000), lambda item=item: world.submit(item))
+        world.at(chance.randint(0, FAULTS_UNTIL_MS), lambda item=item: world.submit(item))
     for node in world.nodes:
         node.skew_ms = chance.randint(-SKEW_MS, SKEW_MS)
     for position in chance.sample(range(world.members), chance.randint(0, faulty_limit(world.members))):
@@ -41,10 +42,10 @@ def plan(world: MiningWorld, chance: random.Random) -> list[bytes]:
         world.nodes[position].lies.append(make(world, world.nodes[position], chance))
         world.fault(f"node {position}  is {make.__name__}")
     if chance.random() < 0.5:
-        start_ms = chance.randint(0, 15_000)
+        start_ms = chance.randint(0, FAULTS_UNTIL_MS)
         side = set(chance.sample(range(world.members), world.members // 2))
         pairs = {(a, b) for a in range(world.members) for b in range(world.members) if (a in side) != (b in side)}
         cut_for(world, pairs, start_ms, APART_MS, f"cut {sorted(side)} off")
     for _ in range(chance.randint(0, 3)):
-        chance.choice((crash_some, crash_at_persist))(world, chance, chance.randint(0, 15_000))
+        chance.choice((crash_some, crash_at_persist))(world, chance, chance.randint(0, FAULTS_UNTIL_MS))
     return submitted

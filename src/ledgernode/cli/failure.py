@@ -40,6 +40,7 @@ _HINTS: Final = {
     "APPROVALS_MISSING": "further organisations must approve first",
     "PACKAGE_UNKNOWN": "install it first with `ledgernode chaincode install FILE`",
     "IDENTITY_UNKNOWN": "`ledgernode identity list` shows who is registered",
+    "FAULT_UNKNOWN": "`ledgernode evidence list` shows what is recorded",
     "PROPOSAL_UNKNOWN": "`ledgernode governance list` shows the open proposals",
     "PRUNED": "only the newest heights are readable; leave out --level at-height",
     "COMMIT_UNKNOWN": "ask again with `ledgernode tx show ID`; submitting the same bytes again is safe",

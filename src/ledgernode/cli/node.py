@@ -9,7 +9,7 @@ import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
-from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
+from ledgernode.cli.output import counted, done, facts, json_option, moment, short, show, size, table
 
 _HOME: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -122,14 +122,11 @@ def _parts(node: dict[str, Any]) -> list[Any]:
         ),
     ]
     for ledger in node["ledgers"]:
-        leads = f", view {ledger['view']}" if ledger["engine"] == "pbft" else ""
-        mines = f", heaviest branch at {ledger['branch_height']}" if ledger["engine"] == "pow" else ""
-        begins = f", began from block {ledger['base_height']}" if ledger["base_height"] else ""
-        lag = f"{ledger['lag']} blocks behind"
-        parts += ["", f"{ledger['ledger']}: epoch {ledger['epoch']}{leads}{mines}, {lag}{begins}"]
-        columns = ("validator of", "identity", "endpoint", "link", "height", "contradictions", "")
+        parts += ["", f"{ledger['ledger']}: {_standing(ledger)}"]
+        columns = ("validator of", "identity", "endpoint", "link", "height", "contradictions", "on the ledger", "")
         rows = (_validator_row(one, ledger["leader"]) for one in ledger["validators"])
-        parts.append(table(columns, rows, numbers=("height", "contradictions")))
+        parts.append(table(columns, rows, numbers=("height", "contradictions", "on the ledger")))
+        parts += _accusations(ledger["validators"])
     return parts
 
 
@@ -145,8 +142,25 @@ def _state(ledger: dict[str, Any]) -> str:
     return f"syncing by {sync['by']} to {sync['height']}{chunks}{stuck}"
 
 
+def _standing(ledger: dict[str, Any]) -> str:
+    """Where the engine is, how many peers are reached, and how far behind the node is."""
+    said = [f"epoch {ledger['epoch']}"]
+    others = [one for one in ledger["validators"] if not one["self"]]
+    if ledger["engine"] == "pbft":
+        leader = next((one["organisation"] for one in ledger["validators"] if one["identity"] == ledger["leader"]), "")
+        said.append(f"view {ledger['view']} led by {leader or 'nobody known'}")
+    if ledger["engine"] == "pow":
+        said.append(f"heaviest branch at {ledger['branch_height']}, {ledger['block_hashes']:,} hashes a block")
+    if others:
+        said.append(f"{sum(one['connected'] for one in others)} of {counted(len(others), 'peer')} reached")
+    said.append(f"{counted(ledger['lag'], 'block')} behind" if ledger["lag"] else "up to date")
+    if ledger["base_height"]:
+        said.append(f"began from block {ledger['base_height']}")
+    return ", ".join(said)
+
+
 def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
-    """What this node knows of a validator. `contradictions` are signed messages of it that cannot both be honest."""
+    """What this node knows of a validator. `contradictions` are signed votes of it that cannot both be honest."""
     link = "this node" if one["self"] else "up" if one["connected"] else "down"
     return (
         one["organisation"],
@@ -155,8 +169,19 @@ def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
         link,
         "" if one["self"] else one["height"],
         one["contradictions"],
+        one["faults"],
         "leads" if one["identity"] == leader else "",
     )
+
+
+def _accusations(validators: list[dict[str, Any]]) -> list[str]:
+    """What to do about validators that contradicted themselves."""
+    names = sorted({one["organisation"] for one in validators if one["contradictions"] or one["faults"]})
+    return [
+        f"  A validator of {name} contradicts itself: see `ledgernode evidence list --organisation {name}`, "
+        "and docs/governance.md for how to remove it."
+        for name in names
+    ]
 
 
 def _say(serving: Any) -> None:

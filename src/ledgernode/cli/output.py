@@ -122,6 +122,11 @@ def moment(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things in words: "1 block", "2 blocks"."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def size(count_bytes: int) -> str:
     """Bytes for people."""
     power = min((max(count_bytes, 1).bit_length() - 1) // 10, len(_UNITS) - 1)

@@ -19,6 +19,7 @@ import msgspec
 
 from ledgernode.wire.block import Batch
 from ledgernode.wire.types import Height, TimeMs
+from ledgernode.wire.voting import Contradiction
 
 
 class LogEntry(msgspec.Struct, frozen=True):
@@ -153,11 +154,10 @@ class MiningJob(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """Two signed messages of one validator that contradict each other."""
+    """Two signed votes of the member at this position that contradict each other."""
 
     position: int
-    first: bytes
-    second: bytes
+    contradiction: Contradiction
 
 
 class Ready(msgspec.Struct, frozen=True):

@@ -18,10 +18,13 @@ from ledgernode.store.sealed import SealedBlock
 from ledgernode.wire.block import Header
 from ledgernode.wire.frames import HeaderVote
 from ledgernode.wire.types import Height, TransactionId
-from ledgernode.wire.validators import Certificate, parse_certificate
+from ledgernode.wire.validators import Certificate, Validator, parse_certificate
+from ledgernode.wire.voting import Contradiction
 
 Give = Callable[[bytes, Height, Certificate], None]
 """(public key, height, certificate): send a peer the certificate that it lacks."""
+Accuse = Callable[[Validator, Contradiction], None]
+"""This member has voted for two things at once."""
 
 
 class Certifying:
@@ -34,12 +37,14 @@ class Certifying:
         endorsement: Endorsement,
         announcement: Announcement,
         give: Give,
+        accuse: Accuse,
         stands: Callable[[], None],
     ) -> None:
         self._chain = chain
         self._endorsement = endorsement
         self._announcement = announcement
         self._give = give
+        self._accuse = accuse
         self._stands = stands
         self._sealed: dict[Height, SealedBlock] = {}
         self._certificates: dict[Height, Certificate] = {}
@@ -85,9 +90,17 @@ class Certifying:
         self._last_votes[public_key] = max(vote.height, before)
         if vote.height > self.certified:
             self._close(vote.height, self._endorsement.voted(public_key, vote))
-        elif vote.height <= before:
-            with suppress(UnknownBlock, Pruned):  # genesis has none, and below our base there is nothing
-                self._give(public_key, vote.height, self._chain.certificate(vote.height))
+        else:
+            self._endorsement.late(public_key, vote)
+            if vote.height <= before:
+                self._give_again(public_key, vote.height)
+        for member, contradiction in self._endorsement.take_evidence():
+            self._accuse(member, contradiction)
+
+    def _give_again(self, public_key: bytes, height: Height) -> None:
+        """Nothing where there is none: of genesis, and of what lies before this node's beginning."""
+        with suppress(UnknownBlock, Pruned):
+            self._give(public_key, height, self._chain.certificate(height))
 
     def take(self, height: Height, raw: bytes) -> None:
         """A peer's certificate for a block that we may hold without one."""

@@ -20,7 +20,7 @@ Rules it keeps:
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -47,7 +47,7 @@ from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.errors import LedgerError, LedgerHalted, NodeStopping
 from ledgernode.execution.block import Executor
 from ledgernode.node.announcement import Announcement
-from ledgernode.node.certifying import Certifying
+from ledgernode.node.certifying import Accuse, Certifying
 from ledgernode.node.checking import Checker
 from ledgernode.node.endorsement import Endorsement, position_of
 from ledgernode.node.engine_log import EngineLog
@@ -105,6 +105,7 @@ class Driver:
         checker: Checker,
         mempool: Mempool,
         announcement: Announcement,
+        accuse: Accuse,
         clock_ms: Callable[[], TimeMs],
         log: Any,
     ) -> None:
@@ -117,6 +118,7 @@ class Driver:
         self._checker = checker
         self._mempool = mempool
         self._announcement = announcement
+        self._accuse = accuse
         self._clock_ms = clock_ms
         self._log = log
 
@@ -128,6 +130,7 @@ class Driver:
             endorsement=endorsement,
             announcement=announcement,
             give=network.give,
+            accuse=accuse,
             stands=self._tell_certified,
         )
         self._executing = Executing(
@@ -144,7 +147,6 @@ class Driver:
         self._work_told = False
         self._tick_ms: TimeMs | None = None
         self._drain_until_ms: TimeMs | None = None
-        self.evidence: Counter[bytes] = Counter()
         self.halted: LedgerHalted | None = None
         self.engine: Engine | None = None
         checker.limits_now(head.parameters)
@@ -316,9 +318,7 @@ class Driver:
         for check in ready.validate:
             self._checker.ask(check)
         for evidence in ready.evidence:
-            member = self._endorsement.validators.members[evidence.position]
-            self.evidence[member.public_key] += 1
-            self._log.warning("a validator contradicts itself", organisation=member.organisation)
+            self._accuse(self._endorsement.validators.members[evidence.position], evidence.contradiction)
         if ready.released:
             self._mempool.release(self._executing.waiting())
             self._mempool.take_up(self._unsaved())

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from ledgernode.config import DRAIN_MS
+from ledgernode.config import DRAIN_MS, REPORT_WAIT_MS
 from ledgernode.consensus.certifier import check_certificate
 from ledgernode.consensus.engine import Engine, Mined
 from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.consensus.pow.core import ProofOfWork
+from ledgernode.consensus.pow.header import work_of
 from ledgernode.errors import NodeStopping
 from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
@@ -23,6 +24,7 @@ from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
 from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.identity.tls import TlsFiles
+from ledgernode.node.accusing import Accuser
 from ledgernode.node.admission import Admission
 from ledgernode.node.announcement import Announcement
 from ledgernode.node.catching_up import CatchingUp
@@ -53,7 +55,7 @@ from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
 from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.lmdb import LmdbStore
-from ledgernode.wire.answers import LedgerStatus, SnapshotProgress, ValidatorStatus
+from ledgernode.wire.answers import LedgerStatus, SnapshotProgress, ValidatorStatus, Wait
 from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.frames import (
     CertificateFrame,
@@ -70,6 +72,7 @@ from ledgernode.wire.types import Height, IdentityId, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
 
 Clock = Callable[[], TimeMs]
+_MOST: Final = (1 << 64) - 1
 
 
 def open_chain(kv: KeyValueStore, genesis_bytes: bytes) -> ChainStore:
@@ -139,6 +142,15 @@ class ServedLedger:
         self.miner = Miner(self._mined)
         among = Among(self.peers, self.miner) if self.peers is not None else None
         self._clock_ms = clock_ms
+        self.accuser = Accuser(
+            chain=self.chain,
+            key=key,
+            validators=lambda: self.endorsement.validators,
+            parameters=lambda: self.head.parameters,
+            submit=lambda raw: self.submissions.submit(raw, Wait.COMMITTED, REPORT_WAIT_MS / 1_000),
+            clock_ms=clock_ms,
+            log=self.log,
+        )
         self.driver = Driver(
             chain=self.chain,
             executor=Executor(self.chain, contracts),
@@ -150,6 +162,7 @@ class ServedLedger:
             checker=Checker(admission, self.mempool),
             mempool=self.mempool,
             announcement=self.announcement,
+            accuse=self.accuser.notice,
             clock_ms=clock_ms,
             log=self.log,
         )
@@ -198,7 +211,10 @@ class ServedLedger:
     def start(self) -> asyncio.Task[None]:
         """Begin to make blocks. The task ends when the ledger was stopped or has halted."""
         self._running = asyncio.create_task(self.driver.run(), name=f"driver of {self.name}")
-        self._tasks = [asyncio.create_task(self.intake.run(), name=f"intake of {self.name}")]
+        self._tasks = [
+            asyncio.create_task(self.intake.run(), name=f"intake of {self.name}"),
+            asyncio.create_task(self.accuser.run(), name=f"accuser of {self.name}"),
+        ]
         if self.catching_up is not None:
             self._tasks.append(asyncio.create_task(self.catching_up.run(), name=f"catching up of {self.name}"))
             self._tasks.append(asyncio.create_task(self.snapshots.run(), name=f"snapshots of {self.name}"))
@@ -354,13 +370,14 @@ class ServedLedger:
                 leader = self.endorsement.validators.members[replica.leader].identity
                 return {"view": replica.view, "leader": leader}
             case ProofOfWork() as miner:
-                return {"branch_height": miner.head_height}
+                return {"branch_height": miner.head_height, "block_hashes": min(work_of(miner.target), _MOST)}
             case _:
                 return {}
 
     def _validators(self) -> tuple[ValidatorStatus, ...]:
         heights = {} if self.catching_up is None else self.catching_up.heights()
         links = {} if self.peers is None else self.peers.links
+        faults = self.head.faults()
         return tuple(
             ValidatorStatus(
                 IdentityId(bytes.fromhex(member.identity)),
@@ -369,7 +386,8 @@ class ServedLedger:
                 self=key == self.endorsement.public_key,
                 connected=key in links and links[key].up,
                 height=heights.get(key, Height(0)),
-                contradictions=self.driver.evidence[key],
+                contradictions=self.accuser.noticed[key],
+                faults=faults[member.identity],
             )
             for member in self.head.members()
             for key in (bytes.fromhex(member.public_key),)

@@ -27,6 +27,8 @@ import uvloop
 
 from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS, WATCH_MS
 from ledgernode.errors import BadGenesis
+from ledgernode.identity.authority import DAY_MS
+from ledgernode.identity.endings import endings
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.tls import TlsFiles, load_tls
@@ -98,6 +100,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
         log.info("serving", listen=listen, port=server.port, ledgers=sorted(ledgers))
         ready(Serving(listen.rpartition(":")[0], server.port, config.organisation, config.ledgers))
         watching = asyncio.create_task(_watch(ledgers, server))
+        warning = asyncio.create_task(_warn_of_endings(home, log))
         told = asyncio.create_task(stopping.wait())
         await asyncio.wait((told, *serving), return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
@@ -106,6 +109,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
         await server.tell_health(serving=False)
         ended = await asyncio.gather(*serving, return_exceptions=True)
         await server.stop(STOP_GRACE_MS / 1_000)
+        warning.cancel()
     for failure in ended:
         if failure is not None:
             raise failure
@@ -171,6 +175,14 @@ async def _watch(ledgers: dict[str, ServedLedger], server: Server) -> None:
 def _snapshots(home: Path, config: NodeConfig) -> Path:
     """Where the node writes what its operator asks for."""
     return (home / config.snapshot_dir).resolve()
+
+
+async def _warn_of_endings(home: Path, log: Any) -> None:
+    """Certificates that end soon, or have ended, are named at the start and once a day."""
+    while True:
+        for ending in endings(home, _clock_ms()):
+            (log.error if ending.urgent else log.warning)(str(ending), days_left=ending.days_left)
+        await asyncio.sleep(DAY_MS / 1_000)
 
 
 def _clock_ms() -> TimeMs:

@@ -108,6 +108,8 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class ValidatorStatus(msgspec.Struct, frozen=True):
+    """`contradictions` were noticed by the node since its start, `faults` of it stand on the ledger."""
+
     identity: IdentityId
     organisation: str
     endpoint: str
@@ -115,6 +117,7 @@ class ValidatorStatus(msgspec.Struct, frozen=True):
     connected: bool = False
     height: Height = Height(0)
     contradictions: int = 0
+    faults: int = 0
 
 
 class SyncStatus(msgspec.Struct, frozen=True):
@@ -152,6 +155,7 @@ class LedgerStatus(msgspec.Struct, frozen=True):
     lag: int = 0
     sync: SyncStatus | None = None
     base_height: Height = Height(0)
+    block_hashes: int = 0
 
 
 class NodeStatus(msgspec.Struct, frozen=True):

@@ -1,0 +1,50 @@
+"""Certificates of a node that end soon or have ended: what its operator is warned of.
+
+A warning is all there is: a validator whose certificate has ended votes on, and only governance removes it. What
+ends with a TLS certificate are connections.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ledgernode.errors import LedgerError
+from ledgernode.identity.authority import DAY_MS, read_pem_file
+from ledgernode.identity.certificate_profile import read_pem
+from ledgernode.identity.home import tls_directory, validator_directory
+
+WARN_DAYS: Final = 30
+URGENT_DAYS: Final = 7
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """A certificate and the whole days it still holds; below zero it has ended."""
+
+    what: str
+    days_left: int
+
+    @property
+    def urgent(self) -> bool:
+        return self.days_left < URGENT_DAYS
+
+    def __str__(self) -> str:
+        if self.days_left < 0:
+            return f"the {self.what} certificate ended {-self.days_left} days ago"
+        return f"the {self.what} certificate ends in {self.days_left} days"
+
+
+def endings(home: Path, now_ms: int) -> list[Ending]:
+    """The certificates of a node's home that hold for less than `WARN_DAYS`. One that cannot be read is passed over."""
+    found: list[Ending] = []
+    for what, folder in (("validator", validator_directory(home)), ("TLS", tls_directory(home))):
+        try:
+            leaf, _ = read_pem(read_pem_file(folder / "certificate.pem"), 2)
+        except LedgerError:
+            continue
+        days_left = (leaf.not_after_ms - now_ms) // DAY_MS
+        if days_left < WARN_DAYS:
+            found.append(Ending(what, days_left))
+    return found
