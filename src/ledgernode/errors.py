@@ -388,6 +388,12 @@ class UnknownBlock(Missing):
     code = "BLOCK_UNKNOWN"
 
 
+class UnknownSnapshot(Missing):
+    """This node has no such snapshot, or no longer."""
+
+    code = "SNAPSHOT_UNKNOWN"
+
+
 class UnknownTransaction(Missing):
     """No transaction of that id is in the chain."""
 

@@ -68,7 +68,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "tx": "submit show",
         "block": "show list",
         "proof": "get check",
-        "snapshot": "create restore",
+        "snapshot": "create list restore",
         "sts": "mint decode",
         "": "query events verify audit log-level completion demo",
     }

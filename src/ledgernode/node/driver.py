@@ -218,9 +218,9 @@ class Driver:
         self._executing.fetched(block, [self._checker.agreed(raw) for raw in block.envelopes])
         self._wake.set()
 
-    def stop(self) -> None:
+    def stop(self, drain_ms: int = DRAIN_MS) -> None:
         """Commit what is admitted, for a bounded time, then return from `run`."""
-        self._drain_until_ms = TimeMs(self._clock_ms() + DRAIN_MS)
+        self._drain_until_ms = TimeMs(self._clock_ms() + drain_ms)
         self._wake.set()
 
     async def run(self) -> None:
