@@ -35,9 +35,6 @@ class Follower(Protocol):
     """What executes the blocks: the driver."""
 
     @property
-    def executed(self) -> Height: ...
-
-    @property
     def certified(self) -> Height: ...
 
     @property
@@ -92,7 +89,7 @@ class CatchingUp:
     @property
     def lag(self) -> int:
         """How many blocks the highest of our peers is ahead, by its own word."""
-        return max(0, max(self._heard.values(), default=0) - self._driver.executed)
+        return max(0, max(self._heard.values(), default=0) - self._driver.certified)
 
     @property
     def is_far_behind(self) -> bool:
@@ -104,7 +101,7 @@ class CatchingUp:
         if self._state_sync.status is not None or not self.lag:
             return self._state_sync.status
         idle_ms = int((time.monotonic() - self._came_s) * 1_000)
-        return SyncStatus("blocks", Height(self._driver.executed + self.lag), idle_ms=idle_ms)
+        return SyncStatus("blocks", Height(self._driver.certified + self.lag), idle_ms=idle_ms)
 
     def heard(self, public_key: bytes, height: Height) -> None:
         """A peer says how far it is."""
@@ -168,12 +165,12 @@ class CatchingUp:
     async def _take_snapshot(self) -> bool:
         """True when one stands ready. One that would save few blocks is worth it only where there are no blocks."""
         skipped = 0 if self._is_pruned_everywhere() else self._far_blocks
-        whole = await self._state_sync.attempt(Height(self._driver.executed + skipped))
+        whole = await self._state_sync.attempt(Height(self._driver.certified + skipped))
         self._ask_again_s = time.monotonic() + SYNC_ASK_MS / 1_000
         if whole:
             self.outgrown.set()
         elif not skipped:
-            self._log.warning("no peer has the next blocks any more, nor a snapshot", after=self._driver.executed)
+            self._log.warning("no peer has the next blocks any more, nor a snapshot", after=self._driver.certified)
         return whole
 
     def _is_pruned_everywhere(self) -> bool:
@@ -187,7 +184,7 @@ class CatchingUp:
         everyone = self._neighbours.all()
         asked = [one for one in everyone if self._may_have(one.public_key)]
         if not asked and self._observes():
-            asked = [*everyone]
+            asked = list(everyone)
         if not asked:
             return
         self._turn += 1

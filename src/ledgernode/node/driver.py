@@ -336,10 +336,10 @@ class Driver:
             self._mempool.release(self._executing.waiting())
             self._mempool.take_up(self._unsaved())
             self._offering.forget()
-        held = (self._mempool.by_envelope(sha256(raw)) for raw in ready.under_way)
-        self._mempool.take_up(transaction for transaction in held if transaction is not None)
         if ready.shown is not None:
             self._certifying.take(ready.shown.height, ready.shown.certificate)
+        held = (self._mempool.by_envelope(sha256(raw)) for raw in ready.under_way)
+        self._mempool.take_up(transaction for transaction in held if transaction is not None)
         if ready.behind > self._executing.executed:
             self._network.fetch(ready.behind)
         if ready.next_tick_ms is not None and (self._tick_ms is None or ready.next_tick_ms < self._tick_ms):
