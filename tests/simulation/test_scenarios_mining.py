@@ -427,6 +427,42 @@ def test_the_starting_points_of_all_miners_are_the_same() -> None:
         assert len({node.engine._past.below(height) for node in world.nodes}) == 1
 
 
+def alone(world: MiningWorld, length: int, *, miner: int = 3, parent: WorkBlock | None = None) -> list[WorkBlock]:
+    """A branch of empty blocks by one miner."""
+    branch: list[WorkBlock] = []
+    for _ in range(length):
+        below = branch[-1] if branch else parent
+        place = {} if below is None else {"parent": below.header.hash, "height": below.header.height + 1}
+        at_ms = STARTS_MS + len(branch) if below is None else below.header.time_ms + 1
+        branch.append(mined_by(miner, world, batch=ZERO_HASH, envelopes=(), time_ms=at_ms, **place))
+    return branch
+
+
+def hears(node: Miner, blocks: list[WorkBlock]) -> list[Ready]:
+    return [node.engine.step(Received(node.now(), 3, encode(block))) for block in blocks]
+
+
+def test_the_work_of_one_miner_alone_is_not_delivered() -> None:
+    """k deep, but all of it mined by one, which may have been apart: the first block of another delivers it."""
+    world = started(rules=WorkRules(first_target=EASY, interval_ms=2_000, window=64, depth=6))
+    branch = alone(world, 10)
+    assert not any(ready.deliver for ready in hears(world.nodes[1], branch))
+    assert world.nodes[1].engine.head_height == 10
+    (ready,) = hears(world.nodes[1], alone(world, 1, miner=2, parent=branch[-1]))
+    assert [batch.height for batch in ready.deliver] == [1, 2, 3, 4, 5]
+
+
+def test_a_starved_miner_gives_its_own_branch_up_however_long_it_is() -> None:
+    """It found ten blocks before it heard from the others, who are further: they were nobody's, so nothing halts."""
+    world = started(rules=WorkRules(first_target=EASY, interval_ms=2_000, window=64, depth=6))
+    own, theirs = alone(world, 10), alone(world, 6, miner=0)
+    theirs += alone(world, 6, miner=2, parent=theirs[-1])
+    told = [*hears(world.nodes[1], own), *hears(world.nodes[1], theirs)]
+    assert not any(ready.halt for ready in told)
+    assert [batch.height for ready in told for batch in ready.deliver] == [1, 2, 3, 4, 5, 6]
+    assert world.nodes[1].engine._past.get(theirs[5].header.hash) is not None
+
+
 # ---------------------------------------------------------------- a transaction once
 
 
