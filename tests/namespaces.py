@@ -1,6 +1,6 @@
 """A process in a network namespace of its own, with one tap as its only way out.
 
-    python namespaces.py SOCKET NUMBER COMMAND…     hand the tap over this socket, then become the command
+    python namespaces.py SOCKET ADDRESS COMMAND…    hand the tap over this socket, then become the command
     python namespaces.py                            only try whether that can be
 
 Made by system calls alone: no tool is needed, and nothing is left behind. A namespace and its tap end with their
@@ -18,16 +18,11 @@ import struct
 import subprocess
 import sys
 
-PRIVATE = b"\x02\x00\x00\x00\x00"  # and the number of the port: a hardware address
+PRIVATE = b"\x02\x00\x00\x00\x00"  # and the last number of the address: a hardware address
 _NEW_NETWORK = 0x4000_0000  # of unshare(2)
 _SET_TAP, _TAP_WITHOUT_HEADER = 0x4004_54CA, 0x0002 | 0x1000
 _GET_FLAGS, _SET_FLAGS, _SET_ADDRESS, _SET_MASK, _SET_HARDWARE = 0x8913, 0x8914, 0x8916, 0x891C, 0x8924
 _UP = 0x1
-
-
-def address(number: int) -> str:
-    """Of a port: from the range that is set apart for testing networks, which nobody has at home."""
-    return f"198.18.77.{number}"
 
 
 def missing() -> str:
@@ -45,14 +40,14 @@ def enter_namespace() -> None:
         _raise(control, b"lo")
 
 
-def open_tap(name: str, number: int) -> int:
-    """An interface in this process's namespace, up, with the address of this port; its other end is the result."""
+def open_tap(name: str, address: str) -> int:
+    """An interface in this process's namespace, up, with this address; its other end is the result."""
     tap, named = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC), name.encode()
     fcntl.ioctl(tap, _SET_TAP, struct.pack("16sH22x", named, _TAP_WITHOUT_HEADER))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        hardware = struct.pack("16sH6s16x", named, 1, PRIVATE + bytes([number]))
+        hardware = struct.pack("16sH6s16x", named, 1, PRIVATE + socket.inet_aton(address)[3:])
         fcntl.ioctl(control, _SET_HARDWARE, hardware)
-        for request, text in ((_SET_ADDRESS, address(number)), (_SET_MASK, "255.255.255.0")):
+        for request, text in ((_SET_ADDRESS, address), (_SET_MASK, "255.255.255.0")):
             internet = struct.pack("16sH2x4s16x", named, socket.AF_INET, socket.inet_aton(text))
             fcntl.ioctl(control, request, internet)
         _raise(control, named)
@@ -64,10 +59,10 @@ def _raise(control: socket.socket, name: bytes) -> None:
     fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sH22x", name, flags | _UP))
 
 
-def _become(handed: int, number: int, command: list[str]) -> None:
+def _become(handed: int, address: str, command: list[str]) -> None:
     """Stand apart, hand the tap to the switch, and go on as another program."""
     enter_namespace()
-    tap = open_tap("eth0", number)
+    tap = open_tap("eth0", address)
     with socket.socket(fileno=handed) as to_switch:
         to_switch.sendmsg([b"."], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [tap]))])
     os.close(tap)
@@ -76,6 +71,6 @@ def _become(handed: int, number: int, command: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        _become(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+        _become(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
     enter_namespace()
-    open_tap("eth0", 1)
+    open_tap("eth0", "198.18.0.1")

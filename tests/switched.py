@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from unittest import mock
 
 from ledgernode.identity import founding
 from tests import namespaces
-from tests.namespaces import PRIVATE, address, open_tap
+from tests.namespaces import PRIVATE, open_tap
 from tests.networks import RunningNetwork
 from tests.running import FoundedNetwork, NodeProcess
 
@@ -49,7 +50,7 @@ class Switch:
         """How long they take, at least and at most."""
         self.carried = self.lost = 0
         self._cut: set[tuple[int, int]] = set()
-        self._taps: dict[int, int] = {CLIENTS: open_tap("ledgertest", CLIENTS)}
+        self._taps: dict[int, int] = {CLIENTS: self._first_tap()}
         self._poll = select.epoll()
         self._poll.register(self._taps[CLIENTS], select.EPOLLIN)
         self._late: list[tuple[float, int, int, bytes]] = []
@@ -59,6 +60,17 @@ class Switch:
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="switch", daemon=True)
         self._thread.start()
+
+    def _first_tap(self) -> int:
+        """Our own, in a network that no other switch of this machine has."""
+        while True:
+            self._network = random.randrange(256)
+            with suppress(OSError):
+                return open_tap(f"ledger{self._network}", self.address(CLIENTS))
+
+    def address(self, number: int) -> str:
+        """Of a port: from the range that is set apart for testing networks, which nobody has at home."""
+        return f"198.18.{self._network}.{number}"
 
     def plug(self, number: int, tap: int) -> None:
         """A node's tap, in place of the one that it had before."""
@@ -160,7 +172,7 @@ class SwitchedNode(NodeProcess):
         ours, theirs = socket.socketpair()
         with ours, theirs:
             ours.settimeout(30)
-            before = [sys.executable, namespaces.__file__, str(theirs.fileno()), str(self.number)]
+            before = [sys.executable, namespaces.__file__, str(theirs.fileno()), self._switch.address(self.number)]
             self._start([*before, *self._command()], pass_fds=(theirs.fileno(),))
             theirs.close()  # so that we hear when it ends without a word
             _, received, _, _ = ours.recvmsg(1, socket.CMSG_SPACE(4))
@@ -173,11 +185,11 @@ class SwitchedNetwork(RunningNetwork):
 
     def __init__(self, directory: Path, engine: str, nodes: int, **more: Any) -> None:
         self.switch = Switch()
-        addresses = [address(number) for number in range(1, nodes + 1)]
+        addresses = [self.switch.address(number) for number in range(1, nodes + 1)]
         made, numbers = founding.NetworkNode, count(1)
 
         def switched(name: str, organisation: str, _: str, home: str) -> founding.NetworkNode:
-            return made(name, organisation, f"{address(next(numbers))}:{PORT}", home)
+            return made(name, organisation, f"{self.switch.address(next(numbers))}:{PORT}", home)
 
         with (
             mock.patch.object(founding, "NetworkNode", switched),
