@@ -150,6 +150,7 @@ STATE_CACHE_RECORDS: Final = 100_000
 
 # client
 CLIENT_RETRIES: Final = 8
+CLIENT_CONNECT_MS: Final = 5_000  # one attempt to connect: far and slow nodes need several round trips
 CLIENT_RESUBMIT_MS: Final = 3_000  # without an outcome for so long, f more nodes are given the transaction
 CLIENT_RESUBMISSIONS: Final = 8  # of one stream to other nodes, each of several batches, under way at once
 CLIENT_PATIENCE_LIMIT_MS: Final = 48_000  # a stream without any answer is moved to the next node after this at most

@@ -36,7 +36,8 @@ OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     ("grpc.initial_reconnect_backoff_ms", LINK_BACKOFF_START_MS),
-    ("grpc.min_reconnect_backoff_ms", LINK_BACKOFF_START_MS),
+    # not a pause, whatever its name says: how long one attempt may take, which is several round trips
+    ("grpc.min_reconnect_backoff_ms", LINK_ANSWER_MS),
     ("grpc.max_reconnect_backoff_ms", LINK_BACKOFF_LIMIT_MS),
 )
 _EXCHANGE: Final = f"/{pb.DESCRIPTOR.services_by_name['ValidatorService'].full_name}/Exchange"
