@@ -11,10 +11,12 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import msgspec
 
 from ledgernode.cli.rotation import prepare
 from ledgernode.client import Ledger, LedgerClient, Outcome, Signed
@@ -61,11 +63,15 @@ def _is_free(port: int) -> bool:
 class RunningNetwork:
     """Validators of as many organisations, all of them running; a context that ends them.
 
-    `founding` is what `FoundedNetwork` takes besides.
+    `founding` is what `FoundedNetwork` takes besides; `config` what stands in each node's file, where it is not the
+    default.
     """
 
-    def __init__(self, directory: Path, engine: str, count: int, **founding: Any) -> None:
+    def __init__(
+        self, directory: Path, engine: str, count: int, *, config: Mapping[str, Any] | None = None, **founding: Any
+    ) -> None:
         organisations = ORGANISATIONS[:count]
+        self._config = config or {}
         self.founded = FoundedNetwork(
             directory,
             engine,
@@ -74,6 +80,8 @@ class RunningNetwork:
             options=OPTIONS.get(engine),
             **founding,
         )
+        for home in self.founded.homes:
+            self._configure(home)
         self.nodes = [
             NodeProcess(self.founded, directory / node.home, node.endpoint, wait=False)
             for node in self.founded.network.nodes
@@ -92,12 +100,33 @@ class RunningNetwork:
                 node.thaw()
                 node.kill()
 
+    def _configure(self, home: Path) -> None:
+        msgspec.structs.replace(NodeConfig.read(home), **self._config).write(home)
+
     def kill_all(self) -> None:
         """SIGKILL to every node in the same moment."""
         for node in self.nodes:
             node.process.kill()
         for node in self.nodes:
             node.kill()
+
+    def restore(self) -> None:
+        """Whatever was done to them: all run, have the same head, and reach each other."""
+        for node in self.nodes:
+            if node.running:
+                node.thaw()
+                if self.status(node).halted:
+                    node.kill()
+        self.restart([node for node in self.nodes if not node.running])
+        self.wait_for_equal_heads()
+        until(self._all_linked)
+
+    def _all_linked(self) -> bool:
+        return all(member.self or member.connected for node in self.nodes for member in self.status(node).validators)
+
+    def without(self, *nodes: NodeProcess) -> list[NodeProcess]:
+        """The others."""
+        return [node for node in self.nodes if node not in nodes]
 
     def restart(self, nodes: Sequence[NodeProcess]) -> None:
         """Start these again, all at the same time; return when they serve."""
@@ -185,6 +214,7 @@ class RunningNetwork:
         genesis_path(home, LEDGER).write_bytes(self.founded.genesis_bytes)
         endpoint = f"127.0.0.1:{free_ports(1)}"
         NodeConfig(organisation, name, endpoint, (LEDGER,)).write(home)
+        self._configure(home)
         self.founded.homes.append(home)
         self.founded.admins_of_homes.append(self.founded.person(organisation, "admin"))
         node = NodeProcess(self.founded, home, endpoint)
@@ -238,10 +268,10 @@ class RunningNetwork:
         return time.monotonic() - begun
 
 
-def headers(node: NodeProcess, height: int) -> list[bytes]:
+def headers(node: NodeProcess, height: int, *, first: int = 1) -> list[bytes]:
     """Every header of a node up to the height, as bytes."""
     with node.ledger(_own_admin(node)) as ledger:
-        return [block.header for block in ledger.blocks(1, to_height=height, headers_only=True)]
+        return [block.header for block in ledger.blocks(first, to_height=height, headers_only=True)]
 
 
 def require_present(node: NodeProcess, acknowledged: Sequence[Outcome], height: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import resource
 import signal
 import subprocess
@@ -121,6 +122,8 @@ class NodeProcess:
         self.network = network
         self.home = home or network.homes[0]
         self.log = self.home / "node.log"
+        self.environment: dict[str, str] = {}
+        """Of its process, besides our own."""
         self._listen = listen
         self.launch()
         if wait:
@@ -138,6 +141,7 @@ class NodeProcess:
                 [sys.executable, "-m", "ledgernode.services.process", str(self.home), self._listen],
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env={**os.environ, **self.environment},
             )
 
     def wait_until_serving(self) -> None:

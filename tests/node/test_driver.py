@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from ledgernode.consensus.engine import Engine, Event, LogEntry, ProposalAvailable, Ready, Send, Started
+from ledgernode.consensus.engine import Engine, Event, LogEntry, ProposalAvailable, Ready, Send, Shown, Started
 from ledgernode.consensus.solo import Solo
 from ledgernode.errors import BadCertificate, BadGenesis, CommitUnknown, DiskFull, LedgerHalted, NodeStopping
 from ledgernode.identity.keys import PrivateKey
@@ -194,6 +194,14 @@ async def test_a_single_validator_has_nobody_to_send_to(house: House, standing: 
     await standing.driver.run()
     assert standing.driver.halted is not None
     assert "AssertionError" in str(standing.driver.halted)
+
+
+async def test_a_certificate_that_the_engine_was_shown_is_taken(standing: ServedLedger) -> None:
+    """As if a peer had given it to us: the block may lack it, and nobody else may hold it any more."""
+    taken: list[tuple[Height, bytes]] = []
+    standing.driver._certifying.take = lambda height, raw: taken.append((height, raw))  # type: ignore[method-assign]
+    standing.driver._perform(Ready(shown=Shown(Height(3), b"proof")))
+    assert taken == [(3, b"proof")]
 
 
 def test_an_engine_that_is_not_there_is_refused(standing: ServedLedger) -> None:

@@ -35,7 +35,7 @@ from ledgernode.consensus.engine import (
 from ledgernode.consensus.pbft.messages import Stable
 from ledgernode.wire.block import Batch, Header, header_hash
 from ledgernode.wire.types import ZERO_HASH, Epoch, Height, TimeMs
-from ledgernode.wire.validators import Certificate, encode_certificate, vote_bytes
+from ledgernode.wire.validators import Certificate, encode_certificate, parse_certificate, vote_bytes
 from tests.simulation.membership import CHAIN, GENESIS_MS, STARTS_MS, Membership, decided, sign_as, verify_key
 
 if TYPE_CHECKING:
@@ -243,6 +243,8 @@ class Node:
             self.world.later(self.check_ms, self, partial(self.validated, check))
         for evidence in ready.evidence:
             self.world.accuse(self.membership, evidence)
+        if ready.shown is not None:
+            self.given(ready.shown.height, parse_certificate(ready.shown.certificate))
         if ready.behind > len(self.chain):
             self.ask_for(ready.behind)
         if ready.next_tick_ms is not None and (self.next_tick_ms is None or ready.next_tick_ms < self.next_tick_ms):

@@ -86,6 +86,9 @@ def is_settled(world: World, submitted: list[bytes]) -> bool:
 def standings(world: World) -> str:
     told = []
     for node in world.nodes:
+        if not node.takes_part:
+            told.append(f"node {node.position}: observes, height {len(node.chain)}, {len(node.waiting)} waiting")
+            continue
         view, leaving = world.standing_of(node.engine)
         waits = " (silent)" * world.is_silent(node.engine) + " (leaving)" * leaving
         told.append(f"node {node.position}: view {view}{waits}, height {len(node.chain)}, {len(node.waiting)} waiting")

@@ -14,6 +14,7 @@ from ledgernode.cli.standing import standing
 
 _HOME: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_QUIET_MS: Final = 5_000
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -114,7 +115,7 @@ def _parts(node: dict[str, Any]) -> list[Any]:
                     ledger["mempool_transactions"],
                     ledger["committed_transactions"],
                     size(ledger["database_bytes"]),
-                    f"HALTED: {ledger['halt_reason']}" if ledger["halted"] else "running",
+                    _state(ledger),
                 )
                 for ledger in node["ledgers"]
             ),
@@ -128,6 +129,18 @@ def _parts(node: dict[str, Any]) -> list[Any]:
         parts.append(table(columns, rows, numbers=("height", "contradictions", "on the ledger")))
         parts += _accusations(ledger["validators"])
     return parts
+
+
+def _state(ledger: dict[str, Any]) -> str:
+    """Whether it runs; and while it comes forward, how far it is, and since when nothing has come."""
+    if ledger["halted"]:
+        return f"HALTED: {ledger['halt_reason']}"
+    sync = ledger["sync"]
+    if sync is None:
+        return "running"
+    chunks = f", {sync['chunks_done']} of {sync['chunks_total']} chunks" if sync["by"] == "snapshot" else ""
+    stuck = f", nothing came for {sync['idle_ms'] // 1_000} s" if sync["idle_ms"] >= _QUIET_MS else ""
+    return f"syncing by {sync['by']} to {sync['height']}{chunks}{stuck}"
 
 
 def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:

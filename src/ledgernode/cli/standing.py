@@ -16,6 +16,8 @@ def standing(ledger: dict[str, Any]) -> str:
     if others:
         said.append(f"{sum(one['connected'] for one in others)} of {counted(len(others), 'peer')} reached")
     said.append(f"{counted(ledger['lag'], 'block')} behind" if ledger["lag"] else "up to date")
+    if ledger["base_height"]:
+        said.append(f"began from block {ledger['base_height']}")
     return ", ".join(said)
 
 

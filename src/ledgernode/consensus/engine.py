@@ -160,6 +160,13 @@ class Evidence(msgspec.Struct, frozen=True):
     contradiction: Contradiction
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A block's certificate, as bytes."""
+
+    height: Height
+    certificate: bytes
+
+
 class Ready(msgspec.Struct, frozen=True):
     persist: tuple[LogEntry, ...] = ()
     send: tuple[Send, ...] = ()
@@ -168,6 +175,8 @@ class Ready(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     behind: Height = Height(0)
     """Others are provably stable at this height and we are not: fetch blocks (0: we are not behind)."""
+    shown: Shown | None = None
+    """A peer has shown the certificate of a block that we have delivered: take it, if that lacks one."""
     mine: MiningJob | None = None
     """Search for this; stop whatever else is being searched for (None: search for nothing)."""
     halt: str = ""

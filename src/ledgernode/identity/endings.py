@@ -21,19 +21,20 @@ URGENT_DAYS: Final = 7
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """A certificate and the whole days it still holds; below zero it has ended."""
+    """A certificate and how long it still holds; below zero it has ended."""
 
     what: str
-    days_left: int
+    left_ms: int
 
     @property
     def urgent(self) -> bool:
-        return self.days_left < URGENT_DAYS
+        return self.left_ms < URGENT_DAYS * DAY_MS
 
     def __str__(self) -> str:
-        if self.days_left < 0:
-            return f"the {self.what} certificate ended {-self.days_left} days ago"
-        return f"the {self.what} certificate ends in {self.days_left} days"
+        days = abs(self.left_ms) // DAY_MS
+        return f"the {self.what} certificate " + (
+            f"ended {days} days ago" if self.left_ms < 0 else f"ends in {days} days"
+        )
 
 
 def endings(home: Path, now_ms: int) -> list[Ending]:
@@ -44,7 +45,7 @@ def endings(home: Path, now_ms: int) -> list[Ending]:
             leaf, _ = read_pem(read_pem_file(folder / "certificate.pem"), 2)
         except LedgerError:
             continue
-        days_left = (leaf.not_after_ms - now_ms) // DAY_MS
-        if days_left < WARN_DAYS:
-            found.append(Ending(what, days_left))
+        left_ms = leaf.not_after_ms - now_ms
+        if left_ms < WARN_DAYS * DAY_MS:
+            found.append(Ending(what, left_ms))
     return found

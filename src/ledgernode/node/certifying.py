@@ -7,9 +7,10 @@ Nobody is told "committed" before the block is durable here and q members have s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from ledgernode.config import OPEN_BLOCKS_HELD
-from ledgernode.errors import BadProof
+from ledgernode.errors import BadProof, Pruned, UnknownBlock
 from ledgernode.node.announcement import Announcement
 from ledgernode.node.endorsement import Endorsement
 from ledgernode.store.chain import ChainStore
@@ -92,9 +93,14 @@ class Certifying:
         else:
             self._endorsement.late(public_key, vote)
             if vote.height <= before:
-                self._give(public_key, vote.height, self._chain.certificate(vote.height))
+                self._give_again(public_key, vote.height)
         for member, contradiction in self._endorsement.take_evidence():
             self._accuse(member, contradiction)
+
+    def _give_again(self, public_key: bytes, height: Height) -> None:
+        """Nothing where there is none: of genesis, and of what lies before this node's beginning."""
+        with suppress(UnknownBlock, Pruned):
+            self._give(public_key, height, self._chain.certificate(height))
 
     def take(self, height: Height, raw: bytes) -> None:
         """A peer's certificate for a block that we may hold without one."""

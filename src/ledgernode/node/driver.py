@@ -210,9 +210,9 @@ class Driver:
         self._executing.fetched(block, [self._checker.agreed(raw) for raw in block.envelopes])
         self._wake.set()
 
-    def stop(self) -> None:
+    def stop(self, drain_ms: int = DRAIN_MS) -> None:
         """Commit what is admitted, for a bounded time, then return from `run`."""
-        self._drain_until_ms = TimeMs(self._clock_ms() + DRAIN_MS)
+        self._drain_until_ms = TimeMs(self._clock_ms() + drain_ms)
         self._wake.set()
 
     async def run(self) -> None:
@@ -323,6 +323,8 @@ class Driver:
             self._mempool.release(self._executing.waiting())
             self._mempool.take_up(self._unsaved())
             self._offering.forget()
+        if ready.shown is not None:
+            self._certifying.take(ready.shown.height, ready.shown.certificate)
         if ready.behind > self._executing.executed:
             self._network.fetch(ready.behind)
         if ready.next_tick_ms is not None and (self._tick_ms is None or ready.next_tick_ms < self._tick_ms):

@@ -173,7 +173,8 @@ class Peers:
         stub: Any = ValidatorServiceStub(link.channel)
         request = pb.GetHeightRequest(ledger=self._ledger)
         try:
-            answer = await stub.GetHeight(request, timeout=FRONTIER_ASK_MS / 1_000)
+            # one that has just come back is still being dialled: it is worth waiting for
+            answer = await stub.GetHeight(request, timeout=FRONTIER_ASK_MS / 1_000, wait_for_ready=True)
         except grpc.aio.AioRpcError:
             return None
         return Height(answer.height)

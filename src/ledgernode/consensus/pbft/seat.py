@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 
 import msgspec
 
-from ledgernode.consensus.engine import Evidence, Send, Validate
+from ledgernode.consensus.engine import Evidence, Send, Shown, Validate
 from ledgernode.consensus.pbft.journal import Journal
 from ledgernode.consensus.pbft.messages import Message, Stable, encode
 from ledgernode.consensus.pbft.view_change import Rules
@@ -78,6 +78,7 @@ class Effects(msgspec.Struct):
     deliver: list[Batch] = []
     validate: list[Validate] = []
     evidence: list[Evidence] = []
+    shown: Shown | None = None
     suspects: bool = False
     took_proposal: bool = False
     released: bool = False
