@@ -45,12 +45,12 @@ class Follower:
     """Executes at once whatever follows."""
 
     def __init__(self) -> None:
-        self.executed = Height(0)
+        self.certified = Height(0)
         self.halted: LedgerHalted | None = None
 
     def fetched(self, block: Fetched) -> None:
-        if block.header.height == self.executed + 1:
-            self.executed = block.header.height
+        if block.header.height == self.certified + 1:
+            self.certified = block.header.height
 
     async def room(self) -> None:
         await asyncio.sleep(0)
@@ -152,7 +152,7 @@ async def test_what_is_wanted_is_fetched_and_no_more(blocks: list[Block]) -> Non
     """Up to the height that is certified elsewhere, whoever is asked."""
     scene = Scene(Peer(1, blocks), Peer(2, blocks))
     scene.catching_up.wanted(Height(7))
-    await scene.until(lambda: scene.follower.executed == 7)
+    await scene.until(lambda: scene.follower.certified == 7)
     assert scene.sync.above == []
     assert scene.catching_up.status is None
 
@@ -165,7 +165,7 @@ async def test_who_stands_still_while_others_are_ahead_notices(blocks: list[Bloc
     status = scene.catching_up.status
     assert status is not None
     assert (status.by, status.height) == ("blocks", 5)
-    await scene.until(lambda: scene.follower.executed == 5)
+    await scene.until(lambda: scene.follower.certified == 5)
     assert scene.peers.stood > 0
 
 
@@ -175,7 +175,7 @@ async def test_a_peer_that_fails_is_left_for_the_next(blocks: list[Block]) -> No
     silent.failure = NodeUnreachable("no answer")
     scene = Scene(silent, liar, Peer(3, blocks))
     scene.catching_up.wanted(Height(9))
-    await scene.until(lambda: scene.follower.executed == 9)
+    await scene.until(lambda: scene.follower.certified == 9)
 
 
 async def test_a_peer_that_is_behind_itself_is_not_asked(blocks: list[Block]) -> None:
@@ -184,7 +184,7 @@ async def test_a_peer_that_is_behind_itself_is_not_asked(blocks: list[Block]) ->
     scene = Scene(behind, Peer(2, blocks))
     scene.catching_up.heard(behind.public_key, Height(0))
     scene.catching_up.wanted(Height(4))
-    await scene.until(lambda: scene.follower.executed == 4)
+    await scene.until(lambda: scene.follower.certified == 4)
     assert behind.asked == 0
 
 
@@ -196,7 +196,7 @@ async def test_who_is_far_behind_takes_a_snapshot_first(blocks: list[Block]) -> 
     assert scene.catching_up.is_far_behind
     await scene.until(scene.catching_up.outgrown.is_set)
     assert scene.sync.above == [FAR]
-    assert scene.follower.executed == 0
+    assert scene.follower.certified == 0
 
 
 @pytest.mark.parametrize(("far", "asked"), [(FAR, True), (0, False)])
@@ -204,7 +204,7 @@ async def test_while_nobody_has_a_snapshot_blocks_do(blocks: list[Block], far: i
     """It is asked for again now and then; with a distance of 0, never."""
     scene = Scene(Peer(1, blocks), far=far)
     scene.catching_up.heard(b"peer 1", Height(30))
-    await scene.until(lambda: scene.follower.executed == 30)
+    await scene.until(lambda: scene.follower.certified == 30)
     assert bool(scene.sync.above) == asked
     assert not scene.catching_up.outgrown.is_set()
 
@@ -222,7 +222,7 @@ async def test_blocks_are_left_when_a_snapshot_could_be_had(blocks: list[Block])
     scene.follower.room = slowly  # type: ignore[method-assign]
     scene.catching_up.heard(b"peer 1", Height(30))
     await scene.until(scene.catching_up.outgrown.is_set)
-    assert 0 < scene.follower.executed < 30 - FAR
+    assert 0 < scene.follower.certified < 30 - FAR
 
 
 async def test_where_everyone_has_pruned_the_blocks_any_snapshot_ahead_will_do(blocks: list[Block]) -> None:
@@ -238,7 +238,7 @@ async def test_one_that_has_the_blocks_is_enough(blocks: list[Block]) -> None:
     """Others that have pruned them are no reason for a snapshot."""
     scene = Scene(Peer(1, blocks, base=4), Peer(2, blocks), Peer(3, blocks, base=6), sync=Sync(5))
     scene.catching_up.wanted(Height(8))
-    await scene.until(lambda: scene.follower.executed == 8)
+    await scene.until(lambda: scene.follower.certified == 8)
     assert scene.sync.above == []
 
 
@@ -247,11 +247,11 @@ async def test_an_observer_asks_how_far_the_others_are(blocks: list[Block]) -> N
     silent = Peer(2, blocks)
     silent.failure = NodeUnreachable("no answer")
     scene = Scene(Peer(1, blocks), silent, observes=True, far=0)
-    await scene.until(lambda: scene.follower.executed == 30)
+    await scene.until(lambda: scene.follower.certified == 30)
     assert scene.catching_up.heights() == {b"peer 1": 30}
     far = Scene(Peer(1, blocks), sync=Sync(25), observes=True)
     await far.until(far.catching_up.outgrown.is_set)
-    assert far.follower.executed == 0
+    assert far.follower.certified == 0
 
 
 async def test_a_halted_ledger_comes_forward_no_more(blocks: list[Block]) -> None:
@@ -260,7 +260,7 @@ async def test_a_halted_ledger_comes_forward_no_more(blocks: list[Block]) -> Non
     scene.follower.halted = LedgerHalted("a full disk")
     scene.catching_up.wanted(Height(7))
     await asyncio.wait_for(scene.catching_up.run(), 5)
-    assert scene.follower.executed == 0
+    assert scene.follower.certified == 0
 
 
 def test_a_block_with_other_envelopes_is_refused(blocks: list[Block]) -> None:

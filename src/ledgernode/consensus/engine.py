@@ -33,12 +33,13 @@ class LogEntry(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """From disk: the last executed height and its time, and the engine's own log."""
+    """From disk: the last executed height and its time, the engine's own log, and what is left of the last epoch's."""
 
     now_ms: TimeMs
     height: Height
     time_ms: TimeMs
     persisted: tuple[LogEntry, ...]
+    former: tuple[LogEntry, ...] = ()
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -186,6 +187,8 @@ class Ready(msgspec.Struct, frozen=True):
     """The envelopes just offered are under way: do not offer them again until they are delivered or released."""
     released: bool = False
     """What was under way may have come to nothing: offer it again."""
+    under_way: tuple[bytes, ...] = ()
+    """These envelopes lie in blocks that are not delivered yet: do not offer them until those are, or are released."""
     next_tick_ms: TimeMs | None = None
 
 

@@ -7,6 +7,9 @@ has one, blocks do, however many.
 A peer's word counts for nothing: the envelopes must be those of the header, and the driver executes a block only
 when its set has certified it, and compares the result. A peer that gives anything else, or nothing for a while,
 is left for the next one.
+
+What lacks is what is not certified here: also a block that was executed, when its signatures were lost. A member that
+has left, or has a new key, signs nothing for it, and hears of its certificate in no other way.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ class Follower(Protocol):
     """What executes the blocks: the driver."""
 
     @property
-    def executed(self) -> Height: ...
+    def certified(self) -> Height: ...
 
     @property
     def halted(self) -> LedgerHalted | None: ...
@@ -86,7 +89,7 @@ class CatchingUp:
     @property
     def lag(self) -> int:
         """How many blocks the highest of our peers is ahead, by its own word."""
-        return max(0, max(self._heard.values(), default=0) - self._driver.executed)
+        return max(0, max(self._heard.values(), default=0) - self._driver.certified)
 
     @property
     def is_far_behind(self) -> bool:
@@ -98,7 +101,7 @@ class CatchingUp:
         if self._state_sync.status is not None or not self.lag:
             return self._state_sync.status
         idle_ms = int((time.monotonic() - self._came_s) * 1_000)
-        return SyncStatus("blocks", Height(self._driver.executed + self.lag), idle_ms=idle_ms)
+        return SyncStatus("blocks", Height(self._driver.certified + self.lag), idle_ms=idle_ms)
 
     def heard(self, public_key: bytes, height: Height) -> None:
         """A peer says how far it is."""
@@ -124,7 +127,7 @@ class CatchingUp:
                 self._wake.clear()
                 if self._wants_snapshot() and await self._take_snapshot():
                     return
-                if self._observes() or self._target > self._driver.executed:
+                if self._observes() or self._target > self._driver.certified:
                     await self._fetch_from_one()
                     await asyncio.sleep(CATCH_UP_PAUSE_MS / 1_000)
                 else:
@@ -134,16 +137,16 @@ class CatchingUp:
 
     async def _watch(self) -> None:
         """Who stands still while others are ahead has missed something."""
-        before = self._driver.executed
+        before = self._driver.certified
         while True:
             await asyncio.sleep(WATCH_MS / 1_000)
             self._neighbours.stand()
             if self._observes():
                 await self._ask_heights()
             ahead = max(self._heard.values(), default=Height(0))
-            if ahead > self._driver.executed == before or self._observes() or self.is_far_behind:
+            if ahead > self._driver.certified == before or self._observes() or self.is_far_behind:
                 self.wanted(ahead)
-            before = self._driver.executed
+            before = self._driver.certified
 
     async def _ask_heights(self) -> None:
         """Nobody dials who only observes, so it hears of heights only when it asks."""
@@ -162,12 +165,12 @@ class CatchingUp:
     async def _take_snapshot(self) -> bool:
         """True when one stands ready. One that would save few blocks is worth it only where there are no blocks."""
         skipped = 0 if self._is_pruned_everywhere() else self._far_blocks
-        whole = await self._state_sync.attempt(Height(self._driver.executed + skipped))
+        whole = await self._state_sync.attempt(Height(self._driver.certified + skipped))
         self._ask_again_s = time.monotonic() + SYNC_ASK_MS / 1_000
         if whole:
             self.outgrown.set()
         elif not skipped:
-            self._log.warning("no peer has the next blocks any more, nor a snapshot", after=self._driver.executed)
+            self._log.warning("no peer has the next blocks any more, nor a snapshot", after=self._driver.certified)
         return whole
 
     def _is_pruned_everywhere(self) -> bool:
@@ -178,12 +181,15 @@ class CatchingUp:
     # ------------------------------------------------------------ by blocks
 
     async def _fetch_from_one(self) -> None:
-        asked = [one for one in self._neighbours.all() if self._may_have(one.public_key)]
+        everyone = self._neighbours.all()
+        asked = [one for one in everyone if self._may_have(one.public_key)]
+        if not asked and self._observes():
+            asked = list(everyone)
         if not asked:
             return
         self._turn += 1
         neighbour = asked[self._turn % len(asked)]
-        first = self._driver.executed
+        first = self._driver.certified
         count = 0
         try:
             count = await self._fetch(neighbour, Height(first + 1))
@@ -216,7 +222,7 @@ class CatchingUp:
 
     def _may_have(self, public_key: bytes) -> bool:
         """A peer that has said it is behind what we want is not asked."""
-        return self._heard.get(public_key, self._target) > self._driver.executed or self._observes()
+        return self._heard.get(public_key, self._target) > self._driver.certified
 
 
 def checked(block: Block) -> Fetched:

@@ -65,8 +65,6 @@ class Certifying:
             header = self._chain.header(Height(height))
             self._close(header.height, self._endorsement.sign(header))
             self._endorsement.say(header.height)
-            if header.next_set != header.current_set:
-                self._endorsement.begin(self._chain.validator_set(header.next_set))
 
     def executed(self, block: SealedBlock) -> None:
         """Our own result: signed, and held until the others' signatures are here."""
@@ -109,6 +107,14 @@ class Certifying:
         except BadProof:
             return  # the peer's fault
         self._close(height, self._endorsement.given(height, certificate))
+
+    def compare(self, theirs: Header, certificate: Certificate) -> None:
+        """A certified block that is executed here already, perhaps without its certificate.
+
+        Raises StateDiverged when ours is another.
+        """
+        if theirs.height > self.certified:
+            self._close(theirs.height, self._endorsement.confirmed(theirs, certificate))
 
     # ------------------------------------------------------------ standing
 

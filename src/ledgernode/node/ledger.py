@@ -320,8 +320,9 @@ class ServedLedger:
         """Begun from the block that handed over to this set; None for a set that this node is no member of."""
         if self.endorsement.position is None:
             return None
-        handed_over = [height for height in self.chain.set_changes() if height <= self.chain.head.height]
-        base = self.chain.header(max(handed_over, default=Height(0)))
+        changes = [self.chain.header(height) for height in self.chain.set_changes()]
+        handed_over = [header for header in changes if header.epoch < validators.epoch]
+        base = handed_over[-1] if handed_over else self.chain.header(Height(0))
         return make_engine(
             Founding(
                 chosen=chosen,
