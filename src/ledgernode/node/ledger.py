@@ -23,7 +23,7 @@ from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
 from ledgernode.identity.keys import PrivateKey, verify
-from ledgernode.identity.tls import TlsFiles
+from ledgernode.identity.tls import Trust
 from ledgernode.node.accusing import Accuser
 from ledgernode.node.admission import Admission
 from ledgernode.node.announcement import Announcement
@@ -100,7 +100,7 @@ class ServedLedger:
         clock_ms: Clock,
         *,
         mempool: Mempool | None = None,
-        tls: TlsFiles | None = None,
+        tls: Trust | None = None,
         upkeep: Upkeep | None = None,
         operators_snapshots: Path | None = None,
     ) -> None:
@@ -124,7 +124,7 @@ class ServedLedger:
         self.genesis: Genesis = check_genesis(genesis_bytes)
         self.name = self.genesis.name
         self.chain = open_chain(self._kv, genesis_bytes)
-        self.head = Head(self.chain)
+        self.head = Head(self.chain, self._trust)
         contracts, waiters = Contracts(), Waiters()
         certified = self.chain.header(self.chain.certified_height)
         self.progress = Progress(certified.height, certified.time_ms)
@@ -271,6 +271,11 @@ class ServedLedger:
         return self.endorsement.includes(introduction.public_key) and introduction_holds(
             introduction, self.chain.chain_id, certificate_pem
         )
+
+    def _trust(self, roots: tuple[str, ...]) -> None:
+        """These are the roots of the ledger's organisations now."""
+        if self._tls is not None:
+            self._tls.name(self.name, roots)
 
     def _make_peers(self, key: PrivateKey) -> Peers | None:
         if self.alone or self._tls is None:
