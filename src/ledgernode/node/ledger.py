@@ -291,19 +291,17 @@ class ServedLedger:
         )
 
     def _make_catching_up(self, peers: Peers) -> CatchingUp:
+        def faulty() -> int:
+            return faulty_limit(len(self.endorsement.validators.members))
+
         neighbours = DialledNeighbours(self.name, peers)
-        sync = StateSync(
-            self._incoming,
-            neighbours,
-            self.chain,
-            faulty=lambda: faulty_limit(len(self.endorsement.validators.members)),
-            log=self.log,
-        )
+        sync = StateSync(self._incoming, neighbours, self.chain, faulty=faulty, log=self.log)
         return CatchingUp(
             self.driver,
             neighbours,
             sync,
             observes=lambda: self.endorsement.position is None,
+            faulty=faulty,
             far_blocks=self._upkeep.behind_blocks,
             log=self.log,
         )
