@@ -77,17 +77,16 @@ class RunningNetwork:
             engine,
             organisations,
             base_port=free_ports(count),
-            options=OPTIONS.get(engine),
-            **founding,
+            **{"options": OPTIONS.get(engine), **founding},
         )
         for home in self.founded.homes:
             self._configure(home)
-        self.nodes = [
-            NodeProcess(self.founded, directory / node.home, node.endpoint, wait=False)
-            for node in self.founded.network.nodes
-        ]
+        self.nodes = [self._node(directory / node.home, node.endpoint) for node in self.founded.network.nodes]
         for running in self.nodes:
             running.wait_until_serving()
+
+    def _node(self, home: Path, endpoint: str) -> NodeProcess:
+        return NodeProcess(self.founded, home, endpoint, wait=False)
 
     def __enter__(self) -> Self:
         return self

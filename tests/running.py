@@ -136,19 +136,22 @@ class NodeProcess:
 
     def launch(self) -> None:
         """Start it, and do not wait."""
+        self._start(self._command())
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "ledgernode.services.process", str(self.home), self._listen]
+
+    def _start(self, command: list[str], **options: Any) -> None:
+        environment = {**os.environ, **self.environment}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "ledgernode.services.process", str(self.home), self._listen],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, **self.environment},
-            )
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment, **options)
 
     def wait_until_serving(self) -> None:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, f"the node did not start: {self.log.read_text()[-2_000:]}"
-        self._listen = f"127.0.0.1:{msgspec.json.decode(line)['port']}"
+        serving = msgspec.json.decode(line)
+        self._listen = f"{serving['host']}:{serving['port']}"
 
     @property
     def endpoint(self) -> str:

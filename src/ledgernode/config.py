@@ -88,6 +88,7 @@ SNAPSHOT_GIVEN_WAIT_MS: Final = 2_000  # a piece that would wait longer is refus
 # state sync: being brought forward by a peer's snapshot
 SYNC_ASK_MS: Final = 10_000  # peers are not asked more often what they have
 SYNC_ANSWER_MS: Final = 10_000  # a peer that does not answer within this time is left for the next one
+SYNC_OFFER_MS: Final = 3_000  # all are asked at once what they have, and waited for so long
 SYNC_OFFERS: Final = 16  # looked at, of one peer
 SYNC_FAILURES: Final = 3  # one after another, then a peer is not asked for this snapshot again
 SYNC_REFUSALS: Final = 120  # likewise of a peer that has more to do than to give
@@ -150,6 +151,7 @@ STATE_CACHE_RECORDS: Final = 100_000
 
 # client
 CLIENT_RETRIES: Final = 8
+CLIENT_CONNECT_MS: Final = 5_000  # one attempt to connect: far and slow nodes need several round trips
 CLIENT_RESUBMIT_MS: Final = 3_000  # without an outcome for so long, f more nodes are given the transaction
 CLIENT_RESUBMISSIONS: Final = 8  # of one stream to other nodes, each of several batches, under way at once
 CLIENT_PATIENCE_LIMIT_MS: Final = 48_000  # a stream without any answer is moved to the next node after this at most

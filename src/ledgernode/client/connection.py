@@ -19,6 +19,7 @@ from ledgernode.config import (
     ANSWER_BYTES,
     CLIENT_BACKOFF_LIMIT_MS,
     CLIENT_BACKOFF_START_MS,
+    CLIENT_CONNECT_MS,
     CLIENT_RETRIES,
     KEEPALIVE_MS,
     MESSAGE_BYTES,
@@ -46,7 +47,8 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     # a node that restarts is found again as soon as our own retries ask for it
     ("grpc.initial_reconnect_backoff_ms", CLIENT_BACKOFF_START_MS),
-    ("grpc.min_reconnect_backoff_ms", CLIENT_BACKOFF_START_MS),
+    # not a pause, whatever its name says: how long one attempt may take, which is several round trips
+    ("grpc.min_reconnect_backoff_ms", CLIENT_CONNECT_MS),
     ("grpc.max_reconnect_backoff_ms", CLIENT_BACKOFF_LIMIT_MS),
 )
 _RETRYABLE: Final = (Unavailable, MempoolFull, RateLimited)
