@@ -62,6 +62,11 @@ class Tree:
         """The only target that a child of this block may have."""
         return next_target(self.height(hashed) + 1, self.marks(hashed), self._rules)
 
+    def has_turn(self, hashed: bytes, miner: int) -> bool:
+        """May this miner find the next block above? Not before enough others have found one since its last."""
+        between = self._rules.others_between
+        return not between or all(mark.miner != miner for mark in self.marks(hashed)[-between:])
+
     def marks(self, hashed: bytes) -> tuple[Mark, ...]:
         """The blocks up to and including this one, oldest first, as far back as retargeting looks."""
         above = [mark_of(block) for block in self.line(hashed)]
@@ -114,4 +119,4 @@ class Tree:
 
 def mark_of(block: WorkBlock) -> Mark:
     header = block.header
-    return Mark(header.time_ms, header.target, batch_is_empty(header.batch))
+    return Mark(header.time_ms, header.target, batch_is_empty(header.batch), header.miner)
