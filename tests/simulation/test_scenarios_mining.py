@@ -141,8 +141,8 @@ def test_malformed_work_is_dropped() -> None:
     assert not node.engine._orphans
 
 
-def test_competing_blocks_are_settled_by_the_next() -> None:
-    """Two blocks at one height, each seen first by half: whichever branch grows first is everyone's."""
+def test_competing_blocks_are_settled_at_once() -> None:
+    """Two blocks at one height, each seen first by half: who knows both takes the one with the lower hash."""
     world = started()
     world.links.delay_ms = (1, 40)
     one, other = mined_by(2, world), mined_by(3, world)
@@ -152,10 +152,24 @@ def test_competing_blocks_are_settled_by_the_next() -> None:
         for block in (first, second):
             node.step(Received(node.now(), block.header.miner ^ 1, msgspec.msgpack.encode(block)))
     world.run(world.now_ms + 5)
-    assert len({node.engine._tree.head for node in world.nodes}) == 2
+    assert {node.engine._tree.head for node in world.nodes} == {min(one.header.hash, other.header.hash)}
     mine_on(world, 5)
     assert not world.halts
     world.check_end()
+
+
+def test_two_who_found_a_block_at_once_do_not_wait_for_each_other() -> None:
+    """One of four is down, and two of the rest find the next block: on either branch it would be the other's turn."""
+    world = started()
+    world.crash(3)
+    world.faulty.add(3)
+    below = mined_by(2, world, batch=ZERO_HASH, envelopes=())
+    for node in world.nodes[:3]:
+        hears(node, [below])
+    one, other = (alone(world, 1, miner=miner, parent=below) for miner in (0, 1))
+    for node in world.nodes[:3]:
+        hears(node, [*one, *other] if node.position == 0 else [*other, *one])
+    mine_on(world, 3)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -539,10 +553,9 @@ def test_what_lies_in_our_branch_is_under_way_until_the_branch_is_left() -> None
     hear = [node.engine.step(Received(node.now(), 2, msgspec.msgpack.encode(one)))]
     hear.append(node.engine.step(Validated(node.now(), one.header.batch, True)))
     assert (hear[1].under_way, hear[1].released) == ((b"mine",), False)
-    first = node.engine.step(Received(node.now(), 2, msgspec.msgpack.encode(other)))
-    assert (first.under_way, first.released) == ((), False)
-    second = node.engine.step(Received(node.now(), 2, msgspec.msgpack.encode(above)))
-    assert (second.under_way, second.released) == ((), True)
+    left = [node.engine.step(Received(node.now(), 2, msgspec.msgpack.encode(block))) for block in (other, above)]
+    assert [ready.under_way for ready in left] == [(), ()]
+    assert sum(ready.released for ready in left) == 1
 
 
 # ---------------------------------------------------------------- epochs
