@@ -586,13 +586,13 @@ def require_rows(rows: list[list[int]], width: int, modulus_mwh: int, latest_ms:
     for row in rows:
         if len(row) != width:
             raise RowInvalid(f"a row has {width} numbers here, not {len(row)}")
-        sequence, time_ms, import_mwh, export_mwh, flags = row[:FIXED_COLUMNS]
-        if sequence <= last_sequence or time_ms <= last_ms:
+        if row[0] <= last_sequence or row[1] <= last_ms:
             raise NotInOrder("rows of one batch follow one another in sequence and time")
-        if not (0 <= import_mwh < modulus_mwh and 0 <= export_mwh < modulus_mwh and 0 <= flags < FLAGS):
+        if not (0 <= row[2] < modulus_mwh and 0 <= row[3] < modulus_mwh and 0 <= row[4] < FLAGS):
             raise RowInvalid("a register lies between 0 and its modulus, flags below 65,536")
-        last_sequence, last_ms = sequence, time_ms
-        seen |= flags
+        if row[4]:
+            seen |= row[4]
+        last_sequence, last_ms = row[0], row[1]
     if last_ms > latest_ms:
         raise InFuture(f"a reading of {last_ms} is ahead of the ledger's time: set the meter's clock")
     return seen
@@ -644,14 +644,19 @@ def put_rows(ctx: Context, book: Book, rows: list[list[int]], origin: str, late_
 def days_of(book: Book, rows: list[list[int]]) -> tuple[list[tuple[int, list[list[int]]]], int]:
     """A batch's rows by UTC day, and how many are none of the point's: from before the meter came, or after it left."""
     earliest_ms, until_ms = book.installed.time_ms, book.removed_ms
-    first_day, last_day = rows[0][1] // DAY_MS, rows[-1][1] // DAY_MS
-    if first_day == last_day and earliest_ms < rows[0][1] and rows[-1][1] <= until_ms:
-        return [(first_day, rows)], 0
-    by_day: dict[int, list[list[int]]] = {}
-    for row in rows:
-        if earliest_ms < row[1] <= until_ms:
-            by_day.setdefault(row[1] // DAY_MS, []).append(row)
-    return list(by_day.items()), len(rows) - sum(map(len, by_day.values()))
+    own = rows
+    if rows[0][1] <= earliest_ms or until_ms < rows[-1][1]:
+        own = [row for row in rows if earliest_ms < row[1] <= until_ms]
+    by_day: list[tuple[int, list[list[int]]]] = []
+    begun = end_ms = 0
+    for at, row in enumerate(own):
+        if row[1] >= end_ms:
+            if at:
+                by_day.append((end_ms // DAY_MS - 1, own[begun:at]))
+            begun, end_ms = at, (row[1] // DAY_MS + 1) * DAY_MS
+    if own:
+        by_day.append((end_ms // DAY_MS - 1, own[begun:]))
+    return by_day, len(rows) - len(own)
 
 
 def in_sequence(rows: list[list[int]], at: int, sequence: int) -> bool:
@@ -722,14 +727,21 @@ def replayed(ctx: Context, book: Book) -> None:
     limits, limit_at, limit = head.limits, 0, head.limits[0]
     modulus, length_ms = book.modulus_mwh, book.series.interval_ms
     straight = appending and is_plain(limit, length_ms, modulus)
+    per_day, first_number, intervals = DAY_MS // length_ms, -DAY_MS, empty_day(0)
     for day in range(first_ms // DAY_MS, last_day + 1):
         chunk = chunk_in(ctx, book, day)
-        verdicts: list[str] = []
-        for row, origin, decision, before in zip(chunk.rows, chunk.origins, chunk.decided, chunk.verdicts, strict=True):
+        untouched = len(chunk.rows)
+        while untouched and chunk.rows[untouched - 1][1] >= first_ms:
+            untouched -= 1
+        verdicts = [chunk.verdicts[:untouched]]
+        for row, origin, decision, before in zip(
+            chunk.rows[untouched:],
+            chunk.origins[untouched:],
+            chunk.decided[untouched:],
+            chunk.verdicts[untouched:],
+            strict=True,
+        ):
             time_ms = row[1]
-            if time_ms < first_ms:
-                verdicts.append(before)
-                continue
             while limit_at + 1 < len(limits) and limits[limit_at + 1].from_ms <= time_ms:
                 limit_at += 1
                 limit = limits[limit_at]
@@ -743,9 +755,13 @@ def replayed(ctx: Context, book: Book) -> None:
                     and 0 <= imported <= limit.import_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
                     and 0 <= exported <= limit.export_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
                 ):
-                    intervals, at = day_in(ctx, book, number, length_ms)
+                    if not first_number <= number < first_number + per_day:
+                        intervals, at = day_in(ctx, book, number, length_ms)
+                        first_number = number - at
+                    at = number - first_number
                     intervals.import_mwh[at] += imported
-                    intervals.export_mwh[at] += exported
+                    if exported:
+                        intervals.export_mwh[at] += exported
                     intervals.device_ms[at] += elapsed_ms
                     new = Register(time_ms=time_ms, import_mwh=row[2], export_mwh=row[3])
                     verdicts.append(ACCEPTED)
@@ -774,7 +790,7 @@ def replayed(ctx: Context, book: Book) -> None:
             if now:
                 put_segment(ctx, book, between(new, here, verdict, modulus, joined(new_origin, origin)), length_ms, 1)
                 new, new_origin = here, origin
-        if verdicts:
+        if chunk.rows:
             sequence = max(sequence, chunk.rows[-1][0])
             book.chunks[day] = chunk.replace(verdicts="".join(verdicts))
         if old.time_ms == new.time_ms and book.last_ms < old.time_ms and day < last_day:
