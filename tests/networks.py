@@ -11,10 +11,12 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import msgspec
 
 from ledgernode.cli.rotation import prepare
 from ledgernode.client import Ledger, LedgerClient, Outcome, Signed
@@ -61,11 +63,15 @@ def _is_free(port: int) -> bool:
 class RunningNetwork:
     """Validators of as many organisations, all of them running; a context that ends them.
 
-    `founding` is what `FoundedNetwork` takes besides.
+    `founding` is what `FoundedNetwork` takes besides; `config` what stands in each node's file, where it is not the
+    default.
     """
 
-    def __init__(self, directory: Path, engine: str, count: int, **founding: Any) -> None:
+    def __init__(
+        self, directory: Path, engine: str, count: int, *, config: Mapping[str, Any] | None = None, **founding: Any
+    ) -> None:
         organisations = ORGANISATIONS[:count]
+        self._config = config or {}
         self.founded = FoundedNetwork(
             directory,
             engine,
@@ -73,6 +79,8 @@ class RunningNetwork:
             base_port=free_ports(count),
             **{"options": OPTIONS.get(engine), **founding},
         )
+        for home in self.founded.homes:
+            self._configure(home)
         self.nodes = [self._node(directory / node.home, node.endpoint) for node in self.founded.network.nodes]
         for running in self.nodes:
             running.wait_until_serving()
@@ -90,6 +98,9 @@ class RunningNetwork:
             if node.running:
                 node.thaw()
                 node.kill()
+
+    def _configure(self, home: Path) -> None:
+        msgspec.structs.replace(NodeConfig.read(home), **self._config).write(home)
 
     def kill_all(self) -> None:
         """SIGKILL to every node in the same moment."""
@@ -202,6 +213,7 @@ class RunningNetwork:
         genesis_path(home, LEDGER).write_bytes(self.founded.genesis_bytes)
         endpoint = f"127.0.0.1:{free_ports(1)}"
         NodeConfig(organisation, name, endpoint, (LEDGER,)).write(home)
+        self._configure(home)
         self.founded.homes.append(home)
         self.founded.admins_of_homes.append(self.founded.person(organisation, "admin"))
         node = NodeProcess(self.founded, home, endpoint)
@@ -255,10 +267,10 @@ class RunningNetwork:
         return time.monotonic() - begun
 
 
-def headers(node: NodeProcess, height: int) -> list[bytes]:
+def headers(node: NodeProcess, height: int, *, first: int = 1) -> list[bytes]:
     """Every header of a node up to the height, as bytes."""
     with node.ledger(_own_admin(node)) as ledger:
-        return [block.header for block in ledger.blocks(1, to_height=height, headers_only=True)]
+        return [block.header for block in ledger.blocks(first, to_height=height, headers_only=True)]
 
 
 def require_present(node: NodeProcess, acknowledged: Sequence[Outcome], height: int) -> None:

@@ -26,6 +26,10 @@ ENROL_ENTRIES: Final = 1_000_000
 
 # votes of one validator that wait for our own result, or for more of their kind
 VOTES_HELD_PER_VALIDATOR: Final = 1_024
+# certified heights whose votes are remembered, so that a second, other vote that comes late is noticed
+VOTES_REMEMBERED_HEIGHTS: Final = 64
+# contradictions of one validator that are looked for in an epoch: more of the same prove nothing new
+CONTRADICTIONS_NOTICED: Final = 16
 
 # verification writes its scratch chain this many blocks at a time
 VERIFY_BLOCKS_PER_WRITE: Final = 64
@@ -74,6 +78,22 @@ CATCH_UP_PAUSE_MS: Final = 300  # between two tries to fetch blocks
 CATCH_UP_BLOCKS: Final = 64  # fetched and not yet executed
 CATCH_UP_TIMEOUT_MS: Final = 5_000  # a peer that sends no block for this long is left
 
+# snapshots that a node makes for its peers, and gives out
+SNAPSHOT_SHARE_PERCENT: Final = 25  # of one core, while one is made
+SNAPSHOT_LATE_BLOCKS: Final = 256  # further back, a height is not made a snapshot of
+SNAPSHOT_PIECE_BYTES: Final = 1024 * 1024
+SNAPSHOT_GIVEN_BYTES_PER_S: Final = 16 * 1024 * 1024  # to all callers together
+SNAPSHOT_GIVEN_WAIT_MS: Final = 2_000  # a piece that would wait longer is refused
+
+# state sync: being brought forward by a peer's snapshot
+SYNC_ASK_MS: Final = 10_000  # peers are not asked more often what they have
+SYNC_ANSWER_MS: Final = 10_000  # a peer that does not answer within this time is left for the next one
+SYNC_OFFERS: Final = 16  # looked at, of one peer
+SYNC_FAILURES: Final = 3  # one after another, then a peer is not asked for this snapshot again
+SYNC_REFUSALS: Final = 120  # likewise of a peer that has more to do than to give
+SYNC_PAUSE_MS: Final = 500  # between two tries, when a peer wants its peace
+SYNC_TOLD_MS: Final = 5_000  # progress is logged so often
+
 MINING_NICENESS: Final = 5
 MINING_SHARE_PERCENT: Final = 25  # of one core
 MINING_SLICE_HASHES: Final = 5_000  # between two looks for another job: a few milliseconds
@@ -97,6 +117,18 @@ MISCONDUCT_REFILL_MS: Final = 1_000  # for each token
 
 TIMER_RECHECK_MS: Final = 1_000  # a clock that is set is noticed within this time
 DRAIN_MS: Final = 5_000  # a stopping node commits what it admitted for at most this long
+
+# faults of validators, reported to the ledger
+REPORT_TURN_MS: Final = 1_000  # a member whose turn comes later leaves the earlier ones this long each
+REPORT_WAIT_MS: Final = 30_000
+REPORT_PAUSE_MS: Final = 1_000  # between two tries, doubled up to the limit
+REPORT_PAUSE_LIMIT_MS: Final = 60_000
+REPORT_TRIES: Final = 100
+REPORT_BUDGET: Final = 50_000
+
+# a market's book on the command line
+BOOK_BYTES: Final = 256 * 1024 * 1024
+BOOK_DEPTH: Final = 8
 
 # execution
 LOADED_PACKAGES: Final = 256

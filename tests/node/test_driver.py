@@ -8,7 +8,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from ledgernode.consensus.engine import Engine, Event, LogEntry, ProposalAvailable, Ready, Send, Started
+from ledgernode.consensus.engine import (
+    Engine,
+    Event,
+    LogEntry,
+    ProposalAvailable,
+    Ready,
+    Send,
+    Shown,
+    Started,
+    Ticked,
+)
 from ledgernode.consensus.solo import Solo
 from ledgernode.errors import BadCertificate, BadGenesis, CommitUnknown, DiskFull, LedgerHalted, NodeStopping
 from ledgernode.identity.keys import PrivateKey
@@ -160,6 +170,7 @@ def driver_with(served: ServedLedger, engine: Engine, heard: Callable[[Sequence[
         checker=parts._checker,
         mempool=served.mempool,
         announcement=served.announcement,
+        accuse=served.accuser.notice,
         clock_ms=parts._clock_ms,
         log=parts._log,
     )
@@ -195,6 +206,14 @@ async def test_a_single_validator_has_nobody_to_send_to(house: House, standing: 
     assert "AssertionError" in str(standing.driver.halted)
 
 
+async def test_a_certificate_that_the_engine_was_shown_is_taken(standing: ServedLedger) -> None:
+    """As if a peer had given it to us: the block may lack it, and nobody else may hold it any more."""
+    taken: list[tuple[Height, bytes]] = []
+    standing.driver._certifying.take = lambda height, raw: taken.append((height, raw))  # type: ignore[method-assign]
+    standing.driver._perform(Ready(shown=Shown(Height(3), b"proof")))
+    assert taken == [(3, b"proof")]
+
+
 def test_an_engine_that_is_not_there_is_refused(standing: ServedLedger) -> None:
     """By its name, with those that are."""
     with pytest.raises(BadGenesis, match="solo"):
@@ -214,10 +233,14 @@ def handing_over(served: ServedLedger, house: House, key: PrivateKey) -> SealedB
 
 
 async def test_a_new_epoch_begins_with_its_own_engine_and_set(house: House, standing: ServedLedger) -> None:
-    """After the block that hands over, blocks are ordered and signed in the next epoch."""
+    """After the block that hands over, blocks are ordered and signed in the next epoch; not before it is certified."""
     block = handing_over(standing, house, house.key)
     standing.chain.append([block])
     standing.driver._stored([block])
+    standing.driver._hand_over()
+    assert standing.endorsement.validators.epoch == 0
+    standing.driver._certifying.executed(block)
+    standing.driver._hand_over()
     assert standing.endorsement.validators.epoch == 1
     assert standing.driver.engine is not None
     ready = standing.driver.engine.step(ProposalAvailable(house.clock.now_ms, ()))
@@ -228,8 +251,27 @@ async def test_a_node_that_left_the_set_halts(house: House, standing: ServedLedg
     """It cannot certify what follows, so it must not make it."""
     block = handing_over(standing, house, PrivateKey.generate())
     standing.chain.append([block])
+    standing.driver._certifying.executed(block)
     with pytest.raises(BadCertificate):
-        standing.driver._stored([block])
+        standing.driver._hand_over()
+
+
+async def test_what_peers_say_of_blocks_outlives_the_epoch(house: House, standing: ServedLedger) -> None:
+    """Messages for the engine of an epoch end with it; votes and certificates for its last blocks do not."""
+    taken: list[Height] = []
+    standing.driver._certifying.take = lambda height, _: taken.append(height)  # type: ignore[method-assign]
+    steps: list[Event] = []
+    former = standing.driver.engine = Solo(Epoch(0))
+    former.step = lambda event: steps.append(event) or Ready()  # type: ignore[func-returns-value,method-assign]
+    block = handing_over(standing, house, house.key)
+    standing.chain.append([block])
+    standing.driver.happened(Ticked(house.clock.now_ms))
+    standing.driver.given(Height(1), b"a certificate")
+    standing.driver._certifying.executed(block)
+    standing.driver._hand_over()
+    standing.driver._turn()
+    assert taken == [1]
+    assert not [event for event in steps if isinstance(event, Ticked)]
 
 
 # ---------------------------------------------------------------- what can no longer be committed

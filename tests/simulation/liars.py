@@ -20,7 +20,7 @@ from ledgernode.consensus.pbft.messages import (
     decode,
     encode,
 )
-from tests.simulation.world import BASE, SCOPE, Lie, Node, World, sign_as
+from tests.simulation.world import Lie, Node, World, sign_as
 
 STALE_KEPT = 200
 
@@ -39,7 +39,7 @@ def equivocating(_: World, node: Node, __: random.Random) -> Lie:
         if receiver % 2 or not isinstance(message, PrePrepare):
             return [raw]
         other = msgspec.structs.replace(message.proposal, time_ms=message.proposal.time_ms + 1)
-        vote = resigned(message.vote, SCOPE.digest(other))
+        vote = resigned(node, message.vote, node.membership.scope.digest(other))
         return [encode(PrePrepare(vote, other))]
 
     return lie
@@ -53,8 +53,8 @@ def double_voting(_: World, node: Node, chance: random.Random) -> Lie:
         if not isinstance(message, Vote) or chance.random() < 0.5:
             return [raw]
         proposal = Proposal(message.sequence, chance.randrange(1_000), ())
-        other = resigned(message, SCOPE.digest(proposal))
-        early = resigned(msgspec.structs.replace(message, phase=Phase.COMMIT), message.digest)
+        other = resigned(node, message, node.membership.scope.digest(proposal))
+        early = resigned(node, msgspec.structs.replace(message, phase=Phase.COMMIT), message.digest)
         return chance.sample([raw, encode(other), encode(early)], 3)
 
     return lie
@@ -105,17 +105,20 @@ def forging(_: World, node: Node, chance: random.Random) -> Lie:
         message = decode(raw)
         match message:
             case Vote(phase=Phase.PREPARE | Phase.PRE_PREPARE):
-                return [raw, encode(resigned(msgspec.structs.replace(message, phase=Phase.COMMIT), message.digest))]
+                return [
+                    raw,
+                    encode(resigned(node, msgspec.structs.replace(message, phase=Phase.COMMIT), message.digest)),
+                ]
             case ViewChange():
-                forged = msgspec.structs.replace(message, prepared=(), stable=BASE, signature=b"")
-                signature = sign_as(node.position, SCOPE.view_change(forged))
+                forged = msgspec.structs.replace(message, prepared=(), stable=node.base, signature=b"")
+                signature = sign_as(node.position, node.membership.scope.view_change(forged))
                 return [encode(msgspec.structs.replace(forged, signature=signature))]
             case NewView():
-                nothing = ViewChange(message.view, node.position, message.view_changes[0].stable, (), b"")
-                signature = sign_as(node.position, SCOPE.view_change(nothing))
+                nothing = ViewChange(message.view, message.position, message.view_changes[0].stable, (), b"")
+                signature = sign_as(node.position, node.membership.scope.view_change(nothing))
                 changes = (msgspec.structs.replace(nothing, signature=signature),) * chance.choice((1, 3))
                 unsigned = msgspec.structs.replace(message, view_changes=changes, signature=b"")
-                signature = sign_as(node.position, SCOPE.new_view(unsigned))
+                signature = sign_as(node.position, node.membership.scope.new_view(unsigned))
                 return [encode(msgspec.structs.replace(unsigned, signature=signature)), raw]
             case Stable():
                 return [encode(msgspec.structs.replace(message, height=message.height + 5))]
@@ -150,7 +153,7 @@ LIARS: tuple[Callable[[World, Node, random.Random], Lie], ...] = (
 )
 
 
-def resigned(vote: Vote, digest: bytes) -> Vote:
+def resigned(node: Node, vote: Vote, digest: bytes) -> Vote:
     """The same vote for something else."""
-    message = SCOPE.vote(vote.phase, vote.view, vote.sequence, digest)
-    return msgspec.structs.replace(vote, digest=digest, signature=sign_as(vote.position, message))
+    message = node.membership.scope.vote(vote.phase, vote.view, vote.sequence, digest)
+    return msgspec.structs.replace(vote, digest=digest, signature=sign_as(node.position, message))

@@ -16,11 +16,12 @@ from unittest.mock import patch
 
 from ledgernode.consensus.pbft import changing, journal, ordering
 from ledgernode.consensus.pbft.helping import Helping
-from ledgernode.consensus.pbft.messages import Phase, Stable, Vote, no_op
+from ledgernode.consensus.pbft.messages import Phase, Vote, no_op
 from ledgernode.consensus.pbft.ordering import Ordering
 from ledgernode.consensus.pbft.recalling import Recalling
 from ledgernode.consensus.pbft.slot import Slot
 from ledgernode.consensus.pbft.view_change import Outcome, Rules, outcome
+from tests.simulation import world
 from tests.simulation.liars import forging
 from tests.simulation.schedule import one_ahead, play
 from tests.simulation.world import Violation, World
@@ -57,6 +58,7 @@ def count_twice() -> Iterator[None]:
         else:
             votes = self.prepares if vote.phase is Phase.PREPARE else self.commits
             votes[vote.position if vote.position not in votes else 1_000 + len(votes)] = vote
+            self.has_new_commits |= votes is self.commits
 
     with patch.object(Slot, "count", count), patch.object(Slot, "knows", lambda self, vote: False):
         yield
@@ -91,10 +93,7 @@ def prefer_no_ops() -> AbstractContextManager[Any]:
 
 
 def believe_stable_heights() -> AbstractContextManager[Any]:
-    def believes(self: World, stable: Stable) -> bool:
-        return True
-
-    return patch.object(World, "stable_holds", believes)
+    return patch.object(world, "stable_holds", lambda membership, base, stable: True)
 
 
 @contextmanager
@@ -144,8 +143,8 @@ def accept_any_signature() -> AbstractContextManager[Any]:
     return patch.object(ordering, "vote_holds", holds)
 
 
-def send_first(world: World) -> None:
-    for node in world.nodes:
+def send_first(played: World) -> None:
+    for node in played.nodes:
         node.sends_first = True
 
 
@@ -179,15 +178,15 @@ MUTANTS = (
 
 def hunt(mutant: Mutant, limit_s: float = LIMIT_S, first: int = 0) -> Caught | None:
     """Play schedules until one notices; None when the time is up."""
-    began = time.perf_counter()
+    began = time.process_time()
     seed = first
     with mutant.breaks():
-        while time.perf_counter() - began < limit_s:
+        while time.process_time() - began < limit_s:
             try:
                 play(seed, mutant.alter)
             except Violation as violation:
                 reason = str(violation).splitlines()[0].split("ms: ", 1)[-1]
-                return Caught(seed, time.perf_counter() - began, reason)
+                return Caught(seed, time.process_time() - began, reason)
             seed += 1
     return None
 

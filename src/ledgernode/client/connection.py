@@ -37,6 +37,7 @@ from ledgernode.errors import (
 )
 from ledgernode.v1.admin_pb2_grpc import AdminServiceStub
 from ledgernode.v1.ledger_pb2_grpc import LedgerServiceStub
+from ledgernode.v1.snapshot_pb2_grpc import SnapshotServiceStub
 from ledgernode.wire.protobuf import CODE_METADATA, RETRY_METADATA
 
 _Answer = TypeVar("_Answer")
@@ -66,6 +67,7 @@ class Endpoint:
         # the generated classes are typed for synchronous channels; over these they answer awaitables
         self.ledger: Any = LedgerServiceStub(cast("Any", self.channel))
         self.admin: Any = AdminServiceStub(cast("Any", self.channel))
+        self.snapshots: Any = SnapshotServiceStub(cast("Any", self.channel))
 
 
 Invoke = Callable[[Endpoint, float], Awaitable[_Answer]]

@@ -7,9 +7,10 @@ Nobody is told "committed" before the block is durable here and q members have s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from ledgernode.config import OPEN_BLOCKS_HELD
-from ledgernode.errors import BadProof
+from ledgernode.errors import BadProof, Pruned, UnknownBlock
 from ledgernode.node.announcement import Announcement
 from ledgernode.node.endorsement import Endorsement
 from ledgernode.store.chain import ChainStore
@@ -17,10 +18,13 @@ from ledgernode.store.sealed import SealedBlock
 from ledgernode.wire.block import Header
 from ledgernode.wire.frames import HeaderVote
 from ledgernode.wire.types import Height, TransactionId
-from ledgernode.wire.validators import Certificate, parse_certificate
+from ledgernode.wire.validators import Certificate, Validator, parse_certificate
+from ledgernode.wire.voting import Contradiction
 
 Give = Callable[[bytes, Height, Certificate], None]
 """(public key, height, certificate): send a peer the certificate that it lacks."""
+Accuse = Callable[[Validator, Contradiction], None]
+"""This member has voted for two things at once."""
 
 
 class Certifying:
@@ -33,12 +37,14 @@ class Certifying:
         endorsement: Endorsement,
         announcement: Announcement,
         give: Give,
+        accuse: Accuse,
         stands: Callable[[], None],
     ) -> None:
         self._chain = chain
         self._endorsement = endorsement
         self._announcement = announcement
         self._give = give
+        self._accuse = accuse
         self._stands = stands
         self._sealed: dict[Height, SealedBlock] = {}
         self._certificates: dict[Height, Certificate] = {}
@@ -59,8 +65,6 @@ class Certifying:
             header = self._chain.header(Height(height))
             self._close(header.height, self._endorsement.sign(header))
             self._endorsement.say(header.height)
-            if header.next_set != header.current_set:
-                self._endorsement.begin(self._chain.validator_set(header.next_set))
 
     def executed(self, block: SealedBlock) -> None:
         """Our own result: signed, and held until the others' signatures are here."""
@@ -84,8 +88,17 @@ class Certifying:
         self._last_votes[public_key] = max(vote.height, before)
         if vote.height > self.certified:
             self._close(vote.height, self._endorsement.voted(public_key, vote))
-        elif vote.height <= before:
-            self._give(public_key, vote.height, self._chain.certificate(vote.height))
+        else:
+            self._endorsement.late(public_key, vote)
+            if vote.height <= before:
+                self._give_again(public_key, vote.height)
+        for member, contradiction in self._endorsement.take_evidence():
+            self._accuse(member, contradiction)
+
+    def _give_again(self, public_key: bytes, height: Height) -> None:
+        """Nothing where there is none: of genesis, and of what lies before this node's beginning."""
+        with suppress(UnknownBlock, Pruned):
+            self._give(public_key, height, self._chain.certificate(height))
 
     def take(self, height: Height, raw: bytes) -> None:
         """A peer's certificate for a block that we may hold without one."""
@@ -94,6 +107,14 @@ class Certifying:
         except BadProof:
             return  # the peer's fault
         self._close(height, self._endorsement.given(height, certificate))
+
+    def compare(self, theirs: Header, certificate: Certificate) -> None:
+        """A certified block that is executed here already, perhaps without its certificate.
+
+        Raises StateDiverged when ours is another.
+        """
+        if theirs.height > self.certified:
+            self._close(theirs.height, self._endorsement.confirmed(theirs, certificate))
 
     # ------------------------------------------------------------ standing
 

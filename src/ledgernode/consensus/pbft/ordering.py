@@ -17,13 +17,11 @@ from ledgernode.consensus.engine import Evidence, Validate
 from ledgernode.consensus.pbft.journal import Remembered
 from ledgernode.consensus.pbft.messages import (
     Fetch,
-    Phase,
     Prepared,
     PrePrepare,
     Proposal,
     Stable,
     Vote,
-    encode,
     no_op,
 )
 from ledgernode.consensus.pbft.patience import Patience
@@ -32,6 +30,7 @@ from ledgernode.consensus.pbft.slot import Slot
 from ledgernode.consensus.pbft.view_change import Outcome, vote_holds
 from ledgernode.wire.block import Batch
 from ledgernode.wire.types import Height, TimeMs
+from ledgernode.wire.voting import Contradiction, Phase
 
 
 class Ordering:
@@ -70,7 +69,7 @@ class Ordering:
 
     def under_way(self) -> bool:
         """Does something wait for its decision? One member alone cannot pretend so, unless it leads."""
-        faulty = self._seat.rules.faulty
+        faulty = self._seat.faulty
         return any(
             sequence > self._seat.delivered and (slot.pre_prepare is not None or len(slot.commits) > faulty)
             for sequence, slot in self._slots.items()
@@ -110,7 +109,9 @@ class Ordering:
             self._touch_from(vote.sequence)
         contradicted = slot.count(vote)
         if contradicted is not None:
-            self._seat.effects.evidence.append(Evidence(vote.position, encode(contradicted), encode(vote)))
+            signed = self._seat.rules.scope.signed
+            found = Contradiction(signed(contradicted), signed(vote))
+            self._seat.effects.evidence.append(Evidence(vote.position, found))
         self._touched.add(vote.sequence)
 
     def _keep_for_later(self, sender: int, vote: Vote) -> None:
@@ -259,7 +260,7 @@ class Ordering:
     def _try_commit(self, slot: Slot) -> None:
         if slot.has_voted(Phase.COMMIT, self._seat.view):
             return
-        certificate = slot.prepare_certificate(self._seat.rules.quorum)
+        certificate = slot.prepare_certificate(self._seat.quorum)
         if certificate is None or self._content(slot, certificate.digest) is None:
             return
         slot.prepared = certificate
@@ -282,7 +283,10 @@ class Ordering:
         return vote
 
     def _try_decide(self, slot: Slot) -> None:
-        digest = slot.committed_digest(self._seat.rules.quorum)
+        if not slot.has_new_commits:
+            return
+        slot.has_new_commits = False
+        digest = slot.committed_digest(self._seat.quorum)
         if digest is None or digest == slot.decided:
             return
         if slot.decided is not None:

@@ -11,6 +11,7 @@ from ledgernode.execution.system.index import entry
 from ledgernode.execution.system.validators import arranged
 from ledgernode.identity.founding_set import FIRST_EPOCH
 from ledgernode.identity.records import (
+    CHAIN_KEY,
     ENGINE_KEY,
     GOVERNANCE,
     IDENTITY,
@@ -26,17 +27,19 @@ from ledgernode.identity.records import (
     organisation_key,
 )
 from ledgernode.wire.genesis import Genesis, GenesisOrganisation
+from ledgernode.wire.types import ChainId
 
 Founding = tuple[str, str, Any]
 """Contract, key, and the value that its `ctx.put` would store."""
 
 
-def found(genesis: Genesis) -> tuple[Founding, ...]:
+def found(genesis: Genesis, chain: ChainId) -> tuple[Founding, ...]:
     """Every record the ledger begins with, by contract and key.
 
     The genesis has passed `identity.genesis_rules.check_genesis`; certificates hold at its own time.
     """
     records: list[Founding] = [
+        (GOVERNANCE, CHAIN_KEY, chain.hex()),
         (GOVERNANCE, PARAMETERS_KEY, genesis.parameters),
         (GOVERNANCE, POLICY_KEY, genesis.policy),
         (GOVERNANCE, ENGINE_KEY, genesis.engine),
