@@ -111,13 +111,6 @@ def forget_own_votes() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def ask_nobody() -> Iterator[None]:
-    """Whatever the disk holds is taken for all that was ever said."""
-    with patch.object(Recalling, "is_asking", property(lambda self: False)):
-        yield
-
-
 def never_prove() -> AbstractContextManager[Any]:
     """Nothing shows that blocks were certified elsewhere."""
     return patch.object(Helping, "help", lambda self, sender, standing: None)
@@ -219,7 +212,6 @@ MUTANTS = (
     Mutant("the end of an epoch is ignored", ignore_the_end),
     Mutant("an epoch is handed over before it is certified", hand_over_early),
     Mutant("whoever is far behind is not told", never_prove),
-    Mutant("a starting validator asks nobody", ask_nobody),
 )
 
 
