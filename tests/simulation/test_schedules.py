@@ -11,7 +11,7 @@ from tests.simulation.world import Violation, World
 
 pytestmark = pytest.mark.slow
 
-SLICE = 40
+SLICE = 25
 
 
 @pytest.mark.parametrize("first", range(0, 800, SLICE))

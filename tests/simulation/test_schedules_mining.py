@@ -8,7 +8,7 @@ from tests.simulation.mining_schedule import play_mining
 
 pytestmark = pytest.mark.slow
 
-SLICE = 50
+SLICE = 30
 
 
 @pytest.mark.parametrize("first", range(0, 300, SLICE))
