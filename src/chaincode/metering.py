@@ -524,6 +524,7 @@ class Book:
     days: dict[int, Day]
     first_ms: int
     last_ms: int
+    touched_ms: int
     accepted: int
     held: int
     resets: list[int]
@@ -544,6 +545,7 @@ def opened(ctx: Context, head: Head, device: dict[str, Any], columns: str) -> Bo
     book.days = {}
     book.first_ms = LARGEST
     book.last_ms = 0
+    book.touched_ms = LARGEST
     book.accepted = book.held = book.estimated_ms = 0
     book.resets = []
     book.rollovers = []
@@ -722,6 +724,7 @@ def replayed(ctx: Context, book: Book) -> None:
     else:
         old, old_origin = believed_before(ctx, book, first_ms)
         new, new_origin = old, old_origin
+    book.touched_ms = new.time_ms
     last_day = max(head.last_day, book.last_ms // DAY_MS)
     sequence = head.last_sequence
     limits, limit_at, limit = head.limits, 0, head.limits[0]
@@ -882,7 +885,7 @@ def kept(ctx: Context, book: Book, counts: tuple[int, int, int]) -> Recorded:
         ctx.put(chunk_key(head.meter, day), chunk)
         mark_held(ctx, head.meter, day, chunk)
     if book.days:
-        mark_days(ctx, series, book.days)
+        mark_days(ctx, series, book.days, book.touched_ms)
     known, conflicts, ignored = counts
     answer = Recorded(
         accepted=book.accepted,
@@ -923,13 +926,14 @@ def mark_held(ctx: Context, meter: str, day: int, chunk: Chunk) -> None:
         ctx.delete(key)
 
 
-def mark_days(ctx: Context, series: Series, days: dict[int, Day]) -> None:
-    """Write days of a point; those with closed intervals are late for the areas that closed them."""
+def mark_days(ctx: Context, series: Series, days: dict[int, Day], touched_ms: int) -> None:
+    """Write days of a point, changed from a time on; those with closed intervals are late for who closed them."""
     closed = [(area, ctx.get("closed/" + area, int) or 0) for area in series.areas]
+    touched_ms -= touched_ms % series.interval_ms
     for day, intervals in days.items():
         ctx.put(day_key(series.point, day), intervals)
         for area, closed_ms in closed:
-            if day * DAY_MS < closed_ms:
+            if max(day * DAY_MS, touched_ms) < closed_ms:
                 ctx.put(f"late/{area}/{series.point}/{day:08d}", True)
                 ctx.emit("LateReading", point=series.point, area=area, day=day)
 
@@ -1064,7 +1068,7 @@ def corrected(ctx: Context, proposal: Proposal) -> None:
     if intervals.import_mwh[at] < 0 or intervals.export_mwh[at] < 0:
         raise OutOfRange("an interval's energy does not go below zero")
     ctx.put(f"correction/{series.point}/{correction.interval_ms:015d}/{proposal.id}", correction)
-    mark_days(ctx, series, {day: intervals})
+    mark_days(ctx, series, {day: intervals}, correction.interval_ms)
     ctx.emit(
         "IntervalCorrected",
         point=series.point,

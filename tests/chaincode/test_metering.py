@@ -611,9 +611,12 @@ def test_a_late_reading_is_told_to_settlement_once(tmp_path: Path) -> None:
     scene.settlement(tmp_path)
     scene.record(scene.reading(1, 1), scene.reading(3, 2))
     close(scene, 0)
+    scene.record(scene.reading(4, 2.5))
     assert scene.ok(scene.operator, "settlement", "late", area=AREA) == []
     scene.ledger.advance(days=2)
     close(scene, 1)
+    scene.record(scene.reading(5, 3))
+    assert scene.ok(scene.operator, "settlement", "late", area=AREA) == []
     scene.record(scene.reading(2, 1.9))
     day = scene.start_ms // DAY_MS
     assert scene.ok(scene.operator, "settlement", "late", area=AREA) == [[scene.house.point, day]]
