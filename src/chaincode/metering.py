@@ -413,6 +413,32 @@ class Metering(Contract):
         return answer
 
     @transaction
+    def close_many(self, ctx: Context, area: str, points: list[str], from_ms: int, until_ms: int) -> int:
+        """Close the intervals of one UTC day from one to another (not included), as far as all points have
+        measured them; answers the end of what is closed, `from_ms` if nothing is. For settlement.
+
+        For areas in which nobody trades: what is closed is what `days` says, and nothing is put in.
+        """
+        require_caller(ctx, "settlement")
+        day = from_ms // DAY_MS
+        if len(points) > POINTS_AT_ONCE or not from_ms < until_ms <= (day + 1) * DAY_MS:
+            raise OutOfRange(f"at most {POINTS_AT_ONCE} points, and intervals of one day")
+        reach_ms = until_ms
+        for point in points:
+            series = ctx.get("series/" + point, Series)
+            if series is None:
+                reach_ms = from_ms if meter_hangs(ctx, point) else reach_ms
+            else:
+                reach_ms = measured_until(ctx, series, from_ms, reach_ms)
+                if area not in series.areas:
+                    ctx.put("series/" + point, series.replace(areas=[*series.areas[-2:], area]))
+            if reach_ms == from_ms:
+                return from_ms
+        closed_ms = ctx.get("closed/" + area, int) or 0
+        ctx.put("closed/" + area, max(closed_ms, reach_ms))
+        return reach_ms
+
+    @transaction
     def take_late(self, ctx: Context, area: str, limit: int) -> list[tuple[str, int]]:
         """Days of points, as (point, day), in which closed intervals have changed since; for settlement, once each."""
         require_caller(ctx, "settlement")
@@ -1108,6 +1134,24 @@ def idle_ms(series: Series, interval_ms: int) -> int:
     for from_ms, until_ms in series.idle:
         total += max(0, min(end_ms, until_ms or end_ms) - max(interval_ms, from_ms))
     return total
+
+
+def measured_until(ctx: Context, series: Series, from_ms: int, until_ms: int) -> int:
+    """The first interval of a day from one to another that is not wholly measured; the other if all are."""
+    length_ms, start_ms = series.interval_ms, from_ms // DAY_MS * DAY_MS
+    first, last = (from_ms - start_ms) // length_ms, (until_ms - start_ms) // length_ms
+    day = ctx.get(day_key(series.point, from_ms // DAY_MS), Day)
+    if day is not None and min(day.device_ms[first:last]) == length_ms:
+        return until_ms
+    for at in range(first, last):
+        interval_ms = start_ms + at * length_ms
+        if day is None:
+            measured = idle_ms(series, interval_ms) == length_ms
+        else:
+            measured = state_of(series, day, at, interval_ms) in (DEVICE, GATEWAY)
+        if not measured:
+            return interval_ms
+    return until_ms
 
 
 def unmeasured(ctx: Context, point: str) -> tuple[int, int, str]:

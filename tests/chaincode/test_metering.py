@@ -30,6 +30,10 @@ class Settlement(Contract):
         return ctx.call("metering", "close", area=area, points=points, interval_ms=interval_ms)
 
     @transaction
+    def close_many(self, ctx: Context, area: str, points: list[str], from_ms: int, until_ms: int) -> int:
+        return ctx.call("metering", "close_many", area=area, points=points, from_ms=from_ms, until_ms=until_ms)
+
+    @transaction
     def late(self, ctx: Context, area: str, limit: int = 100) -> list[tuple[str, int]]:
         return ctx.call("metering", "take_late", area=area, limit=limit)
 '''
@@ -583,6 +587,34 @@ def test_after_48_hours_what_is_missing_is_put_in_and_flagged(tmp_path: Path) ->
     assert scene.ask(silent.wallet, "registry", "point", point=silent.point)["meter"] == silent.meter.id
 
 
+def test_many_intervals_close_as_far_as_all_have_measured_them(tmp_path: Path) -> None:
+    """Up to the first that is estimated or missing, within one day; what changes them later is late."""
+    scene = Scene(2)
+    scene.settlement(tmp_path)
+    one, other = scene.houses
+    span = {"area": AREA, "points": [one.point, other.point]}
+
+    def close_many(first: int, last: int) -> int:
+        ends = {"from_ms": scene.start_ms + first * INTERVAL_MS, "until_ms": scene.start_ms + last * INTERVAL_MS}
+        closed_ms: int = scene.ok(scene.operator, "settlement", "close_many", **span, **ends)
+        return (closed_ms - scene.start_ms) // INTERVAL_MS
+
+    scene.record(*(scene.reading(at, at) for at in range(1, 9)), house=one)
+    assert close_many(0, 8) == 0
+    scene.record(*(scene.reading(at, at) for at in (1, 2, 3, 5, 6, 7, 8)), house=other)
+    assert [close_many(*ends) for ends in ((0, 2), (0, 8), (3, 8), (5, 8))] == [2, 3, 3, 8]
+    ends = {"from_ms": scene.start_ms, "until_ms": scene.start_ms + DAY_MS}
+    assert scene.attempt(scene.operator, "settlement", "close_many", **span, **ends).code == "metering.OUT_OF_RANGE"
+    assert scene.ok(scene.operator, "settlement", "late", area=AREA) == []
+    scene.record(scene.reading(4, 4), house=other)
+    assert scene.ok(scene.operator, "settlement", "late", area=AREA) == [[other.point, scene.start_ms // DAY_MS]]
+    scene.ok(scene.operator, "registry", "add_premises", id="utility:p")
+    empty = {"id": "utility:p", "kind": "connection", "feeder": FEEDER, "premises": "utility:p"}
+    scene.ok(scene.operator, "registry", "add_point", **empty)
+    span["points"] = ["utility:p"]
+    assert close_many(0, 8) == 8
+
+
 def test_nothing_is_made_up_when_no_meter_hangs(tmp_path: Path) -> None:
     """Before the first one came, and after the last one left, an interval is known to be empty."""
     scene = Scene()
@@ -647,6 +679,28 @@ def test_a_full_area_closes_in_one_call(tmp_path: Path) -> None:
     assert done.code == "OK"
     assert len(done.result) == 200
     assert done.receipt.budget_used < 250_000
+
+
+def test_a_batch_costs_what_the_page_says(scene: Scene) -> None:
+    """A day's 96 readings fit a call twenty times, 500 readings four times; docs/energy.md has the figures."""
+    rows = [
+        [n, scene.start_ms + n * 30_000, 100 * n, 0, 0, 230_000, 1_500, 345_000, -2_000, 998] for n in range(1, 1_502)
+    ]
+    meter = scene.house.meter
+    for first, last, units in ((0, 96, 25_000), (96, 596, 125_000), (596, 1_096, 140_000)):
+        done = scene.attempt(meter, "metering", "record", rows=rows[first:last])
+        assert done.code == "OK"
+        assert done.receipt.budget_used < units
+
+
+def test_a_meter_has_at_most_1500_readings_a_day(scene: Scene) -> None:
+    """One a minute; finer samples stay with the gateway."""
+    midnight_ms = (scene.start_ms // DAY_MS + 1) * DAY_MS
+    scene.ledger.advance(days=1)
+    rows = [[n, midnight_ms + n * 40_000, 100 * n, 0, 0] for n in range(1, 1_502)]
+    for first in (0, 500, 1_000):
+        scene.record(*rows[first : first + 500])
+    assert scene.refused(rows[1_500]) == "BATCH_SIZE"
 
 
 # ---------------------------------------------------------------- rules and reading
