@@ -723,6 +723,34 @@ def test_rules_are_changed_by_two_from_a_time_on(scene: Scene) -> None:
     assert scene.refused([0, scene.now_ms + 2 * MINUTE_MS, KWH, 0, 0]) == "OK"
 
 
+def test_a_later_change_that_is_decided_stays(scene: Scene) -> None:
+    """Nothing is put before it; at its own time it can be replaced."""
+    from_ms = scene.now_ms + DAY_MS
+    scene.two("metering", "propose_rules", from_ms=from_ms, rules={"late_ms": HOUR_MS})
+    before = scene.ok(scene.operator, "metering", "propose_rules", from_ms=from_ms - 1, rules={"late_ms": 1})
+    assert scene.code(scene.admin, "metering", "approve", proposal=before) == "BACKDATED"
+    scene.two("metering", "propose_rules", from_ms=from_ms, rules={"late_ms": 2 * HOUR_MS})
+    found = scene.ask(scene.stranger, "metering", "rules", utility="utility", time_ms=from_ms)
+    assert found["late_ms"] == 2 * HOUR_MS
+
+
+def test_what_waits_for_a_second_person_ends(scene: Scene) -> None:
+    """Approved once, withdrawn by any of the staff, or lapsed after 14 days; strangers do neither."""
+    rules = {"from_ms": scene.now_ms + 30 * DAY_MS, "rules": {}}
+    one, two, three = (scene.ok(scene.operator, "metering", "propose_rules", **rules) for _ in range(3))
+    waiting = scene.ask(scene.admin, "metering", "proposals", organisation="utility")
+    assert {found["id"] for found in waiting} == {one, two, three}
+    foreign = scene.ledger.admin("community")
+    assert scene.code(foreign, "metering", "approve", proposal=one) == "NOT_YOUR_ORGANISATION"
+    assert scene.code(foreign, "metering", "withdraw", proposal=one) == "NOT_YOUR_ORGANISATION"
+    scene.ok(scene.admin, "metering", "approve", proposal=one)
+    assert scene.code(scene.admin, "metering", "approve", proposal=one) == "PROPOSAL_UNKNOWN"
+    scene.ok(scene.admin, "metering", "withdraw", proposal=two)
+    assert scene.code(scene.admin, "metering", "withdraw", proposal=two) == "PROPOSAL_UNKNOWN"
+    scene.ledger.advance(days=15)
+    assert scene.code(scene.admin, "metering", "approve", proposal=three) == "PROPOSAL_LAPSED"
+
+
 def test_readings_are_read_by_whom_the_tenant_lets(scene: Scene) -> None:
     """Nobody else, whatever is asked."""
     scene.record(scene.reading(1, 1))
