@@ -15,6 +15,8 @@ Rules it keeps:
 * an escrow opened directly is released by its owner, to its beneficiary alone, and refunded by the
   beneficiary; one that a contract opened for the signer is released and refunded by that contract
   alone; either can be refunded by the owner once its term is over;
+* a contract may split the escrows it keeps, hand them to another contract, and pay out of many to many at
+  once, all of it or nothing: what is taken is what is given;
 * another contract moves a signer's money through an escrow only, so that every such movement has a
   purpose and a keeper. Organisations that approve a contract approve that it may do so.
 
@@ -22,8 +24,8 @@ Warning: whoever calls `establish` first is the issuer. Call it in the hour in w
 
 Roles: admin and operator of the issuer mint, burn, propose and approve; every identity transfers its own;
 the owner, the issuer's people and regulators read an account.
-Events: CurrencyEstablished, Minted, Burned, Transferred, EscrowOpened, EscrowReleased, EscrowRefunded,
-IssueProposed, IssueApproved, IssueWithdrawn.
+Events: CurrencyEstablished, Minted, Burned, Transferred, EscrowOpened, EscrowToppedUp, EscrowSplit, EscrowReleased,
+EscrowRefunded, Distributed, IssueProposed, IssueApproved, IssueWithdrawn.
 """
 
 from chaincode.api import Context, Contract, Record, Refusal, query, transaction
@@ -32,6 +34,7 @@ LARGEST_MINOR = 9_007_199_254_740_991
 PURPOSE_CHARACTERS = 140
 NAME_CHARACTERS = 100
 STATEMENT_ENTRIES = 100
+DISTRIBUTED_AT_ONCE = 250
 DAY_MS = 86_400_000
 ISSUING_ROLES = ("admin", "operator")
 MINT = "mint"
@@ -195,6 +198,12 @@ class EscrowTooSmall(Refusal):
     code = "ESCROW_TOO_SMALL"
 
 
+class Unbalanced(Refusal):
+    """What is taken from escrows is not what is given to accounts, or there is too much of it at once."""
+
+    code = "UNBALANCED"
+
+
 class NotTheKeeper(Refusal):
     """Somebody else decides over this escrow."""
 
@@ -307,7 +316,7 @@ class Currency(Contract):
         return left
 
     @transaction
-    def open_escrow(  # noqa: PLR0917  arguments come by name
+    def open_escrow(
         self,
         ctx: Context,
         escrow: str,
@@ -384,6 +393,86 @@ class Currency(Contract):
         kept(ctx, held.replace(amount_minor=0))
         ctx.emit("EscrowRefunded", owner=owner, escrow=escrow, amount_minor=amount)
         return back
+
+    # ------------------------------------------------------------ for the contracts that keep escrows
+
+    @transaction
+    def top_up_escrow(self, ctx: Context, escrow: str, amount_minor: int) -> Escrow:
+        """Add the signer's money to an escrow of their own; for the contract that keeps it."""
+        held = kept_by_caller(ctx, ctx.creator.id, escrow)
+        require_amount(amount_minor)
+        moved(ctx, held.owner, "escrowed", -amount_minor, amount_minor, other=held.beneficiary, purpose=held.purpose)
+        ctx.emit("EscrowToppedUp", owner=held.owner, escrow=escrow, amount_minor=amount_minor)
+        return kept(ctx, held.replace(amount_minor=held.amount_minor + amount_minor))
+
+    @transaction
+    def split_escrow(
+        self, ctx: Context, owner: str, escrow: str, into: str, amount_minor: int, keeper: str = ""
+    ) -> Escrow:
+        """Put a part of an escrow into another of the same owner, for the contract that keeps it.
+
+        The other one is kept by `keeper`, by default the caller; one that is open under that name and so
+        kept gets more. Refuses more than there is, and a name that somebody else keeps. No balance changes.
+        """
+        held = kept_by_caller(ctx, owner, escrow)
+        require_amount(amount_minor)
+        require_text(into, NAME_CHARACTERS, "escrow's name")
+        if amount_minor > held.amount_minor:
+            raise EscrowTooSmall(f"escrow {escrow} holds {held.amount_minor}, {amount_minor} were to be split off")
+        there = ctx.get(ctx.key("escrow", owner, into), Escrow)
+        if into == escrow or (there is not None and there.keeper != (keeper or ctx.caller)):
+            raise EscrowExists(f"there is an escrow {into} of this owner already")
+        part = there or held.replace(name=into, keeper=keeper or ctx.caller, amount_minor=0)
+        kept(ctx, held.replace(amount_minor=held.amount_minor - amount_minor))
+        ctx.emit("EscrowSplit", owner=owner, escrow=escrow, into=into, keeper=part.keeper, amount_minor=amount_minor)
+        return kept(ctx, part.replace(amount_minor=part.amount_minor + amount_minor))
+
+    @transaction
+    def refund_part(self, ctx: Context, owner: str, escrow: str, amount_minor: int) -> Account:
+        """Give a part of an escrow back to its owner, for the contract that keeps it."""
+        held = kept_by_caller(ctx, owner, escrow)
+        require_amount(amount_minor)
+        if amount_minor > held.amount_minor:
+            raise EscrowTooSmall(f"escrow {escrow} holds {held.amount_minor}, {amount_minor} were to be refunded")
+        back = moved(ctx, owner, "refunded", amount_minor, -amount_minor, other="", purpose=held.purpose)
+        kept(ctx, held.replace(amount_minor=held.amount_minor - amount_minor))
+        ctx.emit("EscrowRefunded", owner=owner, escrow=escrow, amount_minor=amount_minor)
+        return back
+
+    @transaction
+    def distribute(
+        self, ctx: Context, debits: list[tuple[str, str, int]], credits: list[tuple[str, int]], purpose: str
+    ) -> int:
+        """Pay from many escrows, as (owner, escrow, minor units), to many accounts, as (account, minor units).
+
+        For the contract that keeps all of these escrows; answers the sum. Refuses sums that differ, and
+        more than 250 of either. Each account has one entry, an owner may be among the paid.
+        """
+        if len(debits) > DISTRIBUTED_AT_ONCE or len(credits) > DISTRIBUTED_AT_ONCE:
+            raise Unbalanced(f"at most {DISTRIBUTED_AT_ONCE} escrows and accounts at once")
+        taken: dict[str, int] = {}
+        given: dict[str, int] = {}
+        for owner, escrow, amount_minor in debits:
+            held = kept_by_caller(ctx, owner, escrow)
+            require_amount(amount_minor)
+            if amount_minor > held.amount_minor:
+                raise EscrowTooSmall(f"escrow {escrow} holds {held.amount_minor}, {amount_minor} were to be paid")
+            if held.beneficiary:
+                raise NotTheKeeper(f"escrow {escrow} pays its beneficiary and nobody else")
+            kept(ctx, held.replace(amount_minor=held.amount_minor - amount_minor))
+            taken[owner] = taken.get(owner, 0) + amount_minor
+        for account, amount_minor in credits:
+            require_amount(amount_minor)
+            given[account] = given.get(account, 0) + amount_minor
+        whole = sum(taken.values())
+        if whole != sum(given.values()):
+            raise Unbalanced(f"{whole} is taken from escrows, {sum(given.values())} is given to accounts")
+        for owner in sorted(taken):
+            moved(ctx, owner, "released", 0, -taken[owner], other=ctx.caller, purpose=purpose)
+        for account in sorted(given):
+            moved(ctx, account, "received", given[account], 0, other=ctx.caller, purpose=purpose)
+        ctx.emit("Distributed", keeper=ctx.caller, amount_minor=whole, purpose=purpose)
+        return whole
 
     # ------------------------------------------------------------ reading
 
@@ -571,6 +660,14 @@ def issue_of(ctx: Context, issue: str) -> Issue:
     if found is None:
         raise IssueUnknown("no mint or burn of this id waits for approval")
     return found
+
+
+def kept_by_caller(ctx: Context, owner: str, escrow: str) -> Escrow:
+    """An escrow that the calling contract keeps; refuses people, and other contracts."""
+    held = escrow_of(ctx, owner, escrow)
+    if not ctx.caller or ctx.caller != held.keeper:
+        raise NotTheKeeper(f"escrow {escrow} is kept by {held.keeper or 'its owner'}")
+    return held
 
 
 def escrow_of(ctx: Context, owner: str, escrow: str) -> Escrow:

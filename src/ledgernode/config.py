@@ -26,6 +26,10 @@ ENROL_ENTRIES: Final = 1_000_000
 
 # votes of one validator that wait for our own result, or for more of their kind
 VOTES_HELD_PER_VALIDATOR: Final = 1_024
+# certified heights whose votes are remembered, so that a second, other vote that comes late is noticed
+VOTES_REMEMBERED_HEIGHTS: Final = 64
+# contradictions of one validator that are looked for in an epoch: more of the same prove nothing new
+CONTRADICTIONS_NOTICED: Final = 16
 
 # verification writes its scratch chain this many blocks at a time
 VERIFY_BLOCKS_PER_WRITE: Final = 64
@@ -65,8 +69,7 @@ FORMER_LIMITS: Final = 16  # a proposal made under limits that changed so many b
 OPEN_BLOCKS_REPEATED: Final = 8  # blocks without certificate whose votes are said again at once
 OPEN_BLOCKS_HELD: Final = 256  # blocks without certificate that are kept in memory
 PASSED_OVER_BLOCKS: Final = 8  # fewer blocks without a transaction that waits longest are no sign of anything
-PROPOSAL_TRANSACTIONS: Final = 500  # while others are under way, a proposal waits to be worth its cost,
-PROPOSAL_LINGER_MS: Final = 25  # but never longer than this
+PROPOSAL_LINGER_MS: Final = 100  # while others are under way, a proposal waits at most so long to be worth its cost
 OFFER_AGAIN_MS: Final = 200  # a miner's job is not changed more often for new transactions
 WATCH_MS: Final = 1_000  # how often a node compares its height with its peers'
 FRONTIER_GRACE_MS: Final = 20  # a linearizable read waits so long for more answers than it needs
@@ -74,6 +77,23 @@ FRONTIER_ASK_MS: Final = 2_000
 CATCH_UP_PAUSE_MS: Final = 300  # between two tries to fetch blocks
 CATCH_UP_BLOCKS: Final = 64  # fetched and not yet executed
 CATCH_UP_TIMEOUT_MS: Final = 5_000  # a peer that sends no block for this long is left
+
+# snapshots that a node makes for its peers, and gives out
+SNAPSHOT_SHARE_PERCENT: Final = 25  # of one core, while one is made
+SNAPSHOT_LATE_BLOCKS: Final = 256  # further back, a height is not made a snapshot of
+SNAPSHOT_PIECE_BYTES: Final = 1024 * 1024
+SNAPSHOT_GIVEN_BYTES_PER_S: Final = 16 * 1024 * 1024  # to all callers together
+SNAPSHOT_GIVEN_WAIT_MS: Final = 2_000  # a piece that would wait longer is refused
+
+# state sync: being brought forward by a peer's snapshot
+SYNC_ASK_MS: Final = 10_000  # peers are not asked more often what they have
+SYNC_ANSWER_MS: Final = 10_000  # a peer that does not answer within this time is left for the next one
+SYNC_OFFER_MS: Final = 3_000  # all are asked at once what they have, and waited for so long
+SYNC_OFFERS: Final = 16  # looked at, of one peer
+SYNC_FAILURES: Final = 3  # one after another, then a peer is not asked for this snapshot again
+SYNC_REFUSALS: Final = 120  # likewise of a peer that has more to do than to give
+SYNC_PAUSE_MS: Final = 500  # between two tries, when a peer wants its peace
+SYNC_TOLD_MS: Final = 5_000  # progress is logged so often
 
 MINING_NICENESS: Final = 5
 MINING_SHARE_PERCENT: Final = 25  # of one core
@@ -84,12 +104,12 @@ LINK_ENGINE_MESSAGES: Final = 1_024  # queued for one peer; beyond, the oldest i
 LINK_VOTES: Final = 1_024  # and certificates likewise
 LINK_TRANSACTIONS: Final = 20_000  # beyond, the newest is dropped: clients send it again
 LINK_MESSAGE_BYTES: Final = 4 * 1024 * 1024  # what is queued goes out in messages of about this size
-LINK_MESSAGE_TRANSACTIONS: Final = 500
 LINK_BACKOFF_START_MS: Final = 50
 LINK_BACKOFF_LIMIT_MS: Final = 1_000
 LINK_ANSWER_MS: Final = 5_000  # a peer that does not take us within this time is dialled again
 GOSSIP_LINGER_MS: Final = 2  # single transactions gather this long before they are forwarded
 GOSSIP_BATCH: Final = 100
+GOSSIP_BYTES: Final = 1024 * 1024  # of one batch
 HANDED_ON_CALLS: Final = 16  # of an observer, to members, under way at once
 HAND_ON_MS: Final = 10_000
 GOSSIP_WAITING: Final = 10_000  # forwarded by one peer and not yet checked
@@ -98,6 +118,18 @@ MISCONDUCT_REFILL_MS: Final = 1_000  # for each token
 
 TIMER_RECHECK_MS: Final = 1_000  # a clock that is set is noticed within this time
 DRAIN_MS: Final = 5_000  # a stopping node commits what it admitted for at most this long
+
+# faults of validators, reported to the ledger
+REPORT_TURN_MS: Final = 1_000  # a member whose turn comes later leaves the earlier ones this long each
+REPORT_WAIT_MS: Final = 30_000
+REPORT_PAUSE_MS: Final = 1_000  # between two tries, doubled up to the limit
+REPORT_PAUSE_LIMIT_MS: Final = 60_000
+REPORT_TRIES: Final = 100
+REPORT_BUDGET: Final = 50_000
+
+# a market's book on the command line
+BOOK_BYTES: Final = 256 * 1024 * 1024
+BOOK_DEPTH: Final = 8
 
 # execution
 LOADED_PACKAGES: Final = 256
@@ -119,7 +151,11 @@ STATE_CACHE_RECORDS: Final = 100_000
 
 # client
 CLIENT_RETRIES: Final = 8
+CLIENT_CONNECT_MS: Final = 5_000  # one attempt to connect: far and slow nodes need several round trips
 CLIENT_RESUBMIT_MS: Final = 3_000  # without an outcome for so long, f more nodes are given the transaction
+CLIENT_RESUBMISSIONS: Final = 8  # of one stream to other nodes, each of several batches, under way at once
+CLIENT_PATIENCE_LIMIT_MS: Final = 48_000  # a stream without any answer is moved to the next node after this at most
+CLIENT_ANSWERS_AHEAD: Final = 16  # messages of outcomes read and not yet asked for
 CLIENT_BACKOFF_START_MS: Final = 50
 CLIENT_BACKOFF_LIMIT_MS: Final = 2_000
 CLIENT_STREAM_BATCH: Final = 100  # transactions of one message

@@ -343,6 +343,12 @@ class UnknownProposal(Missing):
     code = "PROPOSAL_UNKNOWN"
 
 
+class UnknownFault(Missing):
+    """No fault of this id is recorded."""
+
+    code = "FAULT_UNKNOWN"
+
+
 class BadGenesis(Invalid):
     """The genesis file does not make a ledger."""
 
@@ -382,6 +388,12 @@ class UnknownBlock(Missing):
     code = "BLOCK_UNKNOWN"
 
 
+class UnknownSnapshot(Missing):
+    """This node has no such snapshot, or no longer."""
+
+    code = "SNAPSHOT_UNKNOWN"
+
+
 class UnknownTransaction(Missing):
     """No transaction of that id is in the chain."""
 
@@ -416,6 +428,12 @@ class BadRequest(Invalid):
     """A field of the request is missing or out of range."""
 
     code = "REQUEST_INVALID"
+
+
+class BadBook(Invalid):
+    """A market's book cannot be cleared: the message names the order, the field and its limit."""
+
+    code = "BOOK_INVALID"
 
 
 class MempoolFull(Exhausted):
@@ -503,6 +521,93 @@ class StateDiverged(Broken):
     """This node computed another result than its peers certified: it halts."""
 
     code = "STATE_DIVERGED"
+
+
+# ---------------------------------------------------------------- prepaid tokens
+
+
+class TokenMalformed(Invalid):
+    """These are not the 20 digits of a token: count them, and enter them again."""
+
+    code = "TOKEN_MALFORMED"
+
+
+class TokenCheckFailed(Invalid):
+    """A digit is wrong, or the token is another meter's, or was minted for another key of this one."""
+
+    code = "TOKEN_CHECK_FAILED"
+
+
+class TokenClassUnknown(Invalid):
+    """The token's class or subclass has no meaning here."""
+
+    code = "TOKEN_CLASS_UNKNOWN"
+
+
+class TokenUsed(Conflict):
+    """The meter has accepted this token already: it is good once."""
+
+    code = "TOKEN_USED"
+
+
+class TokenTooOld(Conflict):
+    """The token's identifier is below all that the meter remembers: the vendor must issue another."""
+
+    code = "TOKEN_TOO_OLD"
+
+
+class TokenKeyExpired(Conflict):
+    """The token's identifier lies beyond the key's expiry number: the meter needs another key first."""
+
+    code = "TOKEN_KEY_EXPIRED"
+
+
+class TokenCreditOverflow(Exhausted):
+    """The meter cannot hold so much credit: use some, then enter the token again."""
+
+    code = "TOKEN_CREDIT_OVERFLOW"
+
+
+class KeyChangeIncomplete(Conflict):
+    """Of the four tokens of a key change some are missing."""
+
+    code = "TOKEN_KEY_CHANGE_INCOMPLETE"
+
+
+class BadTokenAmount(Invalid):
+    """A token cannot carry this amount: the nearest below and above, or the limit, are in the message."""
+
+    code = "TOKEN_AMOUNT_INVALID"
+
+
+class BadTokenParameter(Invalid):
+    """A value that a token or its key depends on lies outside of what the standard has room for."""
+
+    code = "TOKEN_PARAMETER_INVALID"
+
+
+class BadMeterNumber(Invalid):
+    """A meter or reference number has another length, or its check digit is wrong."""
+
+    code = "TOKEN_METER_NUMBER_INVALID"
+
+
+class BadTokenKey(Invalid):
+    """A vending key is not 160 bits."""
+
+    code = "TOKEN_VENDING_KEY_INVALID"
+
+
+class TokenTimeOutOfRange(Invalid):
+    """The time lies before the base date, or after the last minute that has a number."""
+
+    code = "TOKEN_TIME_OUT_OF_RANGE"
+
+
+class TokenTooFarAhead(Exhausted):
+    """So many tokens were reserved for this meter that their identifiers run an hour ahead: vend again later."""
+
+    code = "TOKEN_TID_AHEAD"
 
 
 def leaves() -> list[type[LedgerError]]:

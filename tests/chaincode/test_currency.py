@@ -50,6 +50,28 @@ class Market(Contract):
         ctx.call("currency", "refund_escrow", owner=buyer, escrow=order)
 
     @transaction
+    def more(self, ctx: Context, order: str, amount: int) -> None:
+        ctx.call("currency", "top_up_escrow", escrow=order, amount_minor=amount)
+
+    @transaction
+    def split(self, ctx: Context, buyer: str, order: str, into: str, amount: int, keeper: str = "") -> None:
+        ctx.call(
+            "currency", "split_escrow", owner=buyer, escrow=order, into=into, amount_minor=amount, keeper=keeper
+        )
+
+    @transaction
+    def back(self, ctx: Context, buyer: str, order: str, amount: int) -> None:
+        ctx.call("currency", "refund_part", owner=buyer, escrow=order, amount_minor=amount)
+
+    @transaction
+    def settle(self, ctx: Context, debits: list[tuple[str, str, int]], credits: list[tuple[str, int]]) -> None:
+        ctx.call("currency", "distribute", debits=debits, credits=credits, purpose="interval 7")
+
+    @transaction
+    def settle_later(self, ctx: Context, debits: list[tuple[str, str, int]], credits: list[tuple[str, int]]) -> None:
+        ctx.schedule("settle", ctx.time_ms, "settle", debits=debits, credits=credits)
+
+    @transaction
     def grab(self, ctx: Context, to: str, amount: int) -> None:
         ctx.call("currency", "transfer", to=to, amount_minor=amount)
 '''
@@ -330,6 +352,80 @@ def test_a_contract_cannot_spend_for_the_signer_but_by_escrow(scene: Scene, tmp_
     taken = scene.ledger.attempt(scene.anna, "market", "deliver", seller=scene.ben.id, amount=10, **order)
     assert taken.code == "currency.NOT_THE_KEEPER"
     assert scene.ledger.attempt(scene.ben, "market", "cancel", **order).code == "currency.NOT_THE_KEEPER"
+
+
+# ---------------------------------------------------------------- many at once
+
+
+@pytest.fixture
+def kept(scene: Scene, tmp_path: Path) -> Scene:
+    """Both customers have an escrow of 500 with the market."""
+    scene.market(tmp_path)
+    for someone in (scene.anna, scene.ben):
+        scene.ledger.submit(someone, "market", "buy", order="7", amount=500)
+    return scene
+
+
+def market_code(scene: Scene, function: str, **arguments: Any) -> str:
+    return scene.ledger.attempt(scene.operator, "market", function, **arguments).code.removeprefix("currency.")
+
+
+def test_an_escrow_is_split_without_a_balance_changing(kept: Scene) -> None:
+    """A part goes to another contract's keeping; the rest stays, and what is empty is gone."""
+    part = {"buyer": kept.anna.id, "order": "7", "into": "trade/1", "keeper": "settlement"}
+    assert market_code(kept, "split", amount=200, **part) == "OK"
+    assert market_code(kept, "split", amount=100, **part) == "OK"
+    held = kept.ask(kept.anna, "escrow", owner=kept.anna.id, escrow="trade/1")
+    assert (held["amount_minor"], held["keeper"], kept.has(kept.anna)) == (300, "settlement", (500, 500))
+    assert market_code(kept, "split", amount=201, **part) == "ESCROW_TOO_SMALL"
+    assert market_code(kept, "split", amount=1, **{**part, "keeper": ""}) == "ESCROW_EXISTS"
+    assert market_code(kept, "split", amount=1, **{**part, "into": "7"}) == "ESCROW_EXISTS"
+    assert market_code(kept, "back", buyer=kept.anna.id, order="trade/1", amount=1) == "NOT_THE_KEEPER"
+    assert market_code(kept, "split", amount=200, **part) == "OK"
+    assert [held["name"] for held in kept.ask(kept.anna, "escrows", owner=kept.anna.id)] == ["trade/1"]
+
+
+def test_an_escrow_grows_by_its_owners_money_and_shrinks_in_parts(kept: Scene) -> None:
+    """Only the signer's own grows; only its keeper changes it."""
+    done = kept.ledger.attempt(kept.anna, "market", "more", order="7", amount=100)
+    assert (done.code, kept.has(kept.anna)) == ("OK", (400, 600))
+    assert market_code(kept, "more", order="7", amount=100) == "ESCROW_UNKNOWN"
+    assert market_code(kept, "back", buyer=kept.anna.id, order="7", amount=250) == "OK"
+    assert kept.has(kept.anna) == (650, 350)
+    assert market_code(kept, "back", buyer=kept.anna.id, order="7", amount=351) == "ESCROW_TOO_SMALL"
+    for function, arguments in (
+        ("top_up_escrow", {"escrow": "7", "amount_minor": 1}),
+        ("refund_part", {"owner": kept.anna.id, "escrow": "7", "amount_minor": 1}),
+        ("split_escrow", {"owner": kept.anna.id, "escrow": "7", "into": "8", "amount_minor": 1}),
+        ("distribute", {"debits": [[kept.anna.id, "7", 1]], "credits": [[kept.ben.id, 1]], "purpose": "x"}),
+    ):
+        assert kept.code(kept.anna, function, **arguments) == "NOT_THE_KEEPER"
+
+
+def test_many_escrows_pay_many_accounts_at_once(kept: Scene) -> None:
+    """What is taken is what is given; each account has one entry more; a timer may do it too."""
+    debits = [[kept.anna.id, "7", 300], [kept.ben.id, "7", 100]]
+    paid = [[kept.ben.id, 250], [kept.operator.id, 100], [kept.ben.id, 50]]
+    assert market_code(kept, "settle_later", debits=debits, credits=paid) == "OK"
+    kept.ledger.block()
+    assert kept.has(kept.anna) == (500, 200)
+    assert kept.has(kept.ben) == (800, 400)
+    assert kept.has(kept.operator) == (100, 0)
+    assert kept.supply() == 2_000
+    (entry, _) = kept.ask(kept.operator, "statement", account=kept.operator.id)["entries"] * 2
+    assert (entry["other"], entry["purpose"]) == ("market", "interval 7")
+
+
+@pytest.mark.parametrize(
+    ("taken", "given", "code"),
+    [(100, 99, "UNBALANCED"), (501, 501, "ESCROW_TOO_SMALL"), (0, 0, "AMOUNT_OUT_OF_RANGE")],
+)
+def test_a_distribution_that_does_not_add_up_pays_nobody(kept: Scene, taken: int, given: int, code: str) -> None:
+    """All of it or nothing."""
+    debits, paid = [[kept.anna.id, "7", taken]], [[kept.ben.id, given]]
+    assert market_code(kept, "settle", debits=debits, credits=paid) == code
+    assert market_code(kept, "settle", debits=debits * 251, credits=paid) == "UNBALANCED"
+    assert (kept.has(kept.anna), kept.has(kept.ben)) == ((500, 500), (500, 500))
 
 
 # ---------------------------------------------------------------- reading

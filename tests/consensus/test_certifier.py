@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledgernode.config import VOTES_HELD_PER_VALIDATOR
+from ledgernode.config import CONTRADICTIONS_NOTICED, VOTES_HELD_PER_VALIDATOR, VOTES_REMEMBERED_HEIGHTS
 from ledgernode.consensus.certifier import Certifier, Vote, check_certificate
 from ledgernode.errors import BadProof, StateDiverged
 from ledgernode.identity.keys import PrivateKey, verify
@@ -17,6 +17,7 @@ from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.quorum import faulty_limit, quorum
 from ledgernode.wire.types import ChainId, Epoch, Height, TimeMs, identity_id
 from ledgernode.wire.validators import Certificate, Validator, ValidatorSet, set_hash, vote_bytes
+from ledgernode.wire.voting import read_vote
 
 CHAIN = ChainId(b"\x07" * 32)
 EPOCH = Epoch(2)
@@ -192,3 +193,83 @@ def test_a_certificate_is_refused_for_each_thing_that_is_wrong() -> None:
     for altered, certificate, members, reason in cases:
         with pytest.raises(BadProof, match=reason):
             check_certificate(altered, certificate, members, verify)
+
+
+# ---------------------------------------------------------------- who votes for two results
+
+
+def test_two_results_of_one_member_are_evidence_once_and_cost_one_check() -> None:
+    """The second, other vote is checked and kept with the first; the same again, and a third, cost nothing more."""
+    validators, keys = network(4)
+    checks: list[bytes] = []
+
+    def counting(key: bytes, message: bytes, signature: bytes) -> bool:
+        checks.append(message)
+        return verify(key, message, signature)
+
+    certifier = Certifier(CHAIN, validators, counting)
+    first, second, third = (signed(keys[1], 1, bytes([n]) * 32) for n in (1, 2, 3))
+    certifier.voted(first)
+    certifier.voted(first)
+    assert (len(checks), certifier.take_evidence()) == (1, ())
+    certifier.voted(second)
+    (found,) = certifier.take_evidence()
+    assert found.position == 1
+    said = [found.contradiction.first, found.contradiction.second]
+    assert [read_vote(vote.message).choice for vote in said] == [first.header_hash, second.header_hash]
+    assert all(verify(keys[1].public_key, vote.message, vote.signature) for vote in said)
+    for vote in (second, third, first):
+        certifier.voted(vote)
+    assert (len(checks), certifier.take_evidence()) == (2, ())
+
+
+def test_a_late_vote_for_another_result_is_noticed_after_the_certificate() -> None:
+    """The certificate stands; for a while its signers can still be held to what they signed."""
+    validators, keys = network(4)
+    own = header_hash(header_of(validators))
+    certifier = Certifier(CHAIN, validators, verify)
+    certifier.executed(HEIGHT, own)
+    for at in range(3):
+        certifier.voted(signed(keys[at], at, own))
+    certifier.late(signed(keys[0], 0, own))
+    certifier.late(signed(keys[3], 3, own))
+    assert certifier.take_evidence() == ()
+    certifier.late(signed(keys[0], 0, b"\x01" * 32))
+    certifier.voted(signed(keys[2], 2, b"\x01" * 32))
+    assert [found.position for found in certifier.take_evidence()] == [0, 2]
+
+
+def test_nobody_is_accused_by_a_vote_it_did_not_sign() -> None:
+    """A forged second vote is dropped, and the true one after it still tells."""
+    validators, keys = network(4)
+    certifier = Certifier(CHAIN, validators, verify)
+    certifier.voted(signed(keys[1], 1, b"\x01" * 32))
+    certifier.voted(signed(keys[2], 1, b"\x02" * 32))
+    certifier.voted(Vote(HEIGHT, 1, b"\x02" * 32, bytes(64)))
+    assert certifier.take_evidence() == ()
+    certifier.voted(signed(keys[1], 1, b"\x02" * 32))
+    assert len(certifier.take_evidence()) == 1
+
+
+def test_different_heights_are_no_contradiction() -> None:
+    """Each has its own result."""
+    validators, keys = network(4)
+    certifier = Certifier(CHAIN, validators, verify)
+    for height in range(3):
+        certifier.voted(signed(keys[1], 1, bytes([height]) * 32, height=height + 1))
+    assert certifier.take_evidence() == ()
+
+
+def test_what_is_looked_for_and_remembered_is_bounded() -> None:
+    """One member's contradictions, and the heights whose votes are kept after their certificates."""
+    validators, _keys = network(4)
+    certifier = Certifier(CHAIN, validators, lambda _key, _message, _signature: True)
+    for height in range(1, CONTRADICTIONS_NOTICED + 10):
+        for choice in (b"\x01", b"\x02"):
+            certifier.voted(Vote(Height(height), 1, choice * 32, bytes(64)))
+    assert len(certifier.take_evidence()) == CONTRADICTIONS_NOTICED
+    for height in range(1_000, 1_000 + 2 * VOTES_REMEMBERED_HEIGHTS):
+        certifier.executed(Height(height), bytes(32))
+        for at in (0, 2, 3):
+            certifier.voted(Vote(Height(height), at, bytes(32), bytes(64)))
+    assert len(certifier._remembered) == VOTES_REMEMBERED_HEIGHTS

@@ -45,7 +45,7 @@ def test_a_sound_genesis_comes_back_as_it_was() -> None:
     ("changes", "error", "reason"),
     [
         ({"name": "Energy!"}, BadGenesis, "a ledger's name"),
-        ({"execution_version": 2}, BadGenesis, "execution version 2"),
+        ({"execution_version": 1}, BadGenesis, "execution version 1"),
         ({"python_version": "3.12"}, BadGenesis, r"Python 3\.12"),
         ({"created_ms": 0}, BadGenesis, "created_ms"),
         ({"created_ms": NOW_MS + 400 * DAY_MS}, BadCertificate, "has ended"),

@@ -252,6 +252,8 @@ class Node:
             self.world.later(max(1, due_ms - self.now()), self, partial(self.tick, due_ms))
         if ready.released:
             self.proposed.clear()
+        if ready.under_way:
+            self.proposed.update(ready.under_way)
         if ready.halt:
             self.world.halts[self.position] = ready.halt
             self.note(f"halts: {ready.halt}")

@@ -12,9 +12,7 @@ import sys
 from base64 import b64decode
 from hashlib import sha256
 from pathlib import Path
-
 from ecdsa import BadSignatureError, MalformedPointError, NIST256p, SigningKey, VerifyingKey
-
 def sha(*parts): return sha256(b"".join(parts)).digest()
 def tag(name): return b"ledgernode/" + name + b"/1\0"
 def big(number, size): return int(number).to_bytes(size, "big")
@@ -88,8 +86,7 @@ def transaction(v):
     body = {"transaction": tag(b"tx"), "query": b"ledgernode/qry/1"}[v["kind"]] + raw(v["chain_id"] + v["creator"])
     body += b"\0" + raw(nonce) + big(v["valid_until_ms"], 8) if nonce else b"\1" + big(v["sequence"], 16) + bytes(8)
     body += big(v["budget"], 4) + short(v["contract"]) + short(v["function"]) + big(len(arguments), 4) + arguments
-    signature = sign(v["secret"], body)
-    whole = public(v["secret"]) + signature + body
+    whole = public(v["secret"]) + (signature := sign(v["secret"], body)) + body
     return {"body": body, "id": sha(body), "signature": signature, "envelope": whole, "envelope_hash": sha(whole)}
 HEADER = struct.Struct(">20s32sQQ32s32s32s32sQ32s32sII")
 FIELDS = ("chain_id epoch height parent_hash transaction_root receipts_root state_commitment "
@@ -119,8 +116,7 @@ def keys_of(members):
         keys.append(members[at - 65 : at])
     assert members.startswith(tag(b"validators")) and at == len(members) and 0 < len(set(keys)) == len(keys), "set"
     return keys
-def vote(chain, epoch, height, hashed):
-    return b"ledgernode/certificate/1" + chain + big(epoch, 8) + big(height, 8) + hashed
+def vote(chain, epoch, height, top): return b"ledgernode/certificate/1" + chain + big(epoch, 8) + big(height, 8) + top
 def certified(message, data, keys):
     places = [num(data[at : at + 2]) for at in range(2, len(data), 66)]
     assert len(data) == 2 + 66 * num(data[:2]) and len(places) >= (len(keys) + (len(keys) - 1) // 3 + 2) // 2, "quorum"
@@ -129,9 +125,8 @@ def certified(message, data, keys):
 def validators(v):
     members = founders(v["epoch"], [(member["organisation"], raw(member["public_key"])) for member in v["members"]])
     message = vote(raw(v["chain_id"]), v["epoch"], v["height"], raw(v["header_hash"]))
-    each = [big(one["position"], 2) + raw(one["signature"]) for one in v["signatures"]]
-    signed = big(len(each), 2) + b"".join(each)
-    certified(message, signed, keys_of(members))
+    signed = [big(len(v["signatures"]), 2), *(big(s["position"], 2) + raw(s["signature"]) for s in v["signatures"])]
+    certified(message, signed := b"".join(signed), keys_of(members))
     return {"set": members, "hash": sha(members), "vote": message, "certificate": signed}
 def timer(v):
     place = raw(v["chain_id"]) + big(v["height"], 8) + big(v["due_ms"], 8) + big(v["attempt"], 4)
@@ -148,6 +143,13 @@ def package(v):
 def rotation(v):
     message = tag(b"rotation") + identity_of(raw(v["first_public_key"])) + public(v["secret"])
     return {"message": message, "proof": sign(v["secret"], message)}
+def contradiction(v):
+    place = raw(v["chain_id"]) + big(v["epoch"], 8)
+    if v["phase"] is None: place = b"ledgernode/certificate/1" + place
+    else: place = b"ledgernode/pbft/vote/1\0\0" + place + big(v["phase"], 1) + big(v["view"], 8)
+    said = [place + big(v["height"], 8) + raw(choice) for choice in v["choices"]]
+    votes = [(message + sign(v["secret"], message)).hex() for message in said]
+    return {"votes": votes, "fault": sha(tag(b"fault"), identity_of(public(v["secret"])), said[0][:-32])}
 def genesis(v):
     info = raw("3059301306072a8648ce3d020106082a8648ce3d030107034200")  # what stands before a P-256 key in X.509
     members = [(org["name"], b64decode(validator["certificate"].split("-----")[2]).partition(info)[2][:65])
@@ -180,17 +182,15 @@ def proof(v):
     if p["kind"] == "item": assert stands(p["item"], v["item"].encode(), said["items"], raw(said["items_root"])), "item"
     return {"receipt_data": p["receipt"]["data"], "item": raw(p["item"]["data"]).decode() if p["item"] else None}
 # ---------------------------------------------------------------- every file, every vector, every derived field
-
 KINDS = {
     "identity": lambda v: {"id": identity_of(raw(v["public_key"]))},
     "signature": lambda v: {"holds": holds(raw(v["public_key"]), raw(v["message"]), raw(v["signature"]))},
     **{kind.__name__: kind for kind in (transaction, header, receipt, merkle, items, validators, timer, lattice)},
-    **{kind.__name__: kind for kind in (package, rotation, genesis, proof)},
+    **{kind.__name__: kind for kind in (package, rotation, contradiction, genesis, proof)},
 }
 def check(kind, vector):
     for field, derived in KINDS[kind](vector).items():
         assert vector[field] == (derived.hex() if isinstance(derived, bytes) else derived), f"{field} differs"
-
 if __name__ == "__main__":
     for name in KINDS:
         for number, one in enumerate(json.loads((Path([*sys.argv, "."][1]) / f"{name}.json").read_text("utf-8"))):

@@ -44,6 +44,7 @@ from ledgernode.wire.validators import (
     set_hash,
     vote_bytes,
 )
+from ledgernode.wire.voting import Phase, SignedVote, contradict, encode_signed, fault_id, order_vote_bytes
 from tests.handmade import HandmadeChain, HandmadeNetwork, timer_receipt, transaction_id
 
 Vectors = list[dict[str, Any]]
@@ -300,6 +301,35 @@ def rotations() -> Vectors:
     ]
 
 
+def contradictions() -> Vectors:
+    """Two block votes, and two order votes of a phase, by key 1."""
+    found: Vectors = []
+    choices = (hashed("one"), hashed("another"))
+    for phase, view, height in ((None, None, 42), (Phase.PRE_PREPARE, 3, 43), (Phase.COMMIT, 2**40, 2**41)):
+        messages = [
+            vote_bytes(CHAIN, Epoch(7), Height(height), choice)
+            if phase is None or view is None
+            else order_vote_bytes(CHAIN, Epoch(7), phase, view=view, sequence=height, digest=choice)
+            for choice in choices
+        ]
+        votes = [SignedVote(message, key(1).sign(message)) for message in messages]
+        assert contradict(*messages), "the votes are on the same thing"
+        found.append(
+            {
+                "secret": f"{secret(1):064x}",
+                "chain_id": CHAIN.hex(),
+                "epoch": 7,
+                "phase": None if phase is None else int(phase),
+                "view": view,
+                "height": height,
+                "choices": [choice.hex() for choice in choices],
+                "votes": [encode_signed(vote).hex() for vote in votes],
+                "fault": fault_id(identity_id(key(1).public_key), messages[1]).hex(),
+            }
+        )
+    return found
+
+
 def proof_vector(genesis: str, proof: bytes) -> dict[str, Any]:
     """A proof, and what it shows."""
     checked = check_proof(proof, genesis.encode())
@@ -351,6 +381,7 @@ def main() -> None:
         "lattice": lattices(),
         "package": packages(),
         "rotation": rotations(),
+        "contradiction": contradictions(),
         "genesis": [
             {"genesis": genesis, "chain_id": network.chain_id.hex(), "founding_set": encode_set(first_set).hex()}
         ],

@@ -8,7 +8,7 @@ import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import block_document, header_document
-from ledgernode.cli.output import as_text, facts, json_option, moment, short, show, table
+from ledgernode.cli.output import as_text, counted, facts, json_option, moment, short, show, table
 from ledgernode.errors import BadRequest
 from ledgernode.wire.block import parse_header
 from ledgernode.wire.types import HASH_BYTES, Height
@@ -45,8 +45,8 @@ def show_block(which: str, at: Connection, as_json: bool) -> None:
                 ("parent", document["parent_hash"]),
                 ("state", document["state_commitment"]),
                 ("epoch", document["epoch"]),
-                ("certificate", f"{len(document['certificate'])} signatures"),
-                ("transactions", f"{document['transaction_count']}, and {len(document['timers'])} timers"),
+                ("certificate", counted(len(document["certificate"]), "signature")),
+                ("transactions", f"{document['transaction_count']}, and {counted(len(document['timers']), 'timer')}"),
             )
         ),
         "",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ledgernode.cli.documents import block_document
-from ledgernode.cli.output import short, visible
+from ledgernode.cli.output import counted, short, visible
 
 if TYPE_CHECKING:
     from ledgernode.client import Ledger
@@ -39,10 +39,9 @@ class Narrator:
 
     def _tell(self, block: dict[str, Any]) -> None:
         time = datetime.fromtimestamp(block["time_ms"] / 1_000, UTC).strftime("%H:%M:%S")
-        count = block["transaction_count"]
-        calls = f"{count} transaction{'' if count == 1 else 's'}"
-        if timers := len(block["timers"]):
-            calls += f", {timers} timer{'' if timers == 1 else 's'}"
+        calls = counted(block["transaction_count"], "transaction")
+        if block["timers"]:
+            calls += f", {counted(len(block['timers']), 'timer')}"
         height = click.style(f"block {block['height']:>5}", bold=True)
         click.echo(f"  {height}  {time}  {calls:<16}  {click.style(short(block['hash']), dim=True)}")
         happened = (*block["timers"], *block["transactions"])

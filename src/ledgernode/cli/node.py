@@ -10,9 +10,11 @@ import click
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
 from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
+from ledgernode.cli.standing import standing
 
 _HOME: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_QUIET_MS: Final = 5_000
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -113,7 +115,7 @@ def _parts(node: dict[str, Any]) -> list[Any]:
                     ledger["mempool_transactions"],
                     ledger["committed_transactions"],
                     size(ledger["database_bytes"]),
-                    f"HALTED: {ledger['halt_reason']}" if ledger["halted"] else "running",
+                    _state(ledger),
                 )
                 for ledger in node["ledgers"]
             ),
@@ -121,17 +123,28 @@ def _parts(node: dict[str, Any]) -> list[Any]:
         ),
     ]
     for ledger in node["ledgers"]:
-        leads = f", view {ledger['view']}" if ledger["engine"] == "pbft" else ""
-        mines = f", heaviest branch at {ledger['branch_height']}" if ledger["engine"] == "pow" else ""
-        parts += ["", f"{ledger['ledger']}: epoch {ledger['epoch']}{leads}{mines}, {ledger['lag']} blocks behind"]
-        columns = ("validator of", "identity", "endpoint", "link", "height", "contradictions", "")
+        parts += ["", f"{ledger['ledger']}: {standing(ledger)}"]
+        columns = ("validator of", "identity", "endpoint", "link", "height", "contradictions", "on the ledger", "")
         rows = (_validator_row(one, ledger["leader"]) for one in ledger["validators"])
-        parts.append(table(columns, rows, numbers=("height", "contradictions")))
+        parts.append(table(columns, rows, numbers=("height", "contradictions", "on the ledger")))
+        parts += _accusations(ledger["validators"])
     return parts
 
 
+def _state(ledger: dict[str, Any]) -> str:
+    """Whether it runs; and while it comes forward, how far it is, and since when nothing has come."""
+    if ledger["halted"]:
+        return f"HALTED: {ledger['halt_reason']}"
+    sync = ledger["sync"]
+    if sync is None:
+        return "running"
+    chunks = f", {sync['chunks_done']} of {sync['chunks_total']} chunks" if sync["by"] == "snapshot" else ""
+    stuck = f", nothing came for {sync['idle_ms'] // 1_000} s" if sync["idle_ms"] >= _QUIET_MS else ""
+    return f"syncing by {sync['by']} to {sync['height']}{chunks}{stuck}"
+
+
 def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
-    """What this node knows of a validator. `contradictions` are signed messages of it that cannot both be honest."""
+    """What this node knows of a validator. `contradictions` are signed votes of it that cannot both be honest."""
     link = "this node" if one["self"] else "up" if one["connected"] else "down"
     return (
         one["organisation"],
@@ -140,8 +153,19 @@ def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
         link,
         "" if one["self"] else one["height"],
         one["contradictions"],
+        one["faults"],
         "leads" if one["identity"] == leader else "",
     )
+
+
+def _accusations(validators: list[dict[str, Any]]) -> list[str]:
+    """What to do about validators that contradicted themselves."""
+    names = sorted({one["organisation"] for one in validators if one["contradictions"] or one["faults"]})
+    return [
+        f"  A validator of {name} contradicts itself: see `ledgernode evidence list --organisation {name}`, "
+        "and docs/governance.md for how to remove it."
+        for name in names
+    ]
 
 
 def _say(serving: Any) -> None:

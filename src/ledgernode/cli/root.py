@@ -52,6 +52,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
     "People and rules": {
         "identity": Place("identity", "identity", "Keys, certificates, registration, rotation, revocation."),
         "governance": Place("governance", "governance", "Propose and approve what the organisations decide together."),
+        "evidence": Place("evidence", "evidence", "Validators that contradicted themselves, with both their votes."),
     },
     "Contracts": {
         "chaincode": Place("chaincode", "chaincode", "Write, check, package, approve and commit contracts."),
@@ -62,6 +63,10 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "block": Place("block", "block", "Blocks: one, or the newest."),
         "events": Place("events", "events", "What contracts have published."),
         "proof": Place("proof", "proof", "Fetch evidence of a transaction, check it with the genesis file alone."),
+    },
+    "Energy": {
+        "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
+        "sts": Place("sts", "sts", "20-digit prepayment tokens: mint one, read one."),
     },
     "Shell": {
         "completion": Place("completion", "completion", "Completion for bash, zsh and fish."),

@@ -19,6 +19,7 @@ import msgspec
 
 from ledgernode.wire.block import Batch
 from ledgernode.wire.types import Height, TimeMs
+from ledgernode.wire.voting import Contradiction
 
 
 class LogEntry(msgspec.Struct, frozen=True):
@@ -32,12 +33,13 @@ class LogEntry(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """From disk: the last executed height and its time, and the engine's own log."""
+    """From disk: the last executed height and its time, the engine's own log, and what is left of the last epoch's."""
 
     now_ms: TimeMs
     height: Height
     time_ms: TimeMs
     persisted: tuple[LogEntry, ...]
+    former: tuple[LogEntry, ...] = ()
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -153,11 +155,10 @@ class MiningJob(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """Two signed messages of one validator that contradict each other."""
+    """Two signed votes of the member at this position that contradict each other."""
 
     position: int
-    first: bytes
-    second: bytes
+    contradiction: Contradiction
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -186,6 +187,8 @@ class Ready(msgspec.Struct, frozen=True):
     """The envelopes just offered are under way: do not offer them again until they are delivered or released."""
     released: bool = False
     """What was under way may have come to nothing: offer it again."""
+    under_way: tuple[bytes, ...] = ()
+    """These envelopes lie in blocks that are not delivered yet: do not offer them until those are, or are released."""
     next_tick_ms: TimeMs | None = None
 
 

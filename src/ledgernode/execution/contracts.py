@@ -16,6 +16,7 @@ from ledgernode import config
 from ledgernode.errors import RoleRefused, UnknownContract, UnknownFunction, WrongFunctionKind
 from ledgernode.execution.ledger_view import LedgerView
 from ledgernode.execution.sandbox.loader import FunctionSpec, LoadedContract, load_package, native_contract
+from ledgernode.execution.system.evidence import Evidence
 from ledgernode.execution.system.governance import Governance
 from ledgernode.execution.system.identity import Identity
 from ledgernode.execution.system.lifecycle import Lifecycle
@@ -73,7 +74,7 @@ class Contracts:
 
 def system_contracts() -> dict[str, type[Contract]]:
     """The contracts that govern the ledger, by the names they are reached under."""
-    classes: dict[str, type[Contract]] = {cls.name: cls for cls in (Governance, Identity, Lifecycle)}
+    classes: dict[str, type[Contract]] = {cls.name: cls for cls in (Evidence, Governance, Identity, Lifecycle)}
     assert tuple(sorted(classes)) == SYSTEM_CONTRACTS, "every system contract is reached under its own name"
     return classes
 

@@ -28,7 +28,7 @@ def genesis_block(genesis_bytes: bytes) -> SealedBlock:
 
 def _sealed(genesis: Genesis, name: ChainId, overlay: BlockOverlay) -> SealedBlock:
     state = overlay.begin(0)
-    for contract, key, value in found(genesis):
+    for contract, key, value in found(genesis, name):
         state.put(state_key(contract, key), encode_value(value, genesis.parameters))
     state.commit()
     first_set = founding_set(genesis)

@@ -3,8 +3,8 @@
 The system contracts (`execution.system`) write these records; the executor reads them before each
 transaction. They are state like any other: committed, snapshotted and proven with the rest.
 
-Identities, keys and organisations are under `identity`; parameters, policy, engine and validators under
-`governance`; packages and what is committed under `lifecycle`.
+Identities, keys and organisations are under `identity`; the chain id, parameters, policy, engine and validators
+under `governance`; packages and what is committed under `lifecycle`; faults of validators under `evidence`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from ledgernode.wire.validators import Validator, ValidatorSet
 IDENTITY: Final = "identity"
 GOVERNANCE: Final = "governance"
 LIFECYCLE: Final = "lifecycle"
-SYSTEM_CONTRACTS: Final = (GOVERNANCE, IDENTITY, LIFECYCLE)
+EVIDENCE: Final = "evidence"
+SYSTEM_CONTRACTS: Final = (EVIDENCE, GOVERNANCE, IDENTITY, LIFECYCLE)
 
 
 class Role(StrEnum):
@@ -121,6 +122,11 @@ def organisation_key(name: str) -> str:
     return composite_key("organisation", name)
 
 
+def named_key(organisation: str, role: Role, name: str) -> str:
+    """The identity that was last registered under a name of a certificate: what a TLS certificate says too."""
+    return composite_key("named", organisation, role.value, name)
+
+
 def package_key(package_hash: str) -> str:
     return composite_key("package", package_hash)
 
@@ -129,6 +135,21 @@ def committed_key(name: str) -> str:
     return composite_key("committed", name)
 
 
+def seats_key(epoch: int) -> str:
+    """Who had a seat in an epoch that is over, or is about to be."""
+    return composite_key("seats", f"{epoch:016x}")
+
+
+def fault_key(fault: str) -> str:
+    return composite_key("fault", fault)
+
+
+def faults_of_key(identity: str) -> str:
+    """How many faults of a validator are recorded."""
+    return composite_key("faults_of", identity)
+
+
+CHAIN_KEY: Final = "chain"
 PARAMETERS_KEY: Final = "parameters"
 VALIDATORS_KEY: Final = "validators"
 POLICY_KEY: Final = "policy"
@@ -142,6 +163,10 @@ def identity_state(identity: str) -> bytes:
     return state_key(IDENTITY, identity_key(identity))
 
 
+def named_state(organisation: str, role: Role, name: str) -> bytes:
+    return state_key(IDENTITY, named_key(organisation, role, name))
+
+
 def organisation_state(name: str) -> bytes:
     return state_key(IDENTITY, organisation_key(name))
 
@@ -152,6 +177,14 @@ def committed_state(name: str) -> bytes:
 
 def package_state(package_hash: str) -> bytes:
     return state_key(LIFECYCLE, package_key(package_hash))
+
+
+def fault_state(fault: str) -> bytes:
+    return state_key(EVIDENCE, fault_key(fault))
+
+
+def faults_of_state(identity: str) -> bytes:
+    return state_key(EVIDENCE, faults_of_key(identity))
 
 
 ROTATION_TAG: Final = b"ledgernode/rotation/1\x00"

@@ -20,14 +20,12 @@ Rules it keeps:
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-import msgspec
-
-from ledgernode.config import CATCH_UP_BLOCKS, DRAIN_MS, EVENTS_WAITING, OPEN_BLOCKS_HELD, TIMER_RECHECK_MS
+from ledgernode.config import CATCH_UP_BLOCKS, DRAIN_MS, EVENTS_WAITING, TIMER_RECHECK_MS
 from ledgernode.consensus.engine import (
     CaughtUp,
     Certified,
@@ -46,12 +44,14 @@ from ledgernode.consensus.engine import (
     WorkWaiting,
 )
 from ledgernode.consensus.pbft.core import Pbft
-from ledgernode.errors import BadProof, LedgerError, LedgerHalted, NodeStopping
+from ledgernode.errors import LedgerError, LedgerHalted, NodeStopping
 from ledgernode.execution.block import Executor
 from ledgernode.node.announcement import Announcement
+from ledgernode.node.certifying import Accuse, Certifying
 from ledgernode.node.checking import Checker
 from ledgernode.node.endorsement import Endorsement, position_of
 from ledgernode.node.engine_log import EngineLog
+from ledgernode.node.executing import Executing, Fetched
 from ledgernode.node.head import Head
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.offering import Offering
@@ -59,11 +59,11 @@ from ledgernode.node.overlooked import Overlooked
 from ledgernode.node.writing import Writer
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.sealed import SealedBlock
-from ledgernode.wire.block import Batch, Header, header_hash
+from ledgernode.wire.block import header_hash
 from ledgernode.wire.frames import HeaderVote
 from ledgernode.wire.transaction import Transaction
-from ledgernode.wire.types import Height, TimeMs
-from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate, parse_certificate
+from ledgernode.wire.types import Height, TimeMs, sha256
+from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate
 
 
 class Network(Protocol):
@@ -89,22 +89,6 @@ MakeEngine = Callable[[ValidatorSet], Engine | None]
 """The engine of this set's epoch; None where this node is no member and observes."""
 
 
-class Fetched(msgspec.Struct, frozen=True):
-    """A block that a peer has given, certified."""
-
-    header: Header
-    envelopes: tuple[bytes, ...]
-    certificate: Certificate
-
-
-class _Ordered(msgspec.Struct, frozen=True):
-    """What is to be executed next: decided by our engine, or fetched."""
-
-    batch: Batch
-    transactions: list[Transaction]
-    fetched: Fetched | None = None
-
-
 class Driver:
     """Runs until it is stopped, or halts; then `halted` says why."""
 
@@ -121,11 +105,11 @@ class Driver:
         checker: Checker,
         mempool: Mempool,
         announcement: Announcement,
+        accuse: Accuse,
         clock_ms: Callable[[], TimeMs],
         log: Any,
     ) -> None:
         self._chain = chain
-        self._executor = executor
         self._head = head
         self._make_engine = make_engine
         self._engine_log = engine_log
@@ -134,27 +118,35 @@ class Driver:
         self._checker = checker
         self._mempool = mempool
         self._announcement = announcement
+        self._accuse = accuse
         self._clock_ms = clock_ms
         self._log = log
 
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._writer = Writer(chain, self._wake.set)
+        self._certifying = Certifying(
+            chain=chain,
+            endorsement=endorsement,
+            announcement=announcement,
+            give=network.give,
+            accuse=accuse,
+            stands=self._tell_certified,
+        )
+        self._executing = Executing(
+            executor=executor,
+            endorsement=endorsement,
+            certifying=self._certifying,
+            writer=self._writer,
+            executed=Height(chain.head.height),
+            log=log,
+        )
         self._offering = Offering(mempool)
         self._inbox: deque[Callable[[], None]] = deque()
-        self._ordered: deque[_Ordered] = deque()
-        self._executed = Height(chain.head.height)
-        self._certified = Height(chain.certified_height)
-        self._sealed: dict[Height, SealedBlock] = {}
-        self._certificates: dict[Height, Certificate] = {}
-        self._caught_up: set[Height] = set()
-        self._last_votes: dict[bytes, Height] = {}
-        self._epoch_over = False
         self._wants_proposal = False
         self._work_told = False
         self._tick_ms: TimeMs | None = None
         self._drain_until_ms: TimeMs | None = None
-        self.evidence: Counter[bytes] = Counter()
         self.halted: LedgerHalted | None = None
         self.engine: Engine | None = None
         checker.limits_now(head.parameters)
@@ -168,7 +160,12 @@ class Driver:
     @property
     def executed(self) -> Height:
         """How far this node has executed."""
-        return self._executed
+        return self._executing.executed
+
+    @property
+    def certified(self) -> Height:
+        """How far this node knows certificates."""
+        return self._certifying.certified
 
     async def room(self) -> None:
         """Wait until there is not more to do than there should be: whoever brings more is slowed down."""
@@ -177,7 +174,7 @@ class Driver:
             await self._room.wait()
 
     def _has_room(self) -> bool:
-        little = len(self._inbox) < EVENTS_WAITING and len(self._ordered) < CATCH_UP_BLOCKS
+        little = len(self._inbox) < EVENTS_WAITING and len(self._executing) < CATCH_UP_BLOCKS
         return little or self.halted is not None
 
     def require_open(self) -> None:
@@ -192,8 +189,8 @@ class Driver:
         self._wake.set()
 
     def happened(self, event: Event) -> None:
-        """Let the engine see this in its turn."""
-        self._in_turn(partial(self._step, event))
+        """Let the engine see this in its turn, if it is still the same then."""
+        self._in_turn(partial(self._step_of, self.engine, event))
 
     def _in_turn(self, action: Callable[[], None]) -> None:
         self._inbox.append(action)
@@ -207,28 +204,29 @@ class Driver:
 
     def voted(self, public_key: bytes, vote: HeaderVote) -> None:
         """A member's vote for a block; whoever repeats one for a block that has its certificate is given it."""
-        self._in_turn(partial(self._count, public_key, vote))
+        self._in_turn(partial(self._certifying.count, public_key, vote))
 
     def given(self, height: Height, raw: bytes) -> None:
         """A certificate from a peer, for a block that we may hold without one."""
-        self._in_turn(partial(self._take_certificate, height, raw))
+        self._in_turn(partial(self._certifying.take, height, raw))
 
     def fetched(self, block: Fetched) -> None:
-        """A certified block that follows those before it; what is executed already is passed over."""
-        header = block.header
-        batch = Batch(header.epoch, header.height, header.time_ms, block.envelopes)
-        self._ordered.append(_Ordered(batch, [self._checker.agreed(raw) for raw in block.envelopes], block))
+        """A certified block that follows those before it; one that is executed already may lack its certificate."""
+        if block.header.height <= self.executed:
+            self._in_turn(partial(self._certifying.compare, block.header, block.certificate))
+            return
+        self._executing.fetched(block, [self._checker.agreed(raw) for raw in block.envelopes])
         self._wake.set()
 
-    def stop(self) -> None:
+    def stop(self, drain_ms: int = DRAIN_MS) -> None:
         """Commit what is admitted, for a bounded time, then return from `run`."""
-        self._drain_until_ms = TimeMs(self._clock_ms() + DRAIN_MS)
+        self._drain_until_ms = TimeMs(self._clock_ms() + drain_ms)
         self._wake.set()
 
     async def run(self) -> None:
         """Order, execute and announce until stopped or halted."""
         try:
-            self._reopen()
+            self._certifying.reopen()
             self._begin()
             while not self._drained():
                 if self._turn():
@@ -248,29 +246,29 @@ class Driver:
     def _turn(self) -> bool:
         """A bounded piece of everything there is to do; says whether there is more."""
         for _ in range(len(self._inbox)):
-            if self._inbox:  # a new epoch empties it
-                self._inbox.popleft()()
+            self._inbox.popleft()()
         self._tick()
         self._say_work()
         self._offer()
         self._writer.start()
         for verdict in self._checker.go_on():
             self.happened(Validated(self._clock_ms(), verdict.digest, verdict.holds))
-        self._execute_next()
+        self._executing.execute_next()
         written = self._writer.finished()
         if written is not None:
             self._network.send(written.sends)
             if written.sealed:
                 self._stored(written.sealed)
+        self._hand_over()
         self._writer.start()
         if self._has_room():
             self._room.set()
-        return bool(self._inbox or self._checker) or self._may_execute()
+        return bool(self._inbox or self._checker) or self._executing.has_next()
 
     def _drained(self) -> bool:
         if self._drain_until_ms is None:
             return False
-        quiet = not (len(self._mempool) or self._ordered or self._endorsement.open_blocks) and self._writer.idle
+        quiet = not (len(self._mempool) or len(self._executing) or self._endorsement.open_blocks) and self._writer.idle
         return quiet or self._clock_ms() >= self._drain_until_ms
 
     async def _idle(self) -> None:
@@ -293,31 +291,27 @@ class Driver:
         validators = self._endorsement.validators
         self._network.begin(validators)
         self._mempool.share_among(len(validators.members))
-        self._mempool.release(transaction for ordered in self._ordered for transaction in ordered.transactions)
+        self._mempool.release(self._executing.waiting())
         self._offering = Offering(self._mempool)
         self._overlooked = Overlooked(
             self._mempool, members=len(validators.members), patience_ms=self._head.parameters.view_timeout_ms // 2
         )
-        self._inbox.clear()
-        self._epoch_over = False
+        self._executing.begin_epoch()
         self._tick_ms, self._work_told, self._wants_proposal = None, False, False
         self._writer.promise(self._engine_log.begin(validators.epoch), ())
         self.engine = self._make_engine(validators)
         for vote in self._endorsement.votes_again():
             self._network.vote(vote)
         head = self._chain.head
-        self._step(Started(self._clock_ms(), head.height, head.time_ms, self._engine_log.records()))
+        records, former = self._engine_log.records(), self._engine_log.former()
+        self._step(Started(self._clock_ms(), head.height, head.time_ms, records, former))
         self._tell_certified()
         self._tell_epoch_end()
 
-    def _reopen(self) -> None:
-        """Blocks that stood here without their certificates when the node stopped: we vote for them again."""
-        for height in range(self._certified + 1, self._chain.head.height + 1):
-            header = self._chain.header(Height(height))
-            self._close(header.height, self._endorsement.sign(header))
-            self._endorsement.say(header.height)
-            if header.next_set != header.current_set:
-                self._endorsement.begin(self._chain.validator_set(header.next_set))
+    def _step_of(self, engine: Engine | None, event: Event) -> None:
+        """What was meant for the engine of an epoch that is over concerns nobody."""
+        if engine is self.engine:
+            self._step(event)
 
     def _step(self, event: Event) -> None:
         if self.engine is None:
@@ -333,20 +327,20 @@ class Driver:
         for batch in ready.deliver:
             transactions = [self._checker.agreed(raw) for raw in batch.envelopes]
             self._mempool.take_up(transactions)
-            self._ordered.append(_Ordered(batch, transactions))
+            self._executing.decided(batch, transactions)
         for check in ready.validate:
             self._checker.ask(check)
         for evidence in ready.evidence:
-            member = self._endorsement.validators.members[evidence.position]
-            self.evidence[member.public_key] += 1
-            self._log.warning("a validator contradicts itself", organisation=member.organisation)
+            self._accuse(self._endorsement.validators.members[evidence.position], evidence.contradiction)
         if ready.released:
-            self._mempool.release(transaction for ordered in self._ordered for transaction in ordered.transactions)
+            self._mempool.release(self._executing.waiting())
             self._mempool.take_up(self._unsaved())
             self._offering.forget()
         if ready.shown is not None:
-            self._take_certificate(ready.shown.height, ready.shown.certificate)
-        if ready.behind > self._executed:
+            self._certifying.take(ready.shown.height, ready.shown.certificate)
+        held = (self._mempool.by_envelope(sha256(raw)) for raw in ready.under_way)
+        self._mempool.take_up(transaction for transaction in held if transaction is not None)
+        if ready.behind > self._executing.executed:
             self._network.fetch(ready.behind)
         if ready.next_tick_ms is not None and (self._tick_ms is None or ready.next_tick_ms < self._tick_ms):
             self._tick_ms = ready.next_tick_ms
@@ -356,14 +350,7 @@ class Driver:
             raise LedgerHalted(ready.halt)
 
     def _unsaved(self) -> list[Transaction]:
-        """What stands in blocks that are executed and not durable yet."""
-        found = (
-            self._mempool.by_id(named)
-            for height, sealed in self._sealed.items()
-            if height > self._chain.head.height
-            for named in sealed.transaction_ids
-            if named is not None
-        )
+        found = map(self._mempool.by_id, self._certifying.unsaved())
         return [transaction for transaction in found if transaction is not None]
 
     def _tick(self) -> None:
@@ -409,47 +396,7 @@ class Driver:
         earliest_ms = self._offering.earliest_ms(self._head.parameters)
         return TimeMs(earliest_ms) if earliest_ms > self._clock_ms() else None
 
-    # ------------------------------------------------------------ executing
-
-    def _may_execute(self) -> bool:
-        """The next one in order is here; one of the next epoch waits until that has begun."""
-        while self._ordered and not self._epoch_over:
-            batch = self._ordered[0].batch
-            epoch = self._endorsement.validators.epoch
-            if batch.height == self._executed + 1 and batch.epoch >= epoch:
-                return batch.epoch == epoch
-            self._ordered.popleft()
-        return False
-
-    def _execute_next(self) -> None:
-        if not self._may_execute():
-            return
-        ordered = self._ordered.popleft()
-        if ordered.fetched is not None and not self._is_certified(ordered.fetched):
-            return
-        block = self._executor.execute(ordered.batch, ordered.transactions)
-        header = block.header
-        self._executed = header.height
-        self._epoch_over = header.next_set != header.current_set
-        self._sealed[header.height] = block
-        self._writer.append(block)
-        if ordered.fetched is None:
-            self._close(header.height, self._endorsement.sign(header))
-        else:
-            self._endorsement.require_same(header, ordered.fetched.header)
-            self._endorsement.settled(header)
-            self._caught_up.add(header.height)
-            self._close(header.height, ordered.fetched.certificate)
-
-    def _is_certified(self, fetched: Fetched) -> bool:
-        """False for a block that its set has not certified: nothing that came with it is used."""
-        try:
-            self._endorsement.require_certified(fetched.header, fetched.certificate)
-        except BadProof as refusal:
-            self._log.warning("a peer gave a block that is not certified", reason=str(refusal))
-            self._ordered = deque(ordered for ordered in self._ordered if ordered.fetched is None)
-            return False
-        return True
+    # ------------------------------------------------------------ what has become durable
 
     def _stored(self, sealed: Sequence[SealedBlock]) -> None:
         """The blocks are durable: say what we found, and take up what they changed."""
@@ -463,20 +410,15 @@ class Driver:
                 self._network.vote(vote)
             self._log.debug("block", height=block.header.height, transactions=block.header.transactions)
         self._offering.forget()
-        if len(self._sealed) > OPEN_BLOCKS_HELD:
-            self._let_go()
+        self._certifying.let_go()
         self._checker.limits_now(self._head.parameters)
         if self._head.parameters != limits:
             self._announcement.limits_changed(self._head.parameters)
         last = sealed[-1]
-        if last.header.height in self._caught_up:
-            self._caught_up.clear()
+        if self._executing.adopted_up_to(last.header.height):
             self.happened(CaughtUp(self._clock_ms(), last.header.height, last.header.time_ms))
-        self._announce()
-        if last.header.next_set != last.header.current_set:
-            self._hand_over(last)
-        else:
-            self._tell_epoch_end()
+        self._certifying.announce()
+        self._tell_epoch_end()
 
     def _watch_leader(self, block: SealedBlock) -> None:
         """Suspect a leader who keeps passing someone over."""
@@ -487,68 +429,32 @@ class Driver:
             self._log.warning("the leader passes transactions over", view=self.engine.view)
             self.happened(PassedOver(now_ms))
 
-    def _hand_over(self, last: SealedBlock) -> None:
-        """The epoch has ended with this block."""
-        self._endorsement.begin(last.next_set)
-        self._log.info("epoch begins", epoch=last.next_set.epoch, validators=len(last.next_set.members))
-        self._begin()
+    def _hand_over(self) -> None:
+        """The last block of an epoch is certified: the next one begins.
+
+        Until then its engine goes on: others may need what only this one can tell them to get there.
+        """
+        last = self._chain.head
+        is_last = last.next_set != last.current_set and last.epoch == self._endorsement.validators.epoch
+        if is_last and self.certified == last.height:
+            following = self._chain.validator_set(last.next_set)
+            self._endorsement.begin(following)
+            self._log.info("epoch begins", epoch=following.epoch, validators=len(following.members))
+            self._begin()
 
     def _tell_epoch_end(self) -> None:
         ends = self._head.epoch_ends
         if ends is not None:
             self._step(EpochEnds(self._clock_ms(), ends))
 
-    # ------------------------------------------------------------ certificates
-
-    def _count(self, public_key: bytes, vote: HeaderVote) -> None:
-        before = self._last_votes.get(public_key, Height(0))
-        self._last_votes[public_key] = max(vote.height, before)
-        if vote.height > self._certified:
-            self._close(vote.height, self._endorsement.voted(public_key, vote))
-        elif vote.height <= before:
-            self._network.give(public_key, vote.height, self._chain.certificate(vote.height))
-
-    def _take_certificate(self, height: Height, raw: bytes) -> None:
-        try:
-            certificate = parse_certificate(raw)
-        except BadProof:
-            return  # the peer's fault
-        self._close(height, self._endorsement.given(height, certificate))
-
-    def _close(self, height: Height, certificate: Certificate | None) -> None:
-        if certificate is None or height <= self._certified:
-            return
-        self._certificates[height] = certificate
-        self._chain.hold(height, certificate)
-        self._announce()
-        self._wake.set()
-
-    def _announce(self) -> None:
-        """Whatever is durable and certified, in order."""
-        before = self._certified
-        while self._certified < self._chain.head.height and Height(self._certified + 1) in self._certificates:
-            height = Height(self._certified + 1)
-            del self._certificates[height]
-            block = self._sealed.pop(height, None)
-            if block is not None:
-                self._announcement.certified(block)
-            else:
-                self._announcement.certified_later(self._chain.header(height), self._chain.receipts(height))
-            self._certified = height
-        if self._certified != before:
-            self._tell_certified()
-
     def _tell_certified(self) -> None:
-        if self._certified:
-            header = self._chain.header(self._certified)
+        """The newest block that stands is the engine's stable checkpoint, if it is of the epoch under way."""
+        height = self._certifying.certified
+        if height:
+            header = self._chain.header(height)
             if header.epoch == self._endorsement.validators.epoch:
-                proof = encode_certificate(self._chain.certificate(self._certified))
-                self.happened(Certified(self._clock_ms(), self._certified, header_hash(header), proof))
-
-    def _let_go(self) -> None:
-        """Blocks that have waited long for their certificates are read again when those come."""
-        for height in [height for height in self._sealed if height <= self._chain.head.height][:-OPEN_BLOCKS_HELD]:
-            del self._sealed[height]
+                proof = encode_certificate(self._chain.certificate(height))
+                self.happened(Certified(self._clock_ms(), height, header_hash(header), proof))
 
     # ------------------------------------------------------------ when it cannot go on
 

@@ -19,12 +19,16 @@ from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.frames import HeaderVote
 from ledgernode.wire.types import ChainId, Epoch, Height
-from ledgernode.wire.validators import Certificate, ValidatorSet, vote_bytes
+from ledgernode.wire.validators import Certificate, Validator, ValidatorSet, vote_bytes
+from ledgernode.wire.voting import Contradiction
 
 
 class _Open(msgspec.Struct, frozen=True):
     header: Header
     vote: HeaderVote | None
+
+
+_Epoch = tuple[ValidatorSet, Certifier]
 
 
 class Endorsement:
@@ -36,7 +40,8 @@ class Endorsement:
         self._observes = observes
         self._open: dict[Height, _Open] = {}
         self._unsaid: dict[Height, HeaderVote] = {}
-        self._epochs: dict[Epoch, tuple[ValidatorSet, Certifier]] = {}
+        self._epochs: dict[Epoch, _Epoch] = {}
+        self._evidence: list[tuple[Validator, Contradiction]] = []
         self.begin(validators)
 
     @property
@@ -87,12 +92,24 @@ class Endorsement:
 
     def voted(self, public_key: bytes, vote: HeaderVote) -> Certificate | None:
         """Count a member's vote; the certificate that it completes. What is invalid or foreign changes nothing."""
-        known = self._epochs.get(vote.epoch)
-        position = None if known is None else position_of(known[0], public_key)
+        known, position = self._author(public_key, vote)
         if known is None or position is None:
             return None
         certificate = known[1].voted(Vote(vote.height, position, vote.header_hash, vote.signature))
+        self._keep_evidence(known)
         return self._closed(vote.height, certificate)
+
+    def late(self, public_key: bytes, vote: HeaderVote) -> None:
+        """A member's vote for a block that stands: looked at only for whether it contradicts its earlier one."""
+        known, position = self._author(public_key, vote)
+        if known is not None and position is not None:
+            known[1].late(Vote(vote.height, position, vote.header_hash, vote.signature))
+            self._keep_evidence(known)
+
+    def take_evidence(self) -> list[tuple[Validator, Contradiction]]:
+        """Members that have voted for two results of one block, each with its votes; once."""
+        taken, self._evidence = self._evidence, []
+        return taken
 
     def given(self, height: Height, certificate: Certificate) -> Certificate | None:
         """A peer's certificate for a block that is open here; None when it is not, or does not hold."""
@@ -106,6 +123,23 @@ class Endorsement:
             return None
         known[1].settled(height)
         return self._closed(height, certificate)
+
+    def confirmed(self, theirs: Header, certificate: Certificate) -> Certificate | None:
+        """The certificate of a peer's block that is executed here; None when ours is not open, or it does not hold.
+
+        Raises StateDiverged when it holds for another result than ours.
+        """
+        mine = self._open.get(theirs.height)
+        known = None if mine is None else self._epochs.get(mine.header.epoch)
+        if mine is None or known is None:
+            return None
+        try:
+            check_certificate(theirs, certificate, known[0], verify)
+        except BadProof:
+            return None
+        self.require_same(mine.header, theirs)
+        known[1].settled(theirs.height)
+        return self._closed(theirs.height, certificate)
 
     def settled(self, header: Header) -> None:
         """A block that came with its certificate is executed: nothing is to be signed."""
@@ -138,6 +172,14 @@ class Endorsement:
                 f"block {header.height} was certified as {header_hash(theirs).hex()[:16]}, "
                 f"here it gives {header_hash(header).hex()[:16]}"
             )
+
+    def _author(self, public_key: bytes, vote: HeaderVote) -> tuple[_Epoch | None, int | None]:
+        known = self._epochs.get(vote.epoch)
+        return known, None if known is None else position_of(known[0], public_key)
+
+    def _keep_evidence(self, known: _Epoch) -> None:
+        validators, certifier = known
+        self._evidence += [(validators.members[one.position], one.contradiction) for one in certifier.take_evidence()]
 
     def _closed(self, height: Height, certificate: Certificate | None) -> Certificate | None:
         if certificate is not None and self._open.pop(height, None) is None:

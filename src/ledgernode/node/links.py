@@ -1,7 +1,8 @@
 """One outgoing link to each other validator: what is queued goes out together, in order of urgency.
 
-Queues are bounded, each with its own way to give up: an engine's messages, votes and certificates drop the
-oldest (they are said again), transactions the newest (clients send them again). A link that breaks is dialled
+What is queued is packed already (`wire.protobuf.packed`), once for all links that carry it; a message is some of
+it joined. Queues are bounded, each with its own way to give up: an engine's messages, votes and certificates drop
+the oldest (they are said again), transactions the newest (clients send them again). A link that breaks is dialled
 again after a pause that doubles up to a bound; what was queued meanwhile is sent when it stands.
 """
 
@@ -15,33 +16,32 @@ from typing import Any, Final
 import grpc
 
 from ledgernode.config import (
-    GOSSIP_BATCH,
-    GOSSIP_LINGER_MS,
     KEEPALIVE_MS,
     LINK_ANSWER_MS,
     LINK_BACKOFF_LIMIT_MS,
     LINK_BACKOFF_START_MS,
     LINK_ENGINE_MESSAGES,
     LINK_MESSAGE_BYTES,
-    LINK_MESSAGE_TRANSACTIONS,
     LINK_TRANSACTIONS,
     LINK_VOTES,
     MESSAGE_BYTES,
 )
 from ledgernode.errors import NodeUnreachable
+from ledgernode.identity.tls import Trust, channel_credentials
 from ledgernode.v1 import validator_pb2 as pb
-from ledgernode.v1.validator_pb2_grpc import ValidatorServiceStub
-from ledgernode.wire.frames import CertificateFrame, EngineFrame, Forwarded, Frame, HeaderVote, Introduction, Standing
-from ledgernode.wire.protobuf import frames_message, introduction_message
+from ledgernode.wire.frames import Frame, Introduction
+from ledgernode.wire.protobuf import introduction_message, packed
 
 OPTIONS: Final = (
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     ("grpc.initial_reconnect_backoff_ms", LINK_BACKOFF_START_MS),
-    ("grpc.min_reconnect_backoff_ms", LINK_BACKOFF_START_MS),
+    # not a pause, whatever its name says: how long one attempt may take, which is several round trips
+    ("grpc.min_reconnect_backoff_ms", LINK_ANSWER_MS),
     ("grpc.max_reconnect_backoff_ms", LINK_BACKOFF_LIMIT_MS),
 )
+_EXCHANGE: Final = f"/{pb.DESCRIPTOR.services_by_name['ValidatorService'].full_name}/Exchange"
 Greeting = Callable[[], Frame]
 
 
@@ -51,58 +51,70 @@ class Link:
     def __init__(
         self,
         address: str,
-        credentials: grpc.ChannelCredentials,
+        trust: Trust,
         introduction: Introduction,
         greeting: Greeting,
         log: Any,
     ) -> None:
         self.address = address
-        self.channel = grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+        self._trust = trust
+        self._roots: tuple[str, ...] = trust.roots
+        self.channel = self._dial()
+        self._former: list[grpc.aio.Channel] = []
         self._introduction = introduction
         self._greeting = greeting
         self._log = log.bind(peer=address)
-        self._engine: deque[EngineFrame] = deque(maxlen=LINK_ENGINE_MESSAGES)
-        self._votes: deque[HeaderVote | CertificateFrame | Standing] = deque(maxlen=LINK_VOTES)
-        self._envelopes: deque[bytes] = deque()
+        self._orders: deque[bytes] = deque(maxlen=LINK_ENGINE_MESSAGES)
+        self._words: deque[bytes] = deque(maxlen=LINK_VOTES)
+        self._forwards: deque[tuple[bytes, int]] = deque()
+        self._transactions = 0
         self._wake = asyncio.Event()
-        self._linger: asyncio.TimerHandle | None = None
         self.up = False
         self.dropped = 0
         self._running = asyncio.create_task(self._run(), name=f"link to {address}")
 
-    def push(self, frame: EngineFrame | HeaderVote | CertificateFrame | Standing) -> None:
-        """Queue it, and send it as soon as the link is free."""
-        queue: deque[Any] = self._engine if isinstance(frame, EngineFrame) else self._votes
+    def order(self, frame: bytes) -> None:
+        """Queue an engine's message: it goes first."""
+        self._push(self._orders, frame)
+
+    def tell(self, frame: bytes) -> None:
+        """Queue a vote, a certificate, or where we stand."""
+        self._push(self._words, frame)
+
+    def forward(self, frame: bytes, transactions: int) -> None:
+        """Queue so many transactions, which go last."""
+        if self._transactions + transactions > LINK_TRANSACTIONS:
+            self.dropped += transactions
+            return
+        self._forwards.append((frame, transactions))
+        self._transactions += transactions
+        self._wake.set()
+
+    def _push(self, queue: deque[bytes], frame: bytes) -> None:
         self.dropped += len(queue) == queue.maxlen
         queue.append(frame)
         self._wake.set()
 
-    def forward(self, envelopes: list[bytes]) -> None:
-        """Queue transactions; a few of them wait a moment for others."""
-        room = LINK_TRANSACTIONS - len(self._envelopes)
-        self.dropped += max(0, len(envelopes) - room)
-        self._envelopes.extend(envelopes[:room])
-        if len(self._envelopes) >= GOSSIP_BATCH:
-            self._wake.set()
-        elif self._linger is None:
-            self._linger = asyncio.get_running_loop().call_later(GOSSIP_LINGER_MS / 1_000, self._gathered)
-
     async def close(self) -> None:
         self._running.cancel()
-        if self._linger is not None:
-            self._linger.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
-        await self.channel.close()
-
-    def _gathered(self) -> None:
-        self._linger = None
-        self._wake.set()
+        await asyncio.gather(*(channel.close() for channel in (self.channel, *self._former)))
 
     # ------------------------------------------------------------ the connection
+
+    def _dial(self) -> grpc.aio.Channel:
+        return grpc.aio.secure_channel(self.address, channel_credentials(self._trust), options=OPTIONS)
+
+    def _trust_anew(self) -> None:
+        """What is trusted has changed: connect under the roots of now. Calls under way end on the channel they have."""
+        self._former.append(self.channel)
+        self._roots, self.channel = self._trust.roots, self._dial()
 
     async def _run(self) -> None:
         backoff_ms = LINK_BACKOFF_START_MS
         while True:
+            if self._roots != self._trust.roots:
+                self._trust_anew()
             try:
                 await self._connected()
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError, TimeoutError, NodeUnreachable) as error:
@@ -113,16 +125,16 @@ class Link:
 
     async def _connected(self) -> None:
         """Introduce ourselves and push until the connection ends."""
-        # the generated class is typed for synchronous channels; over this one it answers awaitables
-        stub: Any = ValidatorServiceStub(self.channel)
-        call = stub.Exchange()
+        # frames are packed before they are queued: nothing is left to be serialised here
+        exchange = self.channel.stream_stream(_EXCHANGE, response_deserializer=pb.ExchangeResponse.FromString)
+        call: Any = exchange()
         try:
             async with asyncio.timeout(LINK_ANSWER_MS / 1_000):
-                await call.write(introduction_message(self._introduction))
+                await call.write(introduction_message(self._introduction).SerializeToString())
                 if await call.read() is grpc.aio.EOF:
                     raise NodeUnreachable("the peer ended the link")
             self.up = True
-            self.push(self._greeting())  # type: ignore[arg-type]
+            self.tell(packed(self._greeting()))
             ended = asyncio.ensure_future(call.read())
             ended.add_done_callback(lambda _: self._wake.set())
             try:
@@ -139,20 +151,18 @@ class Link:
         finally:
             call.cancel()
 
-    def _next(self) -> pb.ExchangeRequest | None:
+    def _next(self) -> bytes | None:
         """The next message: everything that is queued, up to a bound, what is urgent first."""
-        frames: list[Frame] = []
+        frames: list[bytes] = []
         size_bytes = 0
-        while self._engine and size_bytes < LINK_MESSAGE_BYTES:
-            frame = self._engine.popleft()
-            size_bytes += len(frame.message)
+        while self._orders and size_bytes < LINK_MESSAGE_BYTES:
+            frames.append(self._orders.popleft())
+            size_bytes += len(frames[-1])
+        frames += self._words
+        self._words.clear()
+        while self._forwards and size_bytes < LINK_MESSAGE_BYTES:
+            frame, transactions = self._forwards.popleft()
+            self._transactions -= transactions
             frames.append(frame)
-        while self._votes:
-            frames.append(self._votes.popleft())
-        if self._envelopes and size_bytes < LINK_MESSAGE_BYTES and self._linger is None:
-            taken: list[bytes] = []
-            while self._envelopes and len(taken) < LINK_MESSAGE_TRANSACTIONS and size_bytes < LINK_MESSAGE_BYTES:
-                taken.append(self._envelopes.popleft())
-                size_bytes += len(taken[-1])
-            frames.append(Forwarded(tuple(taken)))
-        return frames_message(frames) if frames else None
+            size_bytes += len(frame)
+        return b"".join(frames) if frames else None

@@ -1,13 +1,14 @@
 """When to offer the engine what waits, and what.
 
-At once when nothing is under way. While something is, others gather, so that blocks grow with load: an offer
-then waits until it is worth its cost, but never long. An engine that does not take an offer (a miner, who only
-learns what to mine) is offered a changed one, and not too often.
+At once when nothing is under way. While something is, others gather, so that blocks grow with load: an offer then
+waits until as many have gathered as are under way, or fill a block, but never long. So a few large blocks are under
+way under load, not many small ones, and what is committed costs less. An engine that does not take an offer (a
+miner, who only learns what to mine) is offered a changed one, and not too often.
 """
 
 from __future__ import annotations
 
-from ledgernode.config import OFFER_AGAIN_MS, PROPOSAL_LINGER_MS, PROPOSAL_TRANSACTIONS
+from ledgernode.config import OFFER_AGAIN_MS, PROPOSAL_LINGER_MS
 from ledgernode.node.mempool import Mempool
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.transaction import Transaction
@@ -37,9 +38,10 @@ class Offering:
     def earliest_ms(self, limits: Parameters) -> int:
         """Before this nothing is offered (a time that has passed: at once)."""
         if self._last_taken:
-            gathered = self._mempool.fresh >= min(PROPOSAL_TRANSACTIONS, limits.block_transactions)
-            under_way = len(self._mempool) > self._mempool.fresh
-            return self._last_ms + PROPOSAL_LINGER_MS if under_way and not gathered else 0
+            fresh = self._mempool.fresh
+            under_way = len(self._mempool) - fresh
+            gathered = fresh >= min(under_way, limits.block_transactions)
+            return 0 if gathered else self._last_ms + PROPOSAL_LINGER_MS
         return self._last_ms + OFFER_AGAIN_MS if self._last else 0
 
     def offered(self, offer: list[Transaction], now_ms: int, *, taken: bool) -> None:

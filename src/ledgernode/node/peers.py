@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import grpc
 
-from ledgernode.config import FRONTIER_ASK_MS, HAND_ON_MS, HANDED_ON_CALLS
+from ledgernode.config import (
+    FRONTIER_ASK_MS,
+    GOSSIP_BATCH,
+    GOSSIP_BYTES,
+    GOSSIP_LINGER_MS,
+    HAND_ON_MS,
+    HANDED_ON_CALLS,
+)
 from ledgernode.consensus.engine import Send
 from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.identity.records import ValidatorRecord
-from ledgernode.identity.tls import TlsFiles, channel_credentials
+from ledgernode.identity.tls import TlsFiles, Trust
 from ledgernode.node.endorsement import position_of
 from ledgernode.node.links import Link
 from ledgernode.v1 import validator_pb2 as pb
@@ -25,8 +32,8 @@ from ledgernode.v1.ledger_pb2 import SubmitManyRequest
 from ledgernode.v1.ledger_pb2_grpc import LedgerServiceStub
 from ledgernode.v1.validator_pb2_grpc import ValidatorServiceStub
 from ledgernode.wire.answers import Wait
-from ledgernode.wire.frames import CertificateFrame, EngineFrame, HeaderVote, Introduction, Standing
-from ledgernode.wire.protobuf import number
+from ledgernode.wire.frames import CertificateFrame, EngineFrame, Forwarded, HeaderVote, Introduction, Standing
+from ledgernode.wire.protobuf import number, packed
 from ledgernode.wire.types import ChainId, Height, sha256
 from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate
 
@@ -40,7 +47,7 @@ def introduction_bytes(chain_id: ChainId, certificate_pem: str) -> bytes:
     return _TAG + chain_id + sha256(ssl.PEM_cert_to_DER_cert(leaf))
 
 
-def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles) -> Introduction:
+def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles | Trust) -> Introduction:
     """This node, as its peers are to know it."""
     return Introduction(ledger, key.public_key, key.sign(introduction_bytes(chain_id, tls.certificate)))
 
@@ -59,14 +66,14 @@ class Peers:
         ledger: str,
         chain_id: ChainId,
         key: PrivateKey,
-        tls: TlsFiles,
+        tls: Trust,
         members: Callable[[], Iterable[ValidatorRecord]],
         height: Callable[[], Height],
         log: Any,
     ) -> None:
         self._ledger = ledger
         self._introduction = introduce(ledger, chain_id, key, tls)
-        self._credentials: grpc.ChannelCredentials = channel_credentials(tls)
+        self._trust = tls
         self._members = members
         self._height = height
         self._log = log
@@ -75,6 +82,8 @@ class Peers:
         self._leaving: set[bytes] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn = 0
+        self._gathered: list[bytes] = []
+        self._linger: asyncio.TimerHandle | None = None
 
     @property
     def links(self) -> dict[bytes, Link]:
@@ -94,7 +103,7 @@ class Peers:
                 self._drop(key)
             if key not in self._links:
                 self._links[key] = Link(
-                    address, self._credentials, self._introduction, lambda: Standing(self._height()), self._log
+                    address, self._trust, self._introduction, lambda: Standing(self._height()), self._log
                 )
 
     def send(self, sends: Sequence[Send]) -> None:
@@ -102,28 +111,30 @@ class Peers:
         assert self._set is not None, "an epoch has begun before its engine speaks"
         members = self._set.members
         for send in sends:
-            frame = EngineFrame(self._set.epoch, send.message)
+            frame = packed(EngineFrame(self._set.epoch, send.message))
             for position in send.receivers or range(len(members)):
                 link = self._links.get(members[position].public_key)
                 if link is not None:
-                    link.push(frame)
+                    link.order(frame)
 
     def vote(self, vote: HeaderVote) -> None:
-        for link in self._links.values():
-            link.push(vote)
+        self._tell_all(packed(vote))
 
     def give(self, public_key: bytes, height: Height, certificate: Certificate) -> None:
         link = self._links.get(public_key)
         if link is not None:
-            link.push(CertificateFrame(height, encode_certificate(certificate)))
+            link.tell(packed(CertificateFrame(height, encode_certificate(certificate))))
 
     def stand(self) -> None:
         """Tell everyone how far we are."""
+        self._tell_all(packed(Standing(self._height())))
+
+    def _tell_all(self, frame: bytes) -> None:
         for link in self._links.values():
-            link.push(Standing(self._height()))
+            link.tell(frame)
 
     def forward(self, envelopes: list[bytes]) -> None:
-        """What our own clients brought, to everyone who may order it.
+        """What our own clients brought, to everyone who may order it; a few of them wait a moment for others.
 
         Who only observes is no member and pushes nothing: it hands them on to one member, as a client does.
         """
@@ -131,8 +142,24 @@ class Peers:
             if self._links and len(self._tasks) < HANDED_ON_CALLS:
                 self._keep(self._hand_on(envelopes))
             return
-        for link in self._links.values():
-            link.forward(envelopes)
+        self._gathered += envelopes
+        if len(self._gathered) >= GOSSIP_BATCH:
+            self._hand_out()
+        elif self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(GOSSIP_LINGER_MS / 1_000, self._hand_out)
+
+    def _hand_out(self) -> None:
+        self._stop_lingering()
+        gathered, self._gathered = self._gathered, []
+        for batch in _batches(gathered):
+            frame = packed(Forwarded(batch))
+            for link in self._links.values():
+                link.forward(frame, len(batch))
+
+    def _stop_lingering(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
 
     @property
     def own_key(self) -> bytes:
@@ -146,12 +173,14 @@ class Peers:
         stub: Any = ValidatorServiceStub(link.channel)
         request = pb.GetHeightRequest(ledger=self._ledger)
         try:
-            answer = await stub.GetHeight(request, timeout=FRONTIER_ASK_MS / 1_000)
+            # one that has just come back is still being dialled: it is worth waiting for
+            answer = await stub.GetHeight(request, timeout=FRONTIER_ASK_MS / 1_000, wait_for_ready=True)
         except grpc.aio.AioRpcError:
             return None
         return Height(answer.height)
 
     async def close(self) -> None:
+        self._stop_lingering()
         links, self._links = self._links, {}
         await asyncio.gather(*(link.close() for link in links.values()), *self._tasks)
 
@@ -178,3 +207,17 @@ class Peers:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _batches(envelopes: Sequence[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """In their order, each of a bounded number and, but for one that is larger alone, of bounded size."""
+    batch: list[bytes] = []
+    size_bytes = 0
+    for envelope in envelopes:
+        if batch and (len(batch) == GOSSIP_BATCH or size_bytes + len(envelope) > GOSSIP_BYTES):
+            yield tuple(batch)
+            batch, size_bytes = [], 0
+        batch.append(envelope)
+        size_bytes += len(envelope)
+    if batch:
+        yield tuple(batch)

@@ -15,6 +15,7 @@ import msgspec
 from ledgernode.errors import BadRequest
 from ledgernode.v1 import admin_pb2 as admin
 from ledgernode.v1 import ledger_pb2 as pb
+from ledgernode.v1 import snapshot_pb2 as snapshot
 from ledgernode.v1 import validator_pb2 as peer
 from ledgernode.wire.answers import (
     Block,
@@ -27,8 +28,10 @@ from ledgernode.wire.answers import (
     NumberedEvent,
     Outcome,
     ReadLevel,
+    SnapshotFacts,
     SnapshotProgress,
     Stage,
+    SyncStatus,
     ValidatorStatus,
     Wait,
 )
@@ -214,8 +217,9 @@ def read_introduction(message: peer.Introduction) -> Introduction:
     return Introduction(message.ledger, message.public_key, message.signature)
 
 
-def frames_message(frames: Iterable[Frame]) -> peer.ExchangeRequest:
-    return peer.ExchangeRequest(frames=[_frame_message(frame) for frame in frames])
+def packed(frame: Frame) -> bytes:
+    """The frame as it travels. Several of these one after another are one message: one for many is made once."""
+    return peer.ExchangeRequest(frames=[_frame_message(frame)]).SerializeToString()
 
 
 def _frame_message(frame: Frame) -> peer.Frame:
@@ -270,6 +274,8 @@ def _ledger_status_message(status: LedgerStatus) -> admin.LedgerStatus:
     fields["validators"] = [
         admin.ValidatorStatus(**msgspec.structs.asdict(validator)) for validator in status.validators
     ]
+    if status.sync is not None:
+        fields["sync"] = admin.SyncStatus(**msgspec.structs.asdict(status.sync))
     return admin.LedgerStatus(**fields)
 
 
@@ -285,12 +291,17 @@ def read_status(message: admin.GetStatusResponse) -> NodeStatus:
 
 
 def _read_ledger_status(message: admin.LedgerStatus) -> LedgerStatus:
-    fields = {name: getattr(message, name) for name in LedgerStatus.__struct_fields__ if name != "validators"}
+    fields = {
+        name: getattr(message, name) for name in LedgerStatus.__struct_fields__ if name not in ("validators", "sync")
+    }
     validators = tuple(
         ValidatorStatus(**{name: getattr(validator, name) for name in ValidatorStatus.__struct_fields__})
         for validator in message.validators
     )
-    return LedgerStatus(**fields, validators=validators)
+    sync = None
+    if message.HasField("sync"):
+        sync = SyncStatus(**{name: getattr(message.sync, name) for name in SyncStatus.__struct_fields__})
+    return LedgerStatus(**fields, validators=validators, sync=sync)
 
 
 def identity_message(record: IdentityFacts) -> admin.Identity:
@@ -315,3 +326,19 @@ def snapshot_message(progress: SnapshotProgress) -> admin.CreateSnapshotResponse
 
 def read_snapshot(message: admin.CreateSnapshotResponse) -> SnapshotProgress:
     return SnapshotProgress(message.chunks_done, message.chunks_total, message.path, Height(message.height))
+
+
+# ---------------------------------------------------------------- snapshots that a node gives out
+
+
+def snapshots_message(found: Iterable[SnapshotFacts]) -> snapshot.ListSnapshotsResponse:
+    return snapshot.ListSnapshotsResponse(
+        snapshots=[snapshot.Snapshot(**msgspec.structs.asdict(facts)) for facts in found]
+    )
+
+
+def read_snapshots(message: snapshot.ListSnapshotsResponse) -> tuple[SnapshotFacts, ...]:
+    return tuple(
+        SnapshotFacts(**{name: getattr(found, name) for name in SnapshotFacts.__struct_fields__})
+        for found in message.snapshots
+    )

@@ -11,6 +11,7 @@ from ledgernode.execution.system.founding import found
 from ledgernode.identity.authority import create_root
 from ledgernode.identity.records import OrganisationRecord, Role, Status
 from ledgernode.wire.parameters import Parameters
+from ledgernode.wire.types import ChainId
 from tests.execution.system.ledger import DAY_MS, START_MS, genesis_of, house
 
 
@@ -40,10 +41,13 @@ def test_roots_are_bounded() -> None:
         with_roots(OrganisationRecord("alpha", ()), [str(number) for number in range(ROOTS + 1)], START_MS)
 
 
+CHAIN = ChainId(bytes(32))
+
+
 def test_founding_is_the_same_for_the_same_genesis() -> None:
     """Records by contract and key, in one order, each key once."""
     genesis = genesis_of(("alpha", "beta", "delta", "gamma"), engine="pbft", policy="all", parameters=Parameters())
-    records = found(genesis)
+    records = found(genesis, CHAIN)
     places = [(contract, key) for contract, key, _ in records]
     assert places == sorted(set(places))
-    assert msgspec.msgpack.encode(records) == msgspec.msgpack.encode(found(genesis))
+    assert msgspec.msgpack.encode(records) == msgspec.msgpack.encode(found(genesis, CHAIN))

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from ledgernode.config import HELP_SEQUENCES
 from ledgernode.consensus.pbft.changing import ViewChanging
-from ledgernode.consensus.pbft.messages import Fetch, Phase, Relayed, Standing, Vote
+from ledgernode.consensus.pbft.messages import Fetch, Relayed, Standing, Vote
 from ledgernode.consensus.pbft.ordering import Ordering
 from ledgernode.consensus.pbft.seat import Seat, Throttle
+from ledgernode.wire.voting import Phase
 
 
 class Helping:

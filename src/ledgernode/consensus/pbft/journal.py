@@ -85,7 +85,10 @@ class Journal:
         self._slot(certificate.sequence, b"prepared", certificate)
 
     def proposal(self, digest: bytes, proposal: Proposal) -> None:
-        self._slot(proposal.sequence, b"proposal/" + digest.hex().encode(), proposal)
+        """Its content, once: it is large, and every vote is about it."""
+        name = b"proposal/" + digest.hex().encode()
+        if self._slot_key(proposal.sequence, name) not in self._keys.get(proposal.sequence, ()):
+            self._slot(proposal.sequence, name, proposal)
 
     def forget_proposal(self, sequence: int, digest: bytes) -> None:
         key = self._slot_key(sequence, b"proposal/" + digest.hex().encode())

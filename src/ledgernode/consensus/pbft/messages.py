@@ -1,6 +1,6 @@
 """What validators say to each other, and the exact bytes they sign.
 
-    vote          tag 24 | chain id 32 | epoch 8 | phase 1 | view 8 | sequence 8 | digest 32
+    vote          an order vote of `wire.voting`
     view change   tag 24 | chain id 32 | epoch 8 | SHA-256 of the message without its signature
     new view      the same, under its own tag
     digest        SHA-256 of tag 24 | chain id 32 | epoch 8 | sequence 8 | time 8 | count 4 | envelope hashes
@@ -15,31 +15,23 @@ different messages could share is ever signed or verified.
 from __future__ import annotations
 
 import struct
-from enum import IntEnum
 from typing import Annotated, Final
 
 import msgspec
 
 from ledgernode.config import MESSAGE_BYTES
 from ledgernode.wire.types import HASH_BYTES, SIGNATURE_BYTES, ChainId, Epoch, sha256
+from ledgernode.wire.voting import Phase, SignedVote, order_vote_bytes
 
-_VOTE_TAG: Final = b"ledgernode/pbft/vote/1\x00\x00"
 _VIEW_CHANGE_TAG: Final = b"ledgernode/pbft/change/1"
 _NEW_VIEW_TAG: Final = b"ledgernode/pbft/newvw/1\x00"
 _DIGEST_TAG: Final = b"ledgernode/pbft/order/1\x00"
-_VOTE: Final = struct.Struct(">24s32sQBQQ32s")
 _DIGEST: Final = struct.Struct(">24s32sQQQI")
 _HEAD: Final = struct.Struct(">24s32sQ")
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Hash = Annotated[bytes, msgspec.Meta(min_length=HASH_BYTES, max_length=HASH_BYTES)]
 Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
-
-
-class Phase(IntEnum):
-    PRE_PREPARE = 0
-    PREPARE = 1
-    COMMIT = 2
 
 
 class Proposal(msgspec.Struct, frozen=True, array_like=True, tag=1):
@@ -198,7 +190,11 @@ class Scope(msgspec.Struct, frozen=True):
         return sha256(head + b"".join(map(sha256, proposal.envelopes)))
 
     def vote(self, phase: Phase, view: int, sequence: int, digest: bytes) -> bytes:
-        return _VOTE.pack(_VOTE_TAG, self.chain_id, self.epoch, phase, view, sequence, digest)
+        return order_vote_bytes(self.chain_id, self.epoch, phase, view=view, sequence=sequence, digest=digest)
+
+    def signed(self, vote: Vote) -> SignedVote:
+        """The vote as its author signed it, for whoever judges without us."""
+        return SignedVote(self.vote(vote.phase, vote.view, vote.sequence, vote.digest), vote.signature)
 
     def view_change(self, message: ViewChange) -> bytes:
         return self._unsigned(_VIEW_CHANGE_TAG, message)

@@ -17,13 +17,11 @@ from ledgernode.consensus.engine import Evidence, Validate
 from ledgernode.consensus.pbft.journal import Remembered
 from ledgernode.consensus.pbft.messages import (
     Fetch,
-    Phase,
     Prepared,
     PrePrepare,
     Proposal,
     Stable,
     Vote,
-    encode,
     no_op,
 )
 from ledgernode.consensus.pbft.patience import Patience
@@ -32,6 +30,7 @@ from ledgernode.consensus.pbft.slot import Slot
 from ledgernode.consensus.pbft.view_change import Outcome, vote_holds
 from ledgernode.wire.block import Batch
 from ledgernode.wire.types import Height, TimeMs
+from ledgernode.wire.voting import Contradiction, Phase
 
 
 class Ordering:
@@ -110,7 +109,9 @@ class Ordering:
             self._touch_from(vote.sequence)
         contradicted = slot.count(vote)
         if contradicted is not None:
-            self._seat.effects.evidence.append(Evidence(vote.position, encode(contradicted), encode(vote)))
+            signed = self._seat.rules.scope.signed
+            found = Contradiction(signed(contradicted), signed(vote))
+            self._seat.effects.evidence.append(Evidence(vote.position, found))
         self._touched.add(vote.sequence)
 
     def _keep_for_later(self, sender: int, vote: Vote) -> None:

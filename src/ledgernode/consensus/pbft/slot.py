@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from ledgernode.config import PROPOSALS_PER_SLOT
-from ledgernode.consensus.pbft.messages import Phase, Prepared, Proposal, Vote
+from ledgernode.consensus.pbft.messages import Prepared, Proposal, Vote
+from ledgernode.wire.voting import Phase
 
 
 class Slot:

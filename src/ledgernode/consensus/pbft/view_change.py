@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from ledgernode.consensus.pbft.messages import NewView, Phase, Prepared, Scope, Stable, ViewChange, Vote, no_op
+from ledgernode.consensus.pbft.messages import NewView, Prepared, Scope, Stable, ViewChange, Vote, no_op
 from ledgernode.consensus.quorum import faulty_limit, quorum
+from ledgernode.wire.voting import Phase
 
 Verify = Callable[[int, bytes, bytes], bool]
 """(position, message, signature) -> does it hold?"""

@@ -38,7 +38,7 @@ from ledgernode.execution.system.index import entries, page_of
 from ledgernode.execution.system.policy import Tally, tally
 from ledgernode.execution.system.proposal import Proposal, Stage, find, find_open, keep
 from ledgernode.execution.system.seating import key_replaced
-from ledgernode.identity.records import GOVERNANCE, IDENTITY, Role, ValidatorsRecord
+from ledgernode.identity.records import GOVERNANCE, IDENTITY, Role, ValidatorRecord, ValidatorsRecord
 from ledgernode.wire.parameters import Parameters
 
 OPEN_PROPOSALS = 16
@@ -140,6 +140,11 @@ class Governance(Contract):
     # ------------------------------------------------------------ queries
 
     @query
+    def chain(self, ctx: SystemContext) -> str:
+        """The ledger's chain id."""
+        return standing.chain(ctx)
+
+    @query
     def parameters(self, ctx: SystemContext) -> Parameters:
         return answered(standing.parameters(ctx))
 
@@ -156,6 +161,11 @@ class Governance(Contract):
     def validators(self, ctx: SystemContext) -> ValidatorsRecord:
         """The set in force, and the one that follows if a change is pending."""
         return answered(standing.validators(ctx))
+
+    @query
+    def members_in(self, ctx: SystemContext, epoch: int) -> tuple[ValidatorRecord, ...]:
+        """The validators of the epoch under way, or of an earlier one; nobody of one that has not begun."""
+        return answered(standing.seated_in(ctx, epoch))
 
     @query
     def is_seated(self, ctx: SystemContext, identity: str) -> bool:

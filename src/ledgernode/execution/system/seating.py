@@ -24,6 +24,8 @@ from ledgernode.identity.records import (
     Role,
     Status,
     ValidatorRecord,
+    ValidatorsRecord,
+    seats_key,
 )
 
 
@@ -108,8 +110,12 @@ def _set_change(
     sets.require_sound(members, standing.engine(ctx))
     sets.require_spread(members, override=override)
     last_height = ctx.height + standing.parameters(ctx).set_change_window
-    after = sets.changed(standing.validators(ctx), members, last_height)
+    before = standing.validators(ctx)
+    after = sets.changed(before, members, last_height)
+    kept = ValidatorsRecord(before.epoch, before.members)  # what they sign is judged by this set for ever
     payload: dict[str, Any] = {**what, "epoch": after.epoch + 1, "last_height": last_height, "members": len(members)}
     if override and sets.concentration(members):
         payload["overridden"] = sets.concentration(members)
-    return Enactment("SetChangeDecided", payload, puts=((VALIDATORS_KEY, after),), calls=calls)
+    return Enactment(
+        "SetChangeDecided", payload, puts=((seats_key(before.epoch), kept), (VALIDATORS_KEY, after)), calls=calls
+    )

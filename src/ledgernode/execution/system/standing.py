@@ -1,7 +1,7 @@
 """How things stand: what governance has set so far, as the system contracts read it.
 
-`parameters_in_force` asks the contract `governance`, from anywhere; the other functions are
-governance's own reading of its state, and what it asks of `identity`.
+`parameters_in_force`, `chain_of_ledger` and `members_in` ask the contract `governance`, from anywhere; the other
+functions are governance's own reading of its state, and what it asks of `identity`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import msgspec
 
 from ledgernode.execution.system.access import SystemContext
 from ledgernode.identity.records import (
+    CHAIN_KEY,
     ENGINE_KEY,
     GOVERNANCE,
     IDENTITY,
@@ -18,15 +19,33 @@ from ledgernode.identity.records import (
     VALIDATORS_KEY,
     OrganisationRecord,
     Status,
+    ValidatorRecord,
     ValidatorsRecord,
     effective,
+    seats_key,
 )
 from ledgernode.wire.genesis import GenesisEngine
 from ledgernode.wire.parameters import Parameters
+from ledgernode.wire.types import ChainId
 
 
 def parameters_in_force(ctx: SystemContext) -> Parameters:
     return msgspec.convert(ctx.call(GOVERNANCE, "parameters"), type=Parameters)
+
+
+def chain_of_ledger(ctx: SystemContext) -> ChainId:
+    return ChainId(bytes.fromhex(ctx.call(GOVERNANCE, "chain")))
+
+
+def members_in(ctx: SystemContext, epoch: int) -> tuple[ValidatorRecord, ...]:
+    """Who has, or had, a seat in this epoch; nobody in one that has not begun."""
+    return msgspec.convert(ctx.call(GOVERNANCE, "members_in", epoch=epoch), type=tuple[ValidatorRecord, ...])
+
+
+def chain(ctx: SystemContext) -> str:
+    found = ctx.get(CHAIN_KEY, str)
+    assert found is not None, "genesis writes the chain id"
+    return found
 
 
 def parameters(ctx: SystemContext) -> Parameters:
@@ -52,6 +71,15 @@ def validators(ctx: SystemContext) -> ValidatorsRecord:
     found = ctx.get(VALIDATORS_KEY, ValidatorsRecord)
     assert found is not None, "genesis writes the validators"
     return effective(found, ctx.height)
+
+
+def seated_in(ctx: SystemContext, epoch: int) -> tuple[ValidatorRecord, ...]:
+    """The members of the epoch under way or of an earlier one."""
+    now = validators(ctx)
+    if epoch == now.epoch:
+        return now.members
+    over = ctx.get(seats_key(epoch), ValidatorsRecord) if epoch < now.epoch else None
+    return over.members if over else ()
 
 
 def organisations(ctx: SystemContext) -> dict[str, OrganisationRecord]:
