@@ -81,9 +81,15 @@ class RunningNetwork:
         )
         for home in self.founded.homes:
             self._configure(home)
-        self.nodes = [self._node(directory / node.home, node.endpoint) for node in self.founded.network.nodes]
-        for running in self.nodes:
-            running.wait_until_serving()
+        self.nodes: list[NodeProcess] = []
+        try:
+            for node in self.founded.network.nodes:
+                self.nodes.append(self._node(directory / node.home, node.endpoint))
+            for running in self.nodes:
+                running.wait_until_serving()
+        except BaseException:
+            self.close()
+            raise
 
     def _node(self, home: Path, endpoint: str) -> NodeProcess:
         return NodeProcess(self.founded, home, endpoint, wait=False)
@@ -94,6 +100,10 @@ class RunningNetwork:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """None of its processes outlives this."""
         for node in self.nodes:
             if node.running:
                 node.thaw()
