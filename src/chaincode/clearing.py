@@ -13,10 +13,12 @@
 
 Rules that all of them keep: nobody trades with himself (one customer, over any order); a seller gets at least
 its ask and a buyer pays at most its bid, fee included; sellers never get more than buyers pay; no order gives
-or takes more energy than it names. Integers only. Orders go by price, then by their place in the book;
-where neither may decide, by id: the same book has one result everywhere, and in what order equal prices came in
-changes none of its sums. Four of them have one price for all and therefore need one fee for all
-pairs of feeders: they refuse a book with others (FEES_DIFFER). `chaincode.continuous` is the auction without windows.
+or takes more energy than it names. Integers only. Orders go by price, then by their place in the book, and where
+neither may decide by id: the same book has one result everywhere, and in what order equal prices came in changes
+none of its sums.
+
+Four of them have one price for a side or for all, and therefore need one fee for all pairs of feeders and lines
+without limits: they refuse other books (FEES_DIFFER). `chaincode.continuous` is the auction without windows.
 """
 
 from collections.abc import Sequence

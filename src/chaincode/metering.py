@@ -47,6 +47,7 @@ from chaincode.dated import dated_at, put_dated
 from chaincode.registers import (
     ACCEPTED,
     BELIEVED,
+    MS_W_PER_MWH,
     RESET,
     ROLLED_OVER,
     Limit,
@@ -54,6 +55,7 @@ from chaincode.registers import (
     Segment,
     between,
     judge,
+    most,
     pieces,
 )
 from chaincode.units import LARGEST, MICRO
@@ -71,7 +73,9 @@ LIMITS_OF_METER = 50
 LISTED = 100
 IDLE_SPANS = 20
 LONGEST_SPREAD_MS = 60 * DAY_MS
+FLAGS = 65_536
 TAMPER_FLAGS = 7
+TAMPER_KINDS = ("cover", "magnet", "bypass")
 DEVICE = "d"
 GATEWAY = "g"
 ESTIMATED = "e"
@@ -80,6 +84,7 @@ NOTHING = "-"
 UNDECIDED = "-"
 LATE = "l"
 REJECTED = "r"
+FRESH = "n"
 DECISIONS = ("accept", "reject", "reset")
 
 # ---------------------------------------------------------------- records
@@ -158,8 +163,9 @@ class Recorded(Record):
 
 
 class DayView(Record):
-    """A point's day. `state`, a letter for each interval: - not (wholly) reported, d measured and device-signed
-    throughout, g a gateway or staff took part, e estimated between readings."""
+    """A point's day. `state` has a letter for each interval: - not wholly reported, d measured and device-signed
+    throughout, g a gateway or staff took part, e estimated, between readings more than 1.5 intervals apart.
+    """
 
     day: int
     import_mwh: list[int]
@@ -407,6 +413,32 @@ class Metering(Contract):
         return answer
 
     @transaction
+    def close_many(self, ctx: Context, area: str, points: list[str], from_ms: int, until_ms: int) -> int:
+        """Close the intervals of one UTC day from one to another (not included), as far as all points have
+        measured them; answers the end of what is closed, `from_ms` if nothing is. For settlement.
+
+        For areas in which nobody trades: what is closed is what `days` says, and nothing is put in.
+        """
+        require_caller(ctx, "settlement")
+        day = from_ms // DAY_MS
+        if len(points) > POINTS_AT_ONCE or not from_ms < until_ms <= (day + 1) * DAY_MS:
+            raise OutOfRange(f"at most {POINTS_AT_ONCE} points, and intervals of one day")
+        reach_ms = until_ms
+        for point in points:
+            series = ctx.get("series/" + point, Series)
+            if series is None:
+                reach_ms = from_ms if meter_hangs(ctx, point) else reach_ms
+            else:
+                reach_ms = measured_until(ctx, series, from_ms, reach_ms)
+                if area not in series.areas:
+                    ctx.put("series/" + point, series.replace(areas=[*series.areas[-2:], area]))
+            if reach_ms == from_ms:
+                return from_ms
+        closed_ms = ctx.get("closed/" + area, int) or 0
+        ctx.put("closed/" + area, max(closed_ms, reach_ms))
+        return reach_ms
+
+    @transaction
     def take_late(self, ctx: Context, area: str, limit: int) -> list[tuple[str, int]]:
         """Days of points, as (point, day), in which closed intervals have changed since; for settlement, once each."""
         require_caller(ctx, "settlement")
@@ -518,6 +550,7 @@ class Book:
     days: dict[int, Day]
     first_ms: int
     last_ms: int
+    touched_ms: int
     accepted: int
     held: int
     resets: list[int]
@@ -538,6 +571,7 @@ def opened(ctx: Context, head: Head, device: dict[str, Any], columns: str) -> Bo
     book.days = {}
     book.first_ms = LARGEST
     book.last_ms = 0
+    book.touched_ms = LARGEST
     book.accepted = book.held = book.estimated_ms = 0
     book.resets = []
     book.rollovers = []
@@ -560,51 +594,50 @@ def recorded(ctx: Context, meter: str, rows: list[list[int]], columns: list[str]
     if len(names) > COLUMNS or not all(0 < len(name) <= 40 and name.isidentifier() for name in names):
         raise RowInvalid(f"at most {COLUMNS} columns, named as variables are")
     rules = rules_of(ctx, device["utility"], ctx.time_ms)
-    require_rows(rows, FIXED_COLUMNS + len(names), device["modulus_mwh"], ctx.time_ms + rules.future_ms)
+    flags = require_rows(rows, FIXED_COLUMNS + len(names), device["modulus_mwh"], ctx.time_ms + rules.future_ms)
     joined_names = ",".join(names)
     head = with_columns(limited(ctx, head_for(ctx, metered), metered, rules), joined_names)
     book = opened(ctx, head, device, joined_names)
-    counts = put_rows(ctx, book, rows, origin, ctx.time_ms - rules.adjust_ms)
+    before_ms = ctx.time_ms - rules.adjust_ms
+    counts = put_rows(ctx, book, rows, origin, before_ms)
+    if flags & TAMPER_FLAGS and book.first_ms < LARGEST:
+        note_tampering(ctx, head, [row for row in rows if book.first_ms <= row[1]])
     if book.first_ms < LARGEST:
         replayed(ctx, book)
     return kept(ctx, book, counts)
 
 
-def require_rows(rows: list[list[int]], width: int, modulus_mwh: int, latest_ms: int) -> None:
-    """Refuses a batch with a row that is not of its form, out of order, or from the future."""
-    sequence = time_ms = -1
+def require_rows(rows: list[list[int]], width: int, modulus_mwh: int, latest_ms: int) -> int:
+    """Refuses a batch with a row that is not of its form, out of order, or from the future; answers all its flags."""
+    last_sequence = last_ms = -1
+    seen = 0
     for row in rows:
         if len(row) != width:
             raise RowInvalid(f"a row has {width} numbers here, not {len(row)}")
-        if row[0] <= sequence or row[1] <= time_ms:
+        if row[0] <= last_sequence or row[1] <= last_ms:
             raise NotInOrder("rows of one batch follow one another in sequence and time")
-        if not (0 <= row[2] < modulus_mwh and 0 <= row[3] < modulus_mwh and 0 <= row[4] < 65_536):
+        if not (0 <= row[2] < modulus_mwh and 0 <= row[3] < modulus_mwh and 0 <= row[4] < FLAGS):
             raise RowInvalid("a register lies between 0 and its modulus, flags below 65,536")
-        sequence, time_ms = row[0], row[1]
-    if time_ms > latest_ms:
-        raise InFuture(f"a reading of {time_ms} is ahead of the ledger's time: set the meter's clock")
-    for row in rows:
-        if max(row) > LARGEST or min(row) < -LARGEST:
-            raise RowInvalid("a number of a row lies within 2^53-1")
+        if row[4]:
+            seen |= row[4]
+        last_sequence, last_ms = row[0], row[1]
+    if last_ms > latest_ms:
+        raise InFuture(f"a reading of {last_ms} is ahead of the ledger's time: set the meter's clock")
+    return seen
 
 
 def put_rows(ctx: Context, book: Book, rows: list[list[int]], origin: str, late_ms: int) -> tuple[int, int, int]:
     """Put rows into the chunks of their days, not yet judged; answers how many were known, conflicts, ignored."""
-    known = ignored = 0
+    known = 0
     conflicts: list[int] = []
     head, last_sequence = book.head, book.head.last_sequence
-    earliest_ms, until_ms = book.installed.time_ms, book.removed_ms
-    by_day: dict[int, list[list[int]]] = {}
-    for row in rows:
-        if earliest_ms < row[1] <= until_ms:
-            by_day.setdefault(row[1] // DAY_MS, []).append(row)
-        else:
-            ignored += 1
-    for day, fresh in by_day.items():
+    by_day, ignored = days_of(book, rows)
+    for day, fresh in by_day:
         chunk = chunk_in(ctx, book, day)
         old = chunk.rows
-        if not old and day > head.last_day and fresh[0][0] > last_sequence:
-            put, places = fresh, list(range(len(fresh)))
+        follows = not old or (old[-1][1] < fresh[0][1] and old[-1][0] < fresh[0][0])
+        if follows and (day <= head.last_day or last_sequence < fresh[0][0]):
+            put, places = fresh, [len(old)]
         else:
             put, places = [], []
             at = 0
@@ -636,22 +669,42 @@ def put_rows(ctx: Context, book: Book, rows: list[list[int]], origin: str, late_
     return known, len(conflicts), ignored
 
 
+def days_of(book: Book, rows: list[list[int]]) -> tuple[list[tuple[int, list[list[int]]]], int]:
+    """A batch's rows by UTC day, and how many are none of the point's: from before the meter came, or after it left."""
+    earliest_ms, until_ms = book.installed.time_ms, book.removed_ms
+    own = rows
+    if rows[0][1] <= earliest_ms or until_ms < rows[-1][1]:
+        own = [row for row in rows if earliest_ms < row[1] <= until_ms]
+    by_day: list[tuple[int, list[list[int]]]] = []
+    begun = end_ms = 0
+    for at, row in enumerate(own):
+        if row[1] >= end_ms:
+            if at:
+                by_day.append((end_ms // DAY_MS - 1, own[begun:at]))
+            begun, end_ms = at, (row[1] // DAY_MS + 1) * DAY_MS
+    if own:
+        by_day.append((end_ms // DAY_MS - 1, own[begun:]))
+    return by_day, len(rows) - len(own)
+
+
 def in_sequence(rows: list[list[int]], at: int, sequence: int) -> bool:
     """Whether a sequence number fits between the neighbours of its place."""
     return (at == 0 or rows[at - 1][0] < sequence) and (at == len(rows) or sequence < rows[at][0])
 
 
 def merged(chunk: Chunk, put: list[list[int]], places: list[int], origin: str, letter: str, late_ms: int) -> Chunk:
-    """A chunk with rows put in before these places of it; their verdict is yet to be found (n)."""
-    decided = "".join([LATE if row[1] < late_ms else UNDECIDED for row in put])
+    """A chunk with rows put in before these places of it; their verdict is yet to be found."""
     size = len(put)
+    decided = UNDECIDED * size
+    if put[0][1] < late_ms:
+        decided = "".join([LATE if row[1] < late_ms else UNDECIDED for row in put])
     if not chunk.rows or places[0] == len(chunk.rows):
         return Chunk(
             rows=[*chunk.rows, *put],
             origins=chunk.origins + origin * size,
             formats=chunk.formats + letter * size,
             decided=chunk.decided + decided,
-            verdicts=chunk.verdicts + "n" * size,
+            verdicts=chunk.verdicts + FRESH * size,
         )
     rows: list[list[int]] = []
     origins: list[str] = []
@@ -670,7 +723,7 @@ def merged(chunk: Chunk, put: list[list[int]], places: list[int], origin: str, l
         origins.append(origin)
         formats.append(letter)
         decisions.append(decision)
-        verdicts.append("n")
+        verdicts.append(FRESH)
     return Chunk(
         rows=[*rows, *chunk.rows[done:]],
         origins="".join([*origins, chunk.origins[done:]]),
@@ -690,27 +743,59 @@ def replayed(ctx: Context, book: Book) -> None:
     changes; else the old segment is taken out and the new one put in.
     """
     head, first_ms = book.head, book.first_ms
-    if first_ms > head.last.time_ms:
+    appending = first_ms > head.last.time_ms
+    if appending:
         old = new = head.last
         old_origin = new_origin = head.last_origin
     else:
         old, old_origin = believed_before(ctx, book, first_ms)
         new, new_origin = old, old_origin
+    book.touched_ms = new.time_ms
     last_day = max(head.last_day, book.last_ms // DAY_MS)
     sequence = head.last_sequence
     limits, limit_at, limit = head.limits, 0, head.limits[0]
     modulus, length_ms = book.modulus_mwh, book.series.interval_ms
+    straight = appending and is_plain(limit, length_ms, modulus)
+    per_day, first_number, intervals = DAY_MS // length_ms, -DAY_MS, empty_day(0)
     for day in range(first_ms // DAY_MS, last_day + 1):
         chunk = chunk_in(ctx, book, day)
-        verdicts: list[str] = []
-        for row, origin, decision, before in zip(chunk.rows, chunk.origins, chunk.decided, chunk.verdicts, strict=True):
+        untouched = len(chunk.rows)
+        while untouched and chunk.rows[untouched - 1][1] >= first_ms:
+            untouched -= 1
+        verdicts = [chunk.verdicts[:untouched]]
+        for row, origin, decision, before in zip(
+            chunk.rows[untouched:],
+            chunk.origins[untouched:],
+            chunk.decided[untouched:],
+            chunk.verdicts[untouched:],
+            strict=True,
+        ):
             time_ms = row[1]
-            if time_ms < first_ms:
-                verdicts.append(before)
-                continue
             while limit_at + 1 < len(limits) and limits[limit_at + 1].from_ms <= time_ms:
                 limit_at += 1
                 limit = limits[limit_at]
+                straight = appending and is_plain(limit, length_ms, modulus)
+            if straight and decision == UNDECIDED and origin == new_origin == DEVICE:
+                # most readings come in order, within one interval: said here at once, what follows would say it too
+                number, elapsed_ms = new.time_ms // length_ms, time_ms - new.time_ms
+                imported, exported = row[2] - new.import_mwh, row[3] - new.export_mwh
+                if (
+                    time_ms <= (number + 1) * length_ms
+                    and 0 <= imported <= limit.import_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
+                    and 0 <= exported <= limit.export_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
+                ):
+                    if not first_number <= number < first_number + per_day:
+                        intervals, at = day_in(ctx, book, number, length_ms)
+                        first_number = number - at
+                    at = number - first_number
+                    intervals.import_mwh[at] += imported
+                    if exported:
+                        intervals.export_mwh[at] += exported
+                    intervals.device_ms[at] += elapsed_ms
+                    new = Register(time_ms=time_ms, import_mwh=row[2], export_mwh=row[3])
+                    verdicts.append(ACCEPTED)
+                    book.accepted += before == FRESH
+                    continue
             if decision == UNDECIDED:
                 verdict = judge(new, time_ms, row[2], row[3], row[4], limit, modulus)
             elif decision == ACCEPTED and (row[2] < new.import_mwh or row[3] < new.export_mwh):
@@ -718,9 +803,8 @@ def replayed(ctx: Context, book: Book) -> None:
             else:
                 verdict = decision
             verdicts.append(verdict)
-            sequence = max(sequence, row[0])
             was, now = before in BELIEVED, verdict in BELIEVED
-            if before == "n":
+            if before == FRESH:
                 counted(book, verdict, time_ms)
             if not was and not now:
                 continue
@@ -735,12 +819,29 @@ def replayed(ctx: Context, book: Book) -> None:
             if now:
                 put_segment(ctx, book, between(new, here, verdict, modulus, joined(new_origin, origin)), length_ms, 1)
                 new, new_origin = here, origin
-        if verdicts:
+        if chunk.rows:
+            sequence = max(sequence, chunk.rows[-1][0])
             book.chunks[day] = chunk.replace(verdicts="".join(verdicts))
         if old.time_ms == new.time_ms and book.last_ms < old.time_ms and day < last_day:
             book.head = head.replace(last_day=last_day, last_sequence=sequence)
             return
     book.head = head.replace(last=new, last_origin=new_origin, last_day=last_day, last_sequence=sequence)
+
+
+def is_plain(limit: Limit, length_ms: int, modulus_mwh: int) -> bool:
+    """Whether both powers are known, and no register goes half round within an interval."""
+    most_w = max(limit.import_w, limit.export_w)
+    return min(limit.import_w, limit.export_w) > 0 and most(most_w, limit, length_ms, modulus_mwh) < modulus_mwh // 2
+
+
+def day_in(ctx: Context, book: Book, number: int, length_ms: int) -> tuple[Day, int]:
+    """The point's day as this call has it, and the place in it of the interval of this number."""
+    day, at = divmod(number, DAY_MS // length_ms)
+    found = book.days.get(day)
+    if found is None:
+        found = ctx.get(day_key(book.head.point, day), Day) or empty_day(DAY_MS // length_ms)
+        book.days[day] = found
+    return found, at
 
 
 def joined(one: str, other: str) -> str:
@@ -762,19 +863,14 @@ def counted(book: Book, verdict: str, time_ms: int) -> None:
 def put_segment(ctx: Context, book: Book, segment: Segment, length_ms: int, sign: int) -> None:
     """Add a segment to the intervals it touches, or (sign -1) take it out again."""
     origin = segment.origin
-    if segment.until_ms - segment.from_ms > length_ms:
+    if 2 * (segment.until_ms - segment.from_ms) > 3 * length_ms:
         origin = ESTIMATED
         if sign > 0:
             book.estimated_ms += segment.until_ms - segment.from_ms
     if segment.until_ms - segment.from_ms > LONGEST_SPREAD_MS:
         segment = segment.replace(from_ms=segment.until_ms - LONGEST_SPREAD_MS)
-    per_day = DAY_MS // length_ms
     for number, part_ms, imported, exported in pieces(segment, length_ms):
-        day, at = divmod(number, per_day)
-        found = book.days.get(day)
-        if found is None:
-            found = ctx.get(day_key(book.head.point, day), Day) or empty_day(per_day)
-            book.days[day] = found
+        found, at = day_in(ctx, book, number, length_ms)
         found.import_mwh[at] += sign * imported
         found.export_mwh[at] += sign * exported
         if origin == DEVICE:
@@ -815,7 +911,7 @@ def kept(ctx: Context, book: Book, counts: tuple[int, int, int]) -> Recorded:
         ctx.put(chunk_key(head.meter, day), chunk)
         mark_held(ctx, head.meter, day, chunk)
     if book.days:
-        mark_days(ctx, series, book.days)
+        mark_days(ctx, series, book.days, book.touched_ms)
     known, conflicts, ignored = counts
     answer = Recorded(
         accepted=book.accepted,
@@ -850,19 +946,20 @@ def kept(ctx: Context, book: Book, counts: tuple[int, int, int]) -> Recorded:
 
 def mark_held(ctx: Context, meter: str, day: int, chunk: Chunk) -> None:
     key = f"held/{meter}/{day:08d}"
-    if any(verdict not in BELIEVED and verdict != REJECTED for verdict in chunk.verdicts):
+    if chunk.verdicts.strip(BELIEVED + REJECTED):
         ctx.put(key, True)
     elif ctx.get(key) is not None:
         ctx.delete(key)
 
 
-def mark_days(ctx: Context, series: Series, days: dict[int, Day]) -> None:
-    """Write days of a point; those with closed intervals are late for the areas that closed them."""
+def mark_days(ctx: Context, series: Series, days: dict[int, Day], touched_ms: int) -> None:
+    """Write days of a point, changed from a time on; those with closed intervals are late for who closed them."""
     closed = [(area, ctx.get("closed/" + area, int) or 0) for area in series.areas]
+    touched_ms -= touched_ms % series.interval_ms
     for day, intervals in days.items():
         ctx.put(day_key(series.point, day), intervals)
         for area, closed_ms in closed:
-            if day * DAY_MS < closed_ms:
+            if max(day * DAY_MS, touched_ms) < closed_ms:
                 ctx.put(f"late/{area}/{series.point}/{day:08d}", True)
                 ctx.emit("LateReading", point=series.point, area=area, day=day)
 
@@ -911,7 +1008,7 @@ def finished(ctx: Context, metered: dict[str, Any]) -> Recorded:
         idle = [*book.series.idle[-IDLE_SPANS:], (book.removed_ms, 0)]
         book.series = book.series.replace(idle=idle)
         ctx.put("series/" + head.point, book.series)
-        final = [head.last_sequence + 1, book.removed_ms, device["final_import_mwh"], device["final_export_mwh"], 0]
+        final = [LARGEST, book.removed_ms, device["final_import_mwh"], device["final_export_mwh"], 0]
         counts = put_rows(ctx, book, [final], GATEWAY, 0)
         if book.first_ms < LARGEST:
             replayed(ctx, book)
@@ -941,6 +1038,17 @@ def with_columns(head: Head, names: str) -> Head:
     if len(head.columns) == COLUMN_SETS:
         raise RowInvalid(f"a meter has used {COLUMN_SETS} sets of columns already")
     return head.replace(columns=[*head.columns, names])
+
+
+def note_tampering(ctx: Context, head: Head, rows: list[list[int]]) -> None:
+    """Report what the flags of new readings say, once as long as they say the same."""
+    before = 0
+    for row in rows:
+        now = row[4] & TAMPER_FLAGS
+        if now and now != before:
+            kinds = [name for bit, name in enumerate(TAMPER_KINDS) if now >> bit & 1]
+            noted(ctx, head, row[1], ", ".join(kinds), "")
+        before = now
 
 
 def noted(ctx: Context, head: Head, time_ms: int, kind: str, detail: str) -> None:
@@ -986,7 +1094,7 @@ def corrected(ctx: Context, proposal: Proposal) -> None:
     if intervals.import_mwh[at] < 0 or intervals.export_mwh[at] < 0:
         raise OutOfRange("an interval's energy does not go below zero")
     ctx.put(f"correction/{series.point}/{correction.interval_ms:015d}/{proposal.id}", correction)
-    mark_days(ctx, series, {day: intervals})
+    mark_days(ctx, series, {day: intervals}, correction.interval_ms)
     ctx.emit(
         "IntervalCorrected",
         point=series.point,
@@ -1026,6 +1134,24 @@ def idle_ms(series: Series, interval_ms: int) -> int:
     for from_ms, until_ms in series.idle:
         total += max(0, min(end_ms, until_ms or end_ms) - max(interval_ms, from_ms))
     return total
+
+
+def measured_until(ctx: Context, series: Series, from_ms: int, until_ms: int) -> int:
+    """The first interval of a day from one to another that is not wholly measured; the other if all are."""
+    length_ms, start_ms = series.interval_ms, from_ms // DAY_MS * DAY_MS
+    first, last = (from_ms - start_ms) // length_ms, (until_ms - start_ms) // length_ms
+    day = ctx.get(day_key(series.point, from_ms // DAY_MS), Day)
+    if day is not None and min(day.device_ms[first:last]) == length_ms:
+        return until_ms
+    for at in range(first, last):
+        interval_ms = start_ms + at * length_ms
+        if day is None:
+            measured = idle_ms(series, interval_ms) == length_ms
+        else:
+            measured = state_of(series, day, at, interval_ms) in (DEVICE, GATEWAY)
+        if not measured:
+            return interval_ms
+    return until_ms
 
 
 def unmeasured(ctx: Context, point: str) -> tuple[int, int, str]:

@@ -88,6 +88,7 @@ SNAPSHOT_GIVEN_WAIT_MS: Final = 2_000  # a piece that would wait longer is refus
 # state sync: being brought forward by a peer's snapshot
 SYNC_ASK_MS: Final = 10_000  # peers are not asked more often what they have
 SYNC_ANSWER_MS: Final = 10_000  # a peer that does not answer within this time is left for the next one
+SYNC_OFFER_MS: Final = 3_000  # all are asked at once what they have, and waited for so long
 SYNC_OFFERS: Final = 16  # looked at, of one peer
 SYNC_FAILURES: Final = 3  # one after another, then a peer is not asked for this snapshot again
 SYNC_REFUSALS: Final = 120  # likewise of a peer that has more to do than to give

@@ -233,6 +233,30 @@ def test_orders_of_many_sizes_give_up_the_excess_evenly() -> None:
     assert outcome.surplus_micro == (50 - 30) * 3
 
 
+def test_of_equal_prices_the_smaller_order_stands_back() -> None:
+    """Trade reduction gives up as little as it can, whoever came first and whatever the ids are."""
+    sizes = {"b1": 1_000, "b2": 3_000}
+    asks = [order("s1", "cem", 4_000, 10), order("s2", "dia", 100, 20)]
+    for names in (("b1", "b2"), ("b2", "b1")):
+        bids = [order(name, f"buyer-{name}", sizes[name], 50) for name in names]
+        bids += [order("b0", "ben", 100, 50)]
+        assert truthful(book(bids, asks)).volume_wh == 4_000
+
+
+def test_one_who_could_trade_with_himself_shares_what_is_left_among_his_orders() -> None:
+    """The others trade whole, with him alone; his orders share that by energy."""
+    market = book(
+        [order("own-bid", "ada", 9_000, 100), order("b", "ben", 300, 100)],
+        [order("own-1", "ada", 2_000, 0), order("own-2", "ada", 1_000, 0), order("s", "cem", 600, 0)],
+    )
+    outcome = mid_market(market)
+    assert {(match.bid, match.ask, match.energy_wh) for match in outcome.matches} == {
+        ("own-bid", "s", 600),
+        ("b", "own-1", 200),
+        ("b", "own-2", 100),
+    }
+
+
 def test_the_middle_of_the_market_lies_between_retail_and_feed_in() -> None:
     """Half way between what energy costs and earns outside; sellers share the demand by what they have."""
     market = book(
@@ -309,6 +333,16 @@ def test_a_line_carries_its_limit_and_no_more() -> None:
         pairs=(Pair(seller_feeder="oak", buyer_feeder="elm", limit_wh=3_000),),
     )
     assert {(match.bid, match.energy_wh) for match in central(market).matches} == {("far", 3_000), ("home", 1_000)}
+
+
+def test_on_a_limited_line_nobody_bids_for_his_own() -> None:
+    """A bid that would pay for an ask of its own customer is set aside, and the line keeps its limit."""
+    market = book(
+        [order("own", "ada", 5_000, 200, "elm"), order("b", "ben", 5_000, 100, "elm")],
+        [order("s1", "ada", 5_000, 20, "oak"), order("s2", "cem", 5_000, 30, "oak")],
+        pairs=(Pair(seller_feeder="oak", buyer_feeder="elm", limit_wh=3_000),),
+    )
+    assert pairs(central(market).matches) == [("b", "s1", 3_000, 60)]
 
 
 @pytest.mark.parametrize("mechanism", ["uniform", "truthful", "mid-market", "bill-share"])

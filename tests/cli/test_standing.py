@@ -16,7 +16,15 @@ def ledger(**fields: Any) -> dict[str, Any]:
         {"identity": f"{at:064x}", "organisation": name, "self": at == 0, "connected": at in (1, 2)}
         for at, name in enumerate(names)
     ]
-    plain = {"epoch": 3, "engine": "pbft", "view": 5, "leader": f"{1:064x}", "branch_height": 0, "block_hashes": 0}
+    plain = {
+        "epoch": 3,
+        "engine": "pbft",
+        "view": 5,
+        "leader": f"{1:064x}",
+        "branch_height": 0,
+        "block_hashes": 0,
+        "base_height": 0,
+    }
     return {**plain, "lag": 0, "validators": validators, **fields}
 
 

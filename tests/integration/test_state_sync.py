@@ -68,7 +68,7 @@ def go_on(network: RunningNetwork, blocks: int, nodes: list[NodeProcess]) -> int
     return height
 
 
-def wait_for(condition: Callable[[], bool], what: str, limit_s: float = SYNC_SECONDS) -> None:
+def wait_for(condition: Callable[[], bool], what: str, node: NodeProcess, limit_s: float = SYNC_SECONDS) -> None:
     ends = time.monotonic() + limit_s
     while time.monotonic() < ends:
         try:
@@ -77,7 +77,7 @@ def wait_for(condition: Callable[[], bool], what: str, limit_s: float = SYNC_SEC
         except LedgerError:
             pass  # it is being opened again, or has not started yet
         time.sleep(0.1)
-    raise AssertionError(f"after {limit_s} s not yet: {what}")
+    raise AssertionError(f"after {limit_s} s not yet: {what}; {node.home.name} says:\n{node.log.read_text()[-3_000:]}")
 
 
 def snapshots(node: NodeProcess) -> list[Path]:
@@ -93,7 +93,8 @@ def with_snapshots(network: RunningNetwork, nodes: list[NodeProcess]) -> int:
     for node in nodes:
         wait_for(
             lambda node=node: snapshots(node)[-1:] == [folder(node, "snapshots") / f"{LEDGER}-{height}"],
-            f"the snapshot of block {height} on {node.home.name}",
+            f"the snapshot of block {height}",
+            node,
         )
     return height
 
@@ -105,7 +106,7 @@ def synced(network: RunningNetwork, node: NodeProcess, base: int = 1) -> LedgerS
         status = network.status(node)
         return status.base_height >= base and status.lag == 0 and status.height > status.base_height
 
-    wait_for(done, f"{node.home.name} brought forward: {node.log.read_text()[-1_500:]}")
+    wait_for(done, "brought forward by a snapshot", node)
     return network.status(node)
 
 
@@ -263,7 +264,7 @@ def test_without_a_snapshot_blocks_do(tmp_path: Path, every: int, far: int) -> N
         wipe(wiped)
         height = go_on(network, 2 * EVERY_BLOCKS, others)
         wiped.start()
-        wait_for(lambda: network.status(wiped).height >= height, "every block fetched")
+        wait_for(lambda: network.status(wiped).height >= height, "every block fetched", wiped)
         network.wait_for_equal_heads()
         assert network.status(wiped).base_height == 0
         assert headers(wiped, height) == headers(others[0], height)

@@ -108,6 +108,7 @@ class Sync:
     def __init__(self, height: int = 0) -> None:
         self.height = height
         self.above: list[int] = []
+        self.was_answered = True
         self.status: SyncStatus | None = None
 
     async def attempt(self, above: Height) -> bool:
@@ -123,6 +124,7 @@ class Scene:
             self.peers,
             self.sync,
             observes=lambda: observes,
+            faulty=lambda: 1,
             far_blocks=far,
             log=logger(),
         )
@@ -209,6 +211,30 @@ async def test_while_nobody_has_a_snapshot_blocks_do(blocks: list[Block], far: i
     assert not scene.catching_up.outgrown.is_set()
 
 
+async def test_what_is_certified_far_ahead_is_far_enough(blocks: list[Block]) -> None:
+    """No peer's word is needed where the engine has seen a certificate."""
+    scene = Scene(Peer(1, blocks), sync=Sync(25))
+    scene.catching_up.wanted(Height(30))
+    await scene.until(scene.catching_up.outgrown.is_set)
+    assert scene.follower.certified == 0
+
+
+async def test_while_no_peer_answers_it_is_asked_again_soon(
+    blocks: list[Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that has just started is still dialling: blocks must not win for that."""
+    monkeypatch.setattr("ledgernode.node.catching_up.SYNC_ASK_MS", 3_600_000)
+    scene = Scene(Peer(1, blocks[:1]), sync=Sync(0))
+    scene.sync.was_answered = False
+    scene.catching_up.wanted(Height(30))
+    await scene.until(lambda: len(scene.sync.above) > 2)
+    scene.sync.was_answered = True
+    asked = len(scene.sync.above)
+    await scene.until(lambda: len(scene.sync.above) > asked)
+    await asyncio.sleep(0.1)
+    assert len(scene.sync.above) == asked + 1
+
+
 async def test_blocks_are_left_when_a_snapshot_could_be_had(blocks: list[Block]) -> None:
     """A long stream of old blocks ends for a look at what peers have by now."""
     scene = Scene(Peer(1, blocks), sync=Sync(0))
@@ -252,6 +278,19 @@ async def test_an_observer_asks_how_far_the_others_are(blocks: list[Block]) -> N
     far = Scene(Peer(1, blocks), sync=Sync(25), observes=True)
     await far.until(far.catching_up.outgrown.is_set)
     assert far.follower.certified == 0
+
+
+async def test_one_liar_makes_nobody_seem_behind(blocks: list[Block]) -> None:
+    """Of what peers say, the second highest counts where one may lie; what is certified counts whoever says what."""
+    scene = Scene(Peer(1, blocks))
+    for number, height in enumerate((1 << 40, 3, 2)):
+        scene.catching_up.heard(b"peer %d" % number, Height(height))
+    assert (scene.catching_up.lag, scene.catching_up.is_far_behind) == (3, False)
+    scene.catching_up.wanted(Height(30))
+    assert (scene.catching_up.lag, scene.catching_up.is_far_behind) == (30, True)
+    alone = Scene(Peer(1, blocks))
+    alone.catching_up.heard(b"peer 1", Height(30))
+    assert alone.catching_up.is_far_behind
 
 
 async def test_a_halted_ledger_comes_forward_no_more(blocks: list[Block]) -> None:

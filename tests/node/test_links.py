@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from ledgernode.identity.home import tls_directory
-from ledgernode.identity.tls import TlsFiles, channel_credentials, load_tls, server_credentials
+from ledgernode.identity.tls import TlsFiles, Trust, load_tls, server_credentials
 from ledgernode.node import links
 from ledgernode.node.links import Link
 from ledgernode.v1 import validator_pb2 as pb
@@ -55,7 +55,7 @@ class Peer(ValidatorServiceServicer):
         """Serve, on the port it had before; its address."""
         self._server = grpc.aio.server()
         add_ValidatorServiceServicer_to_server(self, self._server)
-        credentials = server_credentials(self._tls)
+        credentials = server_credentials(Trust(self._tls))
         self._port = self._server.add_secure_port(f"127.0.0.1:{self._port}", credentials)
         await self._server.start()
         return f"127.0.0.1:{self._port}"
@@ -103,7 +103,7 @@ async def made(peer: Peer, tls: tuple[TlsFiles, TlsFiles]) -> Link:
     """A link to the peer, which is down: its address is known, and nobody listens there."""
     address = await peer.start()
     await peer.stop()
-    return Link(address, channel_credentials(tls[1]), INTRODUCTION, lambda: GREETING, structlog.get_logger())
+    return Link(address, Trust(tls[1]), INTRODUCTION, lambda: GREETING, structlog.get_logger())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from ledgernode.identity.founding import found_network, organisation_directory
 from ledgernode.identity.home import data_directory, tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.organisation import identity_directory
-from ledgernode.identity.tls import TlsFiles, channel_credentials, load_tls
+from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials, load_tls
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.server import Server
 from ledgernode.wire.parameters import Parameters
@@ -49,7 +49,7 @@ class Four:
         self._channels: list[grpc.aio.Channel] = []
         self.server = Server(
             {LEDGER: self.ledger},
-            tls=self.tls("north"),
+            tls=Trust(self.tls("north")),
             listen="127.0.0.1:0",
             organisation="north",
             started_ms=now_ms(),

@@ -51,7 +51,8 @@ def test_a_partition_shorter_than_the_depth_heals(seed: int) -> None:
 def apart_for_longer_than_the_depth() -> MiningWorld:
     world = started(7)
     world.check_block = lambda node, block: None  # two histories are what this scenario is about
-    world.nodes[3].engine._others.enough = 0  # it goes on alone, against the rule below
+    world.nodes[3].engine._others.enough = 0  # it goes on alone, against the rules below
+    world.nodes[3].engine._others.majority = 1
     pairs = {pair for other in (0, 1, 2) for pair in ((3, other), (other, 3))}
     cut_for(world, pairs, 0, 200_000, "one apart")
     for number in range(60):

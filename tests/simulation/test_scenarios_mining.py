@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import msgspec
 import pytest
@@ -425,6 +426,68 @@ def test_the_starting_points_of_all_miners_are_the_same() -> None:
     assert lowest > 0
     for height in range(lowest, len(world.nodes[0].chain) + 1):
         assert len({node.engine._past.below(height) for node in world.nodes}) == 1
+
+
+def alone(world: MiningWorld, length: int, *, miner: int = 3, parent: WorkBlock | None = None) -> list[WorkBlock]:
+    """A branch of empty blocks by one miner."""
+    branch: list[WorkBlock] = []
+    for _ in range(length):
+        below = branch[-1] if branch else parent
+        place = {} if below is None else {"parent": below.header.hash, "height": below.header.height + 1}
+        at_ms = STARTS_MS + len(branch) if below is None else below.header.time_ms + 1
+        branch.append(mined_by(miner, world, batch=ZERO_HASH, envelopes=(), time_ms=at_ms, **place))
+    return branch
+
+
+def hears(node: Miner, blocks: list[WorkBlock]) -> list[Ready]:
+    return [node.engine.step(Received(node.now(), 3, encode(block))) for block in blocks]
+
+
+LONG_WINDOW = WorkRules(first_target=EASY, interval_ms=2_000, window=64, depth=6)
+
+
+def test_the_work_of_half_of_the_miners_is_not_delivered() -> None:
+    """k deep, but mined by two of four, who may have been apart: the first block of a third delivers it."""
+    world = started(rules=LONG_WINDOW)
+    branch = alone(world, 6)
+    branch += alone(world, 4, miner=0, parent=branch[-1])
+    assert not any(ready.deliver for ready in hears(world.nodes[1], branch))
+    assert world.nodes[1].engine.head_height == 10
+    (ready,) = hears(world.nodes[1], alone(world, 1, miner=2, parent=branch[-1]))
+    assert [batch.height for batch in ready.deliver] == [1, 2, 3, 4, 5]
+
+
+def test_a_starved_miner_gives_its_own_branch_up_however_long_it_is() -> None:
+    """It found ten blocks before it heard from the others, who are further: they were nobody's, so nothing halts."""
+    world = started(rules=LONG_WINDOW)
+    own, theirs = alone(world, 10), alone(world, 6, miner=0)
+    for miner in (1, 2):
+        theirs += alone(world, 3, miner=miner, parent=theirs[-1])
+    told = [*hears(world.nodes[1], own), *hears(world.nodes[1], theirs)]
+    assert not any(ready.halt for ready in told)
+    assert [batch.height for ready in told for batch in ready.deliver] == [1, 2, 3, 4, 5, 6]
+    assert world.nodes[1].engine._past.get(theirs[5].header.hash) is not None
+
+
+def test_two_halves_apart_promise_nothing_to_anyone() -> None:
+    """Neither has more than half of the miners: cut for far longer than k blocks, they deliver nothing, and heal."""
+    world = started()
+    mine_up_to(world, 3)
+    for one in (0, 1):
+        for other in (2, 3):
+            world.links.cut |= {(one, other), (other, one)}
+    for node in world.nodes:
+        node.engine._others.enough = 1  # so that both halves mine on, however long it lasts
+    heights = [len(node.chain) for node in world.nodes]
+    for count in range(60):
+        world.at(world.now_ms + count * 2_000, partial(world.submit, b"apart%d" % count))
+    world.run(world.now_ms + 120_000)
+    assert max(len(node.chain) for node in world.nodes) <= max(heights) + RULES.depth
+    assert min(node.engine.head_height for node in world.nodes) > max(heights) + 3 * RULES.depth
+    world.links.cut.clear()
+    mine_on(world, 5)
+    assert not world.halts
+    world.check_end()
 
 
 # ---------------------------------------------------------------- a transaction once

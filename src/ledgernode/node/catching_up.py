@@ -51,13 +51,17 @@ class Syncing(Protocol):
     @property
     def status(self) -> SyncStatus | None: ...
 
+    @property
+    def was_answered(self) -> bool: ...
+
     async def attempt(self, above: Height) -> bool: ...
 
 
 class CatchingUp:
     """Of one ledger. `heard` and `wanted` say how far others are; `run` does the rest.
 
-    Further behind than `far_blocks` it takes a snapshot; 0 means never.
+    `faulty` says how many of the validators may lie, `observes` whether this node is none of them. Further behind than
+    `far_blocks` it takes a snapshot; 0 means never.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class CatchingUp:
         state_sync: Syncing,
         *,
         observes: Callable[[], bool],
+        faulty: Callable[[], int],
         far_blocks: int,
         log: Any,
     ) -> None:
@@ -74,10 +79,12 @@ class CatchingUp:
         self._neighbours = neighbours
         self._state_sync = state_sync
         self._observes = observes
+        self._faulty = faulty
         self._far_blocks = far_blocks
         self._log = log
         self._heard: dict[bytes, Height] = {}
         self._fruitless: dict[bytes, bool] = {}
+        self._certified = Height(0)
         self._target = Height(0)
         self._turn = 0
         self._ask_again_s = 0.0
@@ -88,8 +95,13 @@ class CatchingUp:
 
     @property
     def lag(self) -> int:
-        """How many blocks the highest of our peers is ahead, by its own word."""
-        return max(0, max(self._heard.values(), default=0) - self._driver.certified)
+        """How many blocks are certified elsewhere, or said to be, and not here."""
+        return max(0, max(self._certified, self._ahead()) - self._driver.certified)
+
+    def _ahead(self) -> Height:
+        """How far others are: of the peers' own words one that is not a liar's, as far as enough have spoken."""
+        words = sorted(self._heard.values(), reverse=True)
+        return words[min(self._faulty(), len(words) - 1)] if words else Height(0)
 
     @property
     def is_far_behind(self) -> bool:
@@ -114,7 +126,13 @@ class CatchingUp:
 
     def wanted(self, height: Height) -> None:
         """Blocks up to this height are certified, and not here."""
-        self._target = max(self._target, height)
+        if not self.lag:
+            self._came_s = time.monotonic()
+        self._certified = max(self._certified, height)
+        self._aim(height)
+
+    def _aim(self, height: Height) -> None:
+        self._target = max(self._certified, height)
         self._wake.set()
 
     async def run(self) -> None:
@@ -143,9 +161,9 @@ class CatchingUp:
             self._neighbours.stand()
             if self._observes():
                 await self._ask_heights()
-            ahead = max(self._heard.values(), default=Height(0))
+            ahead = max(self._ahead(), self._certified)
             if ahead > self._driver.certified == before or self._observes() or self.is_far_behind:
-                self.wanted(ahead)
+                self._aim(ahead)
             before = self._driver.certified
 
     async def _ask_heights(self) -> None:
@@ -166,7 +184,8 @@ class CatchingUp:
         """True when one stands ready. One that would save few blocks is worth it only where there are no blocks."""
         skipped = 0 if self._is_pruned_everywhere() else self._far_blocks
         whole = await self._state_sync.attempt(Height(self._driver.certified + skipped))
-        self._ask_again_s = time.monotonic() + SYNC_ASK_MS / 1_000
+        pause_ms = SYNC_ASK_MS if self._state_sync.was_answered else WATCH_MS
+        self._ask_again_s = time.monotonic() + pause_ms / 1_000
         if whole:
             self.outgrown.set()
         elif not skipped:

@@ -23,7 +23,7 @@ from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
 from ledgernode.identity.keys import PrivateKey, verify
-from ledgernode.identity.tls import TlsFiles
+from ledgernode.identity.tls import Trust
 from ledgernode.node.accusing import Accuser
 from ledgernode.node.admission import Admission
 from ledgernode.node.announcement import Announcement
@@ -100,7 +100,7 @@ class ServedLedger:
         clock_ms: Clock,
         *,
         mempool: Mempool | None = None,
-        tls: TlsFiles | None = None,
+        tls: Trust | None = None,
         upkeep: Upkeep | None = None,
         operators_snapshots: Path | None = None,
     ) -> None:
@@ -124,7 +124,7 @@ class ServedLedger:
         self.genesis: Genesis = check_genesis(genesis_bytes)
         self.name = self.genesis.name
         self.chain = open_chain(self._kv, genesis_bytes)
-        self.head = Head(self.chain)
+        self.head = Head(self.chain, self._trust)
         contracts, waiters = Contracts(), Waiters()
         certified = self.chain.header(self.chain.certified_height)
         self.progress = Progress(certified.height, certified.time_ms)
@@ -272,6 +272,11 @@ class ServedLedger:
             introduction, self.chain.chain_id, certificate_pem
         )
 
+    def _trust(self, roots: tuple[str, ...]) -> None:
+        """These are the roots of the ledger's organisations now."""
+        if self._tls is not None:
+            self._tls.name(self.name, roots)
+
     def _make_peers(self, key: PrivateKey) -> Peers | None:
         if self.alone or self._tls is None:
             return None
@@ -286,19 +291,17 @@ class ServedLedger:
         )
 
     def _make_catching_up(self, peers: Peers) -> CatchingUp:
+        def faulty() -> int:
+            return faulty_limit(len(self.endorsement.validators.members))
+
         neighbours = DialledNeighbours(self.name, peers)
-        sync = StateSync(
-            self._incoming,
-            neighbours,
-            self.chain,
-            faulty=lambda: faulty_limit(len(self.endorsement.validators.members)),
-            log=self.log,
-        )
+        sync = StateSync(self._incoming, neighbours, self.chain, faulty=faulty, log=self.log)
         return CatchingUp(
             self.driver,
             neighbours,
             sync,
             observes=lambda: self.endorsement.position is None,
+            faulty=faulty,
             far_blocks=self._upkeep.behind_blocks,
             log=self.log,
         )

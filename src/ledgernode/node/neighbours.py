@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import grpc
 
-from ledgernode.config import CATCH_UP_TIMEOUT_MS, SYNC_ANSWER_MS, SYNC_OFFERS
+from ledgernode.config import CATCH_UP_TIMEOUT_MS, SYNC_ANSWER_MS, SYNC_OFFER_MS, SYNC_OFFERS
 from ledgernode.errors import LedgerError, NodeUnreachable, RateLimited, by_code
 from ledgernode.node.links import Link
 from ledgernode.node.peers import Peers
@@ -103,7 +103,9 @@ class _Dialled:
     async def snapshots(self) -> tuple[SnapshotFacts, ...]:
         stub: Any = SnapshotServiceStub(self._channel)
         request = snapshot_pb2.ListSnapshotsRequest(ledger=self._ledger)
-        return read_snapshots(await _answer(stub.ListSnapshots(request, timeout=_TIMEOUT_S)))[:SYNC_OFFERS]
+        # who has just started is still dialling
+        answering = stub.ListSnapshots(request, timeout=SYNC_OFFER_MS / 1_000, wait_for_ready=True)
+        return read_snapshots(await _answer(answering))[:SYNC_OFFERS]
 
     async def piece(self, snapshot: bytes, chunk: int | None, offset: int) -> bytes:
         stub: Any = SnapshotServiceStub(self._channel)
@@ -120,7 +122,11 @@ async def _answer(call: Any) -> Any:
         return await call
     except grpc.aio.AioRpcError as error:
         raise _refusal(error) from error
-    except asyncio.InvalidStateError as error:  # its channel was closed under it
+    except (asyncio.InvalidStateError, asyncio.CancelledError) as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # nobody cancels us: the channel was closed under the call
         raise NodeUnreachable("the link to it has ended") from error
 
 

@@ -24,7 +24,7 @@ from ledgernode.config import (
 from ledgernode.consensus.engine import Send
 from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.identity.records import ValidatorRecord
-from ledgernode.identity.tls import TlsFiles, channel_credentials
+from ledgernode.identity.tls import TlsFiles, Trust
 from ledgernode.node.endorsement import position_of
 from ledgernode.node.links import Link
 from ledgernode.v1 import validator_pb2 as pb
@@ -47,7 +47,7 @@ def introduction_bytes(chain_id: ChainId, certificate_pem: str) -> bytes:
     return _TAG + chain_id + sha256(ssl.PEM_cert_to_DER_cert(leaf))
 
 
-def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles) -> Introduction:
+def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles | Trust) -> Introduction:
     """This node, as its peers are to know it."""
     return Introduction(ledger, key.public_key, key.sign(introduction_bytes(chain_id, tls.certificate)))
 
@@ -66,14 +66,14 @@ class Peers:
         ledger: str,
         chain_id: ChainId,
         key: PrivateKey,
-        tls: TlsFiles,
+        tls: Trust,
         members: Callable[[], Iterable[ValidatorRecord]],
         height: Callable[[], Height],
         log: Any,
     ) -> None:
         self._ledger = ledger
         self._introduction = introduce(ledger, chain_id, key, tls)
-        self._credentials: grpc.ChannelCredentials = channel_credentials(tls)
+        self._trust = tls
         self._members = members
         self._height = height
         self._log = log
@@ -103,7 +103,7 @@ class Peers:
                 self._drop(key)
             if key not in self._links:
                 self._links[key] = Link(
-                    address, self._credentials, self._introduction, lambda: Standing(self._height()), self._log
+                    address, self._trust, self._introduction, lambda: Standing(self._height()), self._log
                 )
 
     def send(self, sends: Sequence[Send]) -> None:

@@ -94,6 +94,8 @@ class StateSync:
         self._log = log
         self._liars: set[bytes] = set()
         self._has_room = True
+        self.was_answered = False
+        """Did any peer say, when last asked, what it has?"""
         self._status: SyncStatus | None = None
         self._came_s = time.monotonic()
         self._told_s = 0.0
@@ -142,6 +144,7 @@ class StateSync:
                 offers[one.public_key] = answer
             elif not isinstance(answer, LedgerError):
                 raise answer
+        self.was_answered = bool(offers)
         return offers
 
     # ------------------------------------------------------------ one snapshot

@@ -31,7 +31,7 @@ from ledgernode.identity.authority import DAY_MS
 from ledgernode.identity.endings import endings
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
-from ledgernode.identity.tls import TlsFiles, load_tls
+from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node import telemetry
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.snapshots import Upkeep
@@ -79,7 +79,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopping.set)
     with ExitStack() as opened:
-        tls = load_tls(tls_directory(home))
+        tls = Trust(load_tls(tls_directory(home)))
         ledgers: dict[str, ServedLedger] = {}
         opened.callback(_close, ledgers)
         for name in config.ledgers:
@@ -116,7 +116,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
     log.info("stopped")
 
 
-def _open(home: Path, name: str, tls: TlsFiles, config: NodeConfig) -> ServedLedger:
+def _open(home: Path, name: str, tls: Trust, config: NodeConfig) -> ServedLedger:
     """With what state sync has left whole put in its place."""
     key = PrivateKey.load(validator_directory(home) / "key.pem")
     genesis_bytes = genesis_path(home, name).read_bytes()

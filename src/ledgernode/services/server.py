@@ -12,7 +12,8 @@ from grpc_reflection.v1alpha import reflection
 
 from ledgernode.config import ANSWER_BYTES, KEEPALIVE_MS, MESSAGE_BYTES, STREAMS_PER_CONNECTION
 from ledgernode.errors import BadRequest
-from ledgernode.identity.tls import TlsFiles, server_credentials
+from ledgernode.identity.records import Status
+from ledgernode.identity.tls import Peer, Trust, server_credentials
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.admin_service import AdminService
 from ledgernode.services.caller import Callers
@@ -50,13 +51,14 @@ class Server:
         self,
         ledgers: Mapping[str, ServedLedger],
         *,
-        tls: TlsFiles,
+        tls: Trust,
         listen: str,
         organisation: str,
         started_ms: TimeMs,
         snapshots: Path,
     ) -> None:
-        callers = Callers(tls.roots, organisation)
+        self._ledgers = ledgers
+        callers = Callers(tls, organisation, self._is_revoked)
         admin = AdminService(ledgers, callers, organisation=organisation, started_ms=started_ms, snapshots=snapshots)
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health = health.aio.HealthServicer()
@@ -70,6 +72,11 @@ class Server:
             self.port = self._server.add_secure_port(listen, server_credentials(tls))
         except RuntimeError as error:
             raise BadRequest(f"the node cannot listen on {listen}: is another process there?") from error
+
+    def _is_revoked(self, peer: Peer) -> bool:
+        """On a ledger that is served here, and nothing else on any other."""
+        found = {ledger.head.status_of(*peer) for ledger in self._ledgers.values()} - {None}
+        return found == {Status.REVOKED}
 
     async def start(self) -> None:
         await self._server.start()

@@ -3,8 +3,8 @@
 Theory of operation. A miner extends the heaviest branch it knows with what waits in its mempool, searches
 for a nonce, and tells everyone. A received block is checked (target, work, time, signature, envelopes)
 before it enters the tree; a missing parent is asked for. A block that lies `depth` deep in the heaviest
-branch is delivered, and never taken back: a heavier branch that parts below it halts the node, loudly,
-because then two histories have been promised.
+branch, with more than half of the miners at work from it to the head, is delivered, and never taken back: a
+heavier branch that parts below it halts the node, loudly, because then two histories have been promised.
 
 Footing. The tree stands on the block that was delivered last. A miner that fetched certified blocks instead
 (it was away, or wiped, or a new epoch began with them) knows what was executed, and not which work stands
@@ -399,13 +399,17 @@ class ProofOfWork:
     # ------------------------------------------------------------ delivery
 
     def _deliver_deep(self) -> None:
-        while self._footing and not self._is_over() and (hashed := self._tree.deep()) is not None:
+        while self._footing and not self._is_over() and (hashed := self._deep()) is not None:
             block = self._advance(hashed)
             header = block.header
             self._persist.append(self._journal.deliver(header.height, hashed))
             self._delivered, self._delivered_ms = header.height, header.time_ms
             batch = Batch(self._epoch, Height(header.height), TimeMs(header.time_ms), block.envelopes)
             self._deliver.append(batch)
+
+    def _deep(self) -> bytes | None:
+        """What is to be delivered next: k deep, and not the work of so few that the others may be elsewhere."""
+        return self._tree.deep(self._others.majority)
 
     def _advance(self, hashed: bytes) -> WorkBlock:
         """This child of the root is delivered: it becomes the root."""

@@ -28,6 +28,7 @@ class Others:
 
     def __init__(self, members: int) -> None:
         self.enough = min(faulty_limit(members) + 1, members - 1)
+        self.majority = members // 2 + 1
         self._standings: dict[int, _Standing] = {}
         self._answers: dict[int, Below] = {}
 

@@ -81,11 +81,15 @@ class Tree:
         if work > self.work(self.head):
             self.head = hashed
 
-    def deep(self) -> bytes | None:
-        """The child of the root that lies `depth` deep in the head's branch; None while there is none."""
+    def deep(self, miners: int) -> bytes | None:
+        """The child of the root that lies `depth` deep in the head's branch, if so many miners have built on that.
+
+        None while there is none.
+        """
         if self.head_height - self.root_height <= self._rules.depth:
             return None
-        return next(block for block in self.line(self.head) if block.header.parent == self.root).header.hash
+        line = list(self.line(self.head))
+        return line[-1].header.hash if len({block.header.miner for block in line}) >= miners else None
 
     def advance(self, hashed: bytes) -> list[bytes]:
         """This child of the root becomes the root; the hashes of the branches that die with it."""
