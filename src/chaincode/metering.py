@@ -47,6 +47,7 @@ from chaincode.dated import dated_at, put_dated
 from chaincode.registers import (
     ACCEPTED,
     BELIEVED,
+    MS_W_PER_MWH,
     RESET,
     ROLLED_OVER,
     Limit,
@@ -54,6 +55,7 @@ from chaincode.registers import (
     Segment,
     between,
     judge,
+    most,
     pieces,
 )
 from chaincode.units import LARGEST, MICRO
@@ -71,7 +73,9 @@ LIMITS_OF_METER = 50
 LISTED = 100
 IDLE_SPANS = 20
 LONGEST_SPREAD_MS = 60 * DAY_MS
+FLAGS = 65_536
 TAMPER_FLAGS = 7
+TAMPER_KINDS = ("cover", "magnet", "bypass")
 DEVICE = "d"
 GATEWAY = "g"
 ESTIMATED = "e"
@@ -80,6 +84,7 @@ NOTHING = "-"
 UNDECIDED = "-"
 LATE = "l"
 REJECTED = "r"
+FRESH = "n"
 DECISIONS = ("accept", "reject", "reset")
 
 # ---------------------------------------------------------------- records
@@ -158,8 +163,9 @@ class Recorded(Record):
 
 
 class DayView(Record):
-    """A point's day. `state`, a letter for each interval: - not (wholly) reported, d measured and device-signed
-    throughout, g a gateway or staff took part, e estimated between readings."""
+    """A point's day. `state` has a letter for each interval: - not wholly reported, d measured and device-signed
+    throughout, g a gateway or staff took part, e estimated, between readings more than 1.5 intervals apart.
+    """
 
     day: int
     import_mwh: list[int]
@@ -560,51 +566,50 @@ def recorded(ctx: Context, meter: str, rows: list[list[int]], columns: list[str]
     if len(names) > COLUMNS or not all(0 < len(name) <= 40 and name.isidentifier() for name in names):
         raise RowInvalid(f"at most {COLUMNS} columns, named as variables are")
     rules = rules_of(ctx, device["utility"], ctx.time_ms)
-    require_rows(rows, FIXED_COLUMNS + len(names), device["modulus_mwh"], ctx.time_ms + rules.future_ms)
+    flags = require_rows(rows, FIXED_COLUMNS + len(names), device["modulus_mwh"], ctx.time_ms + rules.future_ms)
     joined_names = ",".join(names)
     head = with_columns(limited(ctx, head_for(ctx, metered), metered, rules), joined_names)
     book = opened(ctx, head, device, joined_names)
-    counts = put_rows(ctx, book, rows, origin, ctx.time_ms - rules.adjust_ms)
+    before_ms = ctx.time_ms - rules.adjust_ms
+    counts = put_rows(ctx, book, rows, origin, before_ms)
+    if flags & TAMPER_FLAGS and book.first_ms < LARGEST:
+        note_tampering(ctx, head, [row for row in rows if book.first_ms <= row[1]])
     if book.first_ms < LARGEST:
         replayed(ctx, book)
     return kept(ctx, book, counts)
 
 
-def require_rows(rows: list[list[int]], width: int, modulus_mwh: int, latest_ms: int) -> None:
-    """Refuses a batch with a row that is not of its form, out of order, or from the future."""
-    sequence = time_ms = -1
+def require_rows(rows: list[list[int]], width: int, modulus_mwh: int, latest_ms: int) -> int:
+    """Refuses a batch with a row that is not of its form, out of order, or from the future; answers all its flags."""
+    last_sequence = last_ms = -1
+    seen = 0
     for row in rows:
         if len(row) != width:
             raise RowInvalid(f"a row has {width} numbers here, not {len(row)}")
-        if row[0] <= sequence or row[1] <= time_ms:
+        sequence, time_ms, import_mwh, export_mwh, flags = row[:FIXED_COLUMNS]
+        if sequence <= last_sequence or time_ms <= last_ms:
             raise NotInOrder("rows of one batch follow one another in sequence and time")
-        if not (0 <= row[2] < modulus_mwh and 0 <= row[3] < modulus_mwh and 0 <= row[4] < 65_536):
+        if not (0 <= import_mwh < modulus_mwh and 0 <= export_mwh < modulus_mwh and 0 <= flags < FLAGS):
             raise RowInvalid("a register lies between 0 and its modulus, flags below 65,536")
-        sequence, time_ms = row[0], row[1]
-    if time_ms > latest_ms:
-        raise InFuture(f"a reading of {time_ms} is ahead of the ledger's time: set the meter's clock")
-    for row in rows:
-        if max(row) > LARGEST or min(row) < -LARGEST:
-            raise RowInvalid("a number of a row lies within 2^53-1")
+        last_sequence, last_ms = sequence, time_ms
+        seen |= flags
+    if last_ms > latest_ms:
+        raise InFuture(f"a reading of {last_ms} is ahead of the ledger's time: set the meter's clock")
+    return seen
 
 
 def put_rows(ctx: Context, book: Book, rows: list[list[int]], origin: str, late_ms: int) -> tuple[int, int, int]:
     """Put rows into the chunks of their days, not yet judged; answers how many were known, conflicts, ignored."""
-    known = ignored = 0
+    known = 0
     conflicts: list[int] = []
     head, last_sequence = book.head, book.head.last_sequence
-    earliest_ms, until_ms = book.installed.time_ms, book.removed_ms
-    by_day: dict[int, list[list[int]]] = {}
-    for row in rows:
-        if earliest_ms < row[1] <= until_ms:
-            by_day.setdefault(row[1] // DAY_MS, []).append(row)
-        else:
-            ignored += 1
-    for day, fresh in by_day.items():
+    by_day, ignored = days_of(book, rows)
+    for day, fresh in by_day:
         chunk = chunk_in(ctx, book, day)
         old = chunk.rows
-        if not old and day > head.last_day and fresh[0][0] > last_sequence:
-            put, places = fresh, list(range(len(fresh)))
+        follows = not old or (old[-1][1] < fresh[0][1] and old[-1][0] < fresh[0][0])
+        if follows and (day <= head.last_day or last_sequence < fresh[0][0]):
+            put, places = fresh, [len(old)]
         else:
             put, places = [], []
             at = 0
@@ -636,22 +641,37 @@ def put_rows(ctx: Context, book: Book, rows: list[list[int]], origin: str, late_
     return known, len(conflicts), ignored
 
 
+def days_of(book: Book, rows: list[list[int]]) -> tuple[list[tuple[int, list[list[int]]]], int]:
+    """A batch's rows by UTC day, and how many are none of the point's: from before the meter came, or after it left."""
+    earliest_ms, until_ms = book.installed.time_ms, book.removed_ms
+    first_day, last_day = rows[0][1] // DAY_MS, rows[-1][1] // DAY_MS
+    if first_day == last_day and earliest_ms < rows[0][1] and rows[-1][1] <= until_ms:
+        return [(first_day, rows)], 0
+    by_day: dict[int, list[list[int]]] = {}
+    for row in rows:
+        if earliest_ms < row[1] <= until_ms:
+            by_day.setdefault(row[1] // DAY_MS, []).append(row)
+    return list(by_day.items()), len(rows) - sum(map(len, by_day.values()))
+
+
 def in_sequence(rows: list[list[int]], at: int, sequence: int) -> bool:
     """Whether a sequence number fits between the neighbours of its place."""
     return (at == 0 or rows[at - 1][0] < sequence) and (at == len(rows) or sequence < rows[at][0])
 
 
 def merged(chunk: Chunk, put: list[list[int]], places: list[int], origin: str, letter: str, late_ms: int) -> Chunk:
-    """A chunk with rows put in before these places of it; their verdict is yet to be found (n)."""
-    decided = "".join([LATE if row[1] < late_ms else UNDECIDED for row in put])
+    """A chunk with rows put in before these places of it; their verdict is yet to be found."""
     size = len(put)
+    decided = UNDECIDED * size
+    if put[0][1] < late_ms:
+        decided = "".join([LATE if row[1] < late_ms else UNDECIDED for row in put])
     if not chunk.rows or places[0] == len(chunk.rows):
         return Chunk(
             rows=[*chunk.rows, *put],
             origins=chunk.origins + origin * size,
             formats=chunk.formats + letter * size,
             decided=chunk.decided + decided,
-            verdicts=chunk.verdicts + "n" * size,
+            verdicts=chunk.verdicts + FRESH * size,
         )
     rows: list[list[int]] = []
     origins: list[str] = []
@@ -670,7 +690,7 @@ def merged(chunk: Chunk, put: list[list[int]], places: list[int], origin: str, l
         origins.append(origin)
         formats.append(letter)
         decisions.append(decision)
-        verdicts.append("n")
+        verdicts.append(FRESH)
     return Chunk(
         rows=[*rows, *chunk.rows[done:]],
         origins="".join([*origins, chunk.origins[done:]]),
@@ -690,7 +710,8 @@ def replayed(ctx: Context, book: Book) -> None:
     changes; else the old segment is taken out and the new one put in.
     """
     head, first_ms = book.head, book.first_ms
-    if first_ms > head.last.time_ms:
+    appending = first_ms > head.last.time_ms
+    if appending:
         old = new = head.last
         old_origin = new_origin = head.last_origin
     else:
@@ -700,6 +721,7 @@ def replayed(ctx: Context, book: Book) -> None:
     sequence = head.last_sequence
     limits, limit_at, limit = head.limits, 0, head.limits[0]
     modulus, length_ms = book.modulus_mwh, book.series.interval_ms
+    straight = appending and is_plain(limit, length_ms, modulus)
     for day in range(first_ms // DAY_MS, last_day + 1):
         chunk = chunk_in(ctx, book, day)
         verdicts: list[str] = []
@@ -711,6 +733,24 @@ def replayed(ctx: Context, book: Book) -> None:
             while limit_at + 1 < len(limits) and limits[limit_at + 1].from_ms <= time_ms:
                 limit_at += 1
                 limit = limits[limit_at]
+                straight = appending and is_plain(limit, length_ms, modulus)
+            if straight and decision == UNDECIDED and origin == new_origin == DEVICE:
+                # most readings come in order, within one interval: said here at once, what follows would say it too
+                number, elapsed_ms = new.time_ms // length_ms, time_ms - new.time_ms
+                imported, exported = row[2] - new.import_mwh, row[3] - new.export_mwh
+                if (
+                    time_ms <= (number + 1) * length_ms
+                    and 0 <= imported <= limit.import_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
+                    and 0 <= exported <= limit.export_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
+                ):
+                    intervals, at = day_in(ctx, book, number, length_ms)
+                    intervals.import_mwh[at] += imported
+                    intervals.export_mwh[at] += exported
+                    intervals.device_ms[at] += elapsed_ms
+                    new = Register(time_ms=time_ms, import_mwh=row[2], export_mwh=row[3])
+                    verdicts.append(ACCEPTED)
+                    book.accepted += before == FRESH
+                    continue
             if decision == UNDECIDED:
                 verdict = judge(new, time_ms, row[2], row[3], row[4], limit, modulus)
             elif decision == ACCEPTED and (row[2] < new.import_mwh or row[3] < new.export_mwh):
@@ -718,9 +758,8 @@ def replayed(ctx: Context, book: Book) -> None:
             else:
                 verdict = decision
             verdicts.append(verdict)
-            sequence = max(sequence, row[0])
             was, now = before in BELIEVED, verdict in BELIEVED
-            if before == "n":
+            if before == FRESH:
                 counted(book, verdict, time_ms)
             if not was and not now:
                 continue
@@ -736,11 +775,28 @@ def replayed(ctx: Context, book: Book) -> None:
                 put_segment(ctx, book, between(new, here, verdict, modulus, joined(new_origin, origin)), length_ms, 1)
                 new, new_origin = here, origin
         if verdicts:
+            sequence = max(sequence, chunk.rows[-1][0])
             book.chunks[day] = chunk.replace(verdicts="".join(verdicts))
         if old.time_ms == new.time_ms and book.last_ms < old.time_ms and day < last_day:
             book.head = head.replace(last_day=last_day, last_sequence=sequence)
             return
     book.head = head.replace(last=new, last_origin=new_origin, last_day=last_day, last_sequence=sequence)
+
+
+def is_plain(limit: Limit, length_ms: int, modulus_mwh: int) -> bool:
+    """Whether both powers are known, and no register goes half round within an interval."""
+    most_w = max(limit.import_w, limit.export_w)
+    return min(limit.import_w, limit.export_w) > 0 and most(most_w, limit, length_ms, modulus_mwh) < modulus_mwh // 2
+
+
+def day_in(ctx: Context, book: Book, number: int, length_ms: int) -> tuple[Day, int]:
+    """The point's day as this call has it, and the place in it of the interval of this number."""
+    day, at = divmod(number, DAY_MS // length_ms)
+    found = book.days.get(day)
+    if found is None:
+        found = ctx.get(day_key(book.head.point, day), Day) or empty_day(DAY_MS // length_ms)
+        book.days[day] = found
+    return found, at
 
 
 def joined(one: str, other: str) -> str:
@@ -762,19 +818,14 @@ def counted(book: Book, verdict: str, time_ms: int) -> None:
 def put_segment(ctx: Context, book: Book, segment: Segment, length_ms: int, sign: int) -> None:
     """Add a segment to the intervals it touches, or (sign -1) take it out again."""
     origin = segment.origin
-    if segment.until_ms - segment.from_ms > length_ms:
+    if 2 * (segment.until_ms - segment.from_ms) > 3 * length_ms:
         origin = ESTIMATED
         if sign > 0:
             book.estimated_ms += segment.until_ms - segment.from_ms
     if segment.until_ms - segment.from_ms > LONGEST_SPREAD_MS:
         segment = segment.replace(from_ms=segment.until_ms - LONGEST_SPREAD_MS)
-    per_day = DAY_MS // length_ms
     for number, part_ms, imported, exported in pieces(segment, length_ms):
-        day, at = divmod(number, per_day)
-        found = book.days.get(day)
-        if found is None:
-            found = ctx.get(day_key(book.head.point, day), Day) or empty_day(per_day)
-            book.days[day] = found
+        found, at = day_in(ctx, book, number, length_ms)
         found.import_mwh[at] += sign * imported
         found.export_mwh[at] += sign * exported
         if origin == DEVICE:
@@ -850,7 +901,7 @@ def kept(ctx: Context, book: Book, counts: tuple[int, int, int]) -> Recorded:
 
 def mark_held(ctx: Context, meter: str, day: int, chunk: Chunk) -> None:
     key = f"held/{meter}/{day:08d}"
-    if any(verdict not in BELIEVED and verdict != REJECTED for verdict in chunk.verdicts):
+    if chunk.verdicts.strip(BELIEVED + REJECTED):
         ctx.put(key, True)
     elif ctx.get(key) is not None:
         ctx.delete(key)
@@ -911,7 +962,7 @@ def finished(ctx: Context, metered: dict[str, Any]) -> Recorded:
         idle = [*book.series.idle[-IDLE_SPANS:], (book.removed_ms, 0)]
         book.series = book.series.replace(idle=idle)
         ctx.put("series/" + head.point, book.series)
-        final = [head.last_sequence + 1, book.removed_ms, device["final_import_mwh"], device["final_export_mwh"], 0]
+        final = [LARGEST, book.removed_ms, device["final_import_mwh"], device["final_export_mwh"], 0]
         counts = put_rows(ctx, book, [final], GATEWAY, 0)
         if book.first_ms < LARGEST:
             replayed(ctx, book)
@@ -941,6 +992,17 @@ def with_columns(head: Head, names: str) -> Head:
     if len(head.columns) == COLUMN_SETS:
         raise RowInvalid(f"a meter has used {COLUMN_SETS} sets of columns already")
     return head.replace(columns=[*head.columns, names])
+
+
+def note_tampering(ctx: Context, head: Head, rows: list[list[int]]) -> None:
+    """Report what the flags of new readings say, once as long as they say the same."""
+    before = 0
+    for row in rows:
+        now = row[4] & TAMPER_FLAGS
+        if now and now != before:
+            kinds = [name for bit, name in enumerate(TAMPER_KINDS) if now >> bit & 1]
+            noted(ctx, head, row[1], ", ".join(kinds), "")
+        before = now
 
 
 def noted(ctx: Context, head: Head, time_ms: int, kind: str, detail: str) -> None:

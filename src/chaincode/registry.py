@@ -24,9 +24,9 @@ Keys are `<kind>/<id>`, so that lists are read in pages. Rules it keeps:
 Roles: an organisation's admin enlists it; admin and operator (staff) keep its things; a wallet claims, adds and
 removes wallets of its customer, and consents; regulators and contracts read.
 Events: GroundEstablished, UtilityEnlisted, AreaAdded, OrganisationAdmitted, ConcentratorAdded, TransformerAdded,
-FeederAdded, PremisesAdded, PointAdded, CustomerAdded, MeterInstalled, MeterReplaced, MeterRemoved, PointChanged,
-MovedIn, MovedOut, ClaimMade, ClaimApproved, ClaimRefused, WalletAdded, WalletRemoved, CustomerKeyAsked,
-CustomerKeyChanged, ConsentGiven, ConsentWithdrawn.
+FeederAdded, PremisesAdded, PointAdded, CustomerAdded, HouseAdded, MeterInstalled, MeterReplaced, MeterRemoved,
+PointChanged, MovedIn, MovedOut, ClaimMade, ClaimApproved, ClaimRefused, WalletAdded, WalletRemoved,
+CustomerKeyAsked, CustomerKeyChanged, ConsentGiven, ConsentWithdrawn.
 """
 
 from typing import Any
@@ -510,12 +510,16 @@ class Registry(Contract):
     @transaction
     def add_premises(self, ctx: Context, id: str) -> Premises:
         """Name a house or flat of the caller's organisation; nobody lives there yet."""
-        return added_premises(ctx, id, new_id(ctx, "premises", id))
+        premises = added_premises(ctx, id, new_id(ctx, "premises", id))
+        ctx.emit("PremisesAdded", premises=id)
+        return premises
 
     @transaction
     def add_customer(self, ctx: Context, id: str, document_hash: str = "", wallet: str = "") -> Customer:
         """Name a customer, by a pseudonym; a wallet may speak for it from the beginning."""
-        return added_customer(ctx, id, new_id(ctx, "customer", id), document_hash, wallet)
+        customer = added_customer(ctx, id, new_id(ctx, "customer", id), document_hash, wallet)
+        ctx.emit("CustomerAdded", customer=id, wallets=customer.wallets)
+        return customer
 
     @transaction
     def add_point(
@@ -547,7 +551,9 @@ class Registry(Contract):
             export_rating_w=export_rating_w,
             meter="",
         )
-        return added_point(ctx, point, feeder, prepaid, tariff)
+        from_ms = added_point(ctx, point, feeder, prepaid, tariff).from_ms
+        ctx.emit("PointAdded", point=id, kind=kind, feeder=feeder, premises=premises, from_ms=from_ms)
+        return point
 
     @transaction
     def add_houses(
@@ -582,6 +588,16 @@ class Registry(Contract):
             added_point(ctx, point, feeder, prepaid, tariff)
             moved_in(ctx, premises_of(ctx, house.premises), house.customer, next_boundary_ms(ctx))
             hung(ctx, point, house.meter, ctx.time_ms, "")
+            ctx.emit(
+                "HouseAdded",
+                premises=house.premises,
+                point=house.point,
+                customer=house.customer,
+                wallet=house.wallet,
+                meter=house.meter.id,
+                pan=house.meter.pan,
+                feeder=feeder,
+            )
         return len(houses)
 
     @transaction
@@ -635,7 +651,9 @@ class Registry(Contract):
         require_staff(ctx, found.utility)
         if found.meter:
             raise PointOccupied(f"point {point} has a meter: replace it")
-        return hung(ctx, found, meter, installed_ms or ctx.time_ms, last_hanging(ctx, point))
+        hanging = hung(ctx, found, meter, installed_ms or ctx.time_ms, last_hanging(ctx, point))
+        ctx.emit("MeterInstalled", point=point, meter=meter.id, pan=meter.pan, installed_ms=hanging.installed_ms)
+        return hanging
 
     @transaction
     def remove(self, ctx: Context, point: str, removed_ms: int, final_import_mwh: int, final_export_mwh: int) -> Meter:
@@ -695,7 +713,9 @@ class Registry(Contract):
         """
         found = premises_of(ctx, premises)
         require_staff(ctx, found.utility)
-        return moved_in(ctx, found, customer, boundary_ms(ctx, at_ms))
+        when_ms = moved_in(ctx, found, customer, boundary_ms(ctx, at_ms))
+        ctx.emit("MovedIn", premises=premises, customer=customer, at_ms=when_ms)
+        return when_ms
 
     @transaction
     def move_out(self, ctx: Context, premises: str, at_ms: int = 0) -> int:
@@ -751,6 +771,7 @@ class Registry(Contract):
         """Let another wallet speak for the signer's customer too."""
         customer = customer_of(ctx, own_customer(ctx))
         require_identity(ctx, wallet, "", "customer")
+        ctx.emit("WalletAdded", customer=customer.id, wallet=wallet)
         return with_wallet(ctx, customer, wallet)
 
     @transaction
@@ -879,14 +900,14 @@ class Registry(Contract):
     @query
     def spans(self, ctx: Context, point: str) -> list[Span]:
         """What held of a point, oldest first."""
-        if not may_read_point(ctx, point, "bills"):
+        if not ctx.caller and not may_read_point(ctx, point, "bills"):
             raise NotYours(f"what held of {point} is read by its tenant, its utility and those they let")
         return spans_of(ctx, point)
 
     @query
     def span(self, ctx: Context, point: str, time_ms: int) -> Span | None:
         """What holds of a point at a time; nothing before it was added."""
-        if not may_read_point(ctx, point, "bills"):
+        if not ctx.caller and not may_read_point(ctx, point, "bills"):
             raise NotYours(f"what holds of {point} is read by its tenant, its utility and those they let")
         return span_at(ctx, point, time_ms)
 
@@ -957,7 +978,6 @@ def new_id(ctx: Context, kind: str, id: str) -> str:
 def added_premises(ctx: Context, id: str, utility: str) -> Premises:
     premises = Premises(id=id, utility=utility, points=[])
     ctx.put("premises/" + id, premises)
-    ctx.emit("PremisesAdded", premises=id)
     return premises
 
 
@@ -966,14 +986,13 @@ def added_customer(ctx: Context, id: str, utility: str, document_hash: str, wall
         require_digest(document_hash, "digest of the documents")
     customer = Customer(id=id, utility=utility, wallets=[], document_hash=document_hash)
     ctx.put("customer/" + id, customer)
-    ctx.emit("CustomerAdded", customer=id)
     if wallet:
         require_identity(ctx, wallet, "", "customer")
         return with_wallet(ctx, customer, wallet)
     return customer
 
 
-def added_point(ctx: Context, point: Point, feeder: str, prepaid: bool, tariff: str) -> Point:
+def added_point(ctx: Context, point: Point, feeder: str, prepaid: bool, tariff: str) -> Span:
     require_numbers(point.import_rating_w, point.export_rating_w)
     require_phases(point.phases)
     if point.kind not in (CONNECTION, GENERATION, TRANSFORMER) or (point.premises == "") != (point.kind == TRANSFORMER):
@@ -998,8 +1017,7 @@ def added_point(ctx: Context, point: Point, feeder: str, prepaid: bool, tariff: 
     from_ms = next_boundary_ms(ctx)
     span = Span(from_ms=from_ms, until_ms=0, feeder=feeder, customer=customer, prepaid=prepaid, tariff=tariff)
     keep_spans(ctx, point, [span], (feeder,))
-    ctx.emit("PointAdded", point=point.id, kind=point.kind, feeder=feeder, premises=point.premises, from_ms=from_ms)
-    return point
+    return span
 
 
 def counted(ctx: Context, area: str, more: int) -> None:
@@ -1068,7 +1086,6 @@ def moved_in(ctx: Context, premises: Premises, customer: str, at_ms: int) -> int
         changed(ctx, found, at_ms, span.replace(customer=customer))
         if found.meter and meter_of(ctx, found.meter).customer_key:
             rekeyed(ctx, found, "")
-    ctx.emit("MovedIn", premises=premises.id, customer=customer, at_ms=at_ms)
     return at_ms
 
 
@@ -1115,7 +1132,6 @@ def hung(ctx: Context, point: Point, device: Device, at_ms: int, predecessor: st
     ctx.put("meter/" + device.id, meter)
     ctx.put("point/" + point.id, point.replace(meter=device.id))
     ctx.put("hung/" + point.id, device.id)
-    ctx.emit("MeterInstalled", point=point.id, meter=device.id, pan=device.pan, installed_ms=at_ms)
     return meter
 
 
@@ -1171,7 +1187,6 @@ def with_wallet(ctx: Context, customer: Customer, wallet: str) -> Customer:
     customer = customer.replace(wallets=sorted([*customer.wallets, wallet]))
     ctx.put("customer/" + customer.id, customer)
     ctx.put("wallet/" + wallet, customer.id)
-    ctx.emit("WalletAdded", customer=customer.id, wallet=wallet)
     return customer
 
 
@@ -1212,7 +1227,7 @@ def settled_claim(ctx: Context, premises: str, wallet: str) -> None:
 
 def may_read_point(ctx: Context, point: str, scope: str) -> bool:
     found, creator = point_of(ctx, point), ctx.creator
-    if ctx.caller or creator.role == "regulator" or creator.id == found.meter:
+    if creator.role == "regulator" or creator.id == found.meter:
         return True
     if creator.role in ("admin", "operator") and creator.organisation == found.utility:
         return True
