@@ -97,6 +97,9 @@ SENT = "sent"
 ACKNOWLEDGED = "acknowledged"
 TIMED_OUT = "timed_out"
 
+EXTRAPOLATED = "x"
+"""What metering has put in for a reading that never came: it stands nowhere else, so settlement keeps it."""
+
 PAY_FOR_TAKEN = "pay_for_taken"
 TAKE_OR_PAY = "take_or_pay"
 REVERSE = "reverse"
@@ -1117,7 +1120,7 @@ def with_facts(ctx: Context, area: Area) -> Closing | None:
         credits=[],
         done=[],
     )
-    if trades == 0 and not pool_of(ctx, area.id):
+    if trades == 0 and not pool_of(ctx, area.id) and not any(fact[2] == EXTRAPOLATED for fact in facts):
         return closing.replace(stage="paid")
     return closing
 
