@@ -49,6 +49,7 @@ from chaincode.waterfall import (
     Facts,
     Member,
     Money,
+    Progress,
     Settled,
     Terms,
     Trade,
@@ -76,10 +77,13 @@ TEXT_CHARACTERS = 140
 # what a step of a closing costs at most, in units, for each point, trade or entry; a call begins no step
 # that would take it past its share of the budget
 CALL_UNITS = 400_000
-FACTS_UNITS = 700
+FACTS_UNITS = 900
 CLASS_UNITS = 700
-PAID_UNITS = 900
+PAID_UNITS = 700
 DONE_UNITS = 900
+LATE_DAY_UNITS = 3_000
+POSTED_UNITS = 600
+FRESH_UNITS = 80_000
 PAID_AT_ONCE = 150
 DONE_AT_ONCE = 90
 STEPS_A_CALL = 400
@@ -104,6 +108,12 @@ PAY_FOR_TAKEN = "pay_for_taken"
 TAKE_OR_PAY = "take_or_pay"
 REVERSE = "reverse"
 FORWARD = "forward"
+
+Posted = tuple[str, str, int, int, int, int, int, int, int]
+"""A posting, as `waterfall.Settled` has it."""
+Done = tuple[int, int, int, int, int, int, int, int, int]
+"""A trade that is over: number, delivered, missed, spare, curtailed, seller short, buyer short (mWh), seller pays,
+buyer pays (minor)."""
 
 # ---------------------------------------------------------------- records
 
@@ -163,6 +173,7 @@ class Obligation(Record):
     matched_ms: int = 0
     seller_feeder: str = ""
     buyer_feeder: str = ""
+    tariff: str = ""
     prepaid: bool = False
     status: str = AGREED
     delivered_mwh: int = 0
@@ -210,7 +221,8 @@ class Closing(Record):
     trades: int
     debits: list[tuple[str, str, int]]
     credits: list[tuple[str, int]]
-    done: list[tuple[int, int, int, int, int, int, int, int, int]]
+    progress: list[Progress]
+    done: list[Done]
     moved_minor: int = 0
 
 
@@ -234,7 +246,7 @@ class Adjusted(Record):
     """Under `adjusted`, area, start: what an interval comes to after adjustments."""
 
     rows: list[list[int]]
-    postings: list[tuple[str, str, int, int, int, int, int, int, int]]
+    postings: list[Posted]
 
 
 class Day(Record):
@@ -291,7 +303,7 @@ class View(Record):
     interval_ms: int
     points: list[str]
     rows: list[list[int]]
-    postings: list[tuple[str, str, int, int, int, int, int, int, int]]
+    postings: list[Posted]
     remainders_pico: dict[str, int]
     closed_ms: int
     adjusted: bool
@@ -454,7 +466,7 @@ class Settlement(Contract):
         """Take over a trade with its escrows; answers its number. For the market.
 
         The escrows `trade/<number>` of the buyer's wallet and `pledge/<number>` of the seller's are settlement's
-        already. Delivery begins at once when the window is open. Refuses windows that are not of whole
+        already. Delivery begins with the next block when the window is open. Refuses windows that are not of whole
         intervals or are over, one customer on both sides, and an interval that is full.
         """
         require_caller(ctx, "market")
@@ -481,10 +493,7 @@ class Settlement(Contract):
             from_ms=found.from_ms,
             until_ms=found.until_ms,
         )
-        if obligation.from_ms <= ctx.time_ms:
-            started(ctx, found)
-        else:
-            ctx.schedule(f"start/{number}", obligation.from_ms, "start", trade=number)
+        ctx.schedule(f"start/{number}", max(found.from_ms, ctx.time_ms), "start", trade=number)
         return number
 
     @transaction(roles=("timer",))
@@ -784,7 +793,11 @@ def checked(ctx: Context, area: Area, obligation: Obligation) -> Obligation:
     seller = party(ctx, obligation.seller_point, obligation.seller_customer, from_ms)
     buyer = party(ctx, obligation.buyer_point, obligation.buyer_customer, from_ms)
     return obligation.replace(
-        from_ms=from_ms, seller_feeder=seller["feeder"], buyer_feeder=buyer["feeder"], prepaid=buyer["prepaid"]
+        from_ms=from_ms,
+        seller_feeder=seller["feeder"],
+        buyer_feeder=buyer["feeder"],
+        tariff=buyer["tariff"],
+        prepaid=buyer["prepaid"],
     )
 
 
@@ -874,23 +887,23 @@ def resolved(ctx: Context, trade: Obligation, delivered_mwh: int) -> None:
         pledge_minor=trade.pledge_minor,
     )
     rules = rules_at(ctx, trade.area, trade.from_ms)
-    judged = ending(terms, imbalance_micro(ctx, rules, trade), False, area_of(ctx, trade.area).digits)
+    judged = ending(terms, imbalance_micro(ctx, rules, trade, {}), False, area_of(ctx, trade.area).digits)
     money = no_money()
-    given_back(money, trade, judged, trade.escrow_minor, trade.pledge_minor)
-    if money.taken:
-        ctx.call(
-            "currency", "distribute", debits=money.debits(), credits=money.credits(), purpose=f"trade {trade.trade}"
-        )
+    held = begun(ctx, trade)
+    money.take(trade.buyer, f"trade/{trade.trade}", held.escrow_minor)
+    money.take(trade.seller, f"pledge/{trade.trade}", held.pledge_minor)
+    given_back(money, trade, held, judged.seller_pays_minor, judged.buyer_pays_minor)
+    if money.debits:
+        purpose = f"trade {trade.trade}"
+        ctx.call("currency", "distribute", debits=money.debits, credits=money.credits(), purpose=purpose)
     ctx.emit("TradeResolved", trade=trade.trade, delivered_mwh=delivered_mwh)
     ended(ctx, trade, judged)
 
 
-def given_back(money: Money, trade: Obligation, judged: Ending, escrow_minor: int, pledge_minor: int) -> None:
-    """What an ended trade still holds: what a shortfall costs to the other one, the rest to its owner."""
-    money.pay(trade.buyer, f"trade/{trade.trade}", trade.seller, judged.buyer_pays_minor)
-    money.pay(trade.buyer, f"trade/{trade.trade}", trade.buyer, escrow_minor - judged.buyer_pays_minor)
-    money.pay(trade.seller, f"pledge/{trade.trade}", trade.buyer, judged.seller_pays_minor)
-    money.pay(trade.seller, f"pledge/{trade.trade}", trade.seller, pledge_minor - judged.seller_pays_minor)
+def given_back(money: Money, trade: Obligation, run: Running, seller_pays_minor: int, buyer_pays_minor: int) -> None:
+    """What an ended trade still held: what a shortfall costs to the other one, the rest to its owner."""
+    money.give(trade.seller, buyer_pays_minor + run.pledge_minor - seller_pays_minor)
+    money.give(trade.buyer, seller_pays_minor + run.escrow_minor - buyer_pays_minor)
 
 
 def ended(ctx: Context, trade: Obligation, judged: Ending) -> None:
@@ -923,13 +936,14 @@ def ended(ctx: Context, trade: Obligation, judged: Ending) -> None:
         )
 
 
-def imbalance_micro(ctx: Context, rules: Rules, trade: Obligation) -> int:
+def imbalance_micro(ctx: Context, rules: Rules, trade: Obligation, known: dict[tuple[str, int], int]) -> int:
     """What the buyer's energy from elsewhere is taken to cost: the area's price, else retail when delivery began."""
     if rules.imbalance_micro:
         return rules.imbalance_micro
-    span = ctx.call("registry", "span", point=trade.buyer_point, time_ms=trade.from_ms)
-    price: int | None = ctx.call("tariff", "price", id=span["tariff"], at_ms=trade.from_ms)
-    return price or 0
+    name = (trade.tariff, trade.from_ms)
+    if name not in known:
+        known[name] = ctx.call("tariff", "price", id=trade.tariff, at_ms=trade.from_ms) or 0
+    return known[name]
 
 
 def current(ctx: Context, trade: Obligation) -> Obligation:
@@ -965,7 +979,6 @@ def command(ctx: Context, trade: Obligation, point: str, action: str) -> None:
     ctx.put("commands", number)
     ctx.put(command_key(ctx, number), sent)
     ctx.put(ctx.key("inbox", point, number_text(number)), number)
-    ctx.put(ctx.key("ends", number_text(trade.trade), point), number)
     wait_ms = rules_at(ctx, trade.area, ctx.time_ms).command_wait_ms
     ctx.schedule(f"command/{number}", ctx.time_ms + wait_ms, "time_out", command=number)
     ctx.emit(
@@ -984,9 +997,12 @@ def compared(ctx: Context, one: Command) -> None:
     """Dispute a trade whose two ends have measured too differently."""
     trade = trade_of(ctx, one.trade)
     far = trade.buyer_point if one.point == trade.seller_point else trade.seller_point
-    number = ctx.get(ctx.key("ends", number_text(trade.trade), far), int)
-    other = command_of(ctx, number) if number else one
-    if other.action not in (STOP, OUT) or not other.measured_mwh:
+    other = one
+    for _, number in ctx.matching("inbox", far, reverse=True):
+        other = command_of(ctx, number)
+        if other.trade == trade.trade or other.sent_ms < trade.from_ms:
+            break
+    if other.trade != trade.trade or other.action not in (STOP, OUT) or not other.measured_mwh:
         return
     apart_mwh = abs(one.measured_mwh - other.measured_mwh)
     allowed_micro = rules_at(ctx, trade.area, trade.from_ms).tie_tolerance_micro
@@ -1072,6 +1088,8 @@ def closed(ctx: Context, area: Area) -> tuple[Area, int]:
             area = enlisted(ctx, area, closing)
         elif closing.stage == "classes":
             closing = with_classes(ctx, area, closing)
+        elif closing.stage == "money":
+            closing = with_money(ctx, area, closing)
         else:
             closing = paid(ctx, closing)
         if closing.stage == "paid":
@@ -1094,11 +1112,10 @@ def step_units(area: Area, closing: Closing | None) -> int:
     """What the next step may cost."""
     if closing is None:
         return FACTS_UNITS * max(area.points, 10)
-    if closing.stage == "classes":
+    if closing.stage in ("classes", "money"):
         return CLASS_UNITS * (closing.trades + len(closing.members))
-    return PAID_UNITS * min(len(closing.debits) + len(closing.credits), PAID_AT_ONCE) + DONE_UNITS * min(
-        len(closing.done), DONE_AT_ONCE
-    )
+    entries = min(len(closing.debits), PAID_AT_ONCE) + min(len(closing.credits), PAID_AT_ONCE)
+    return PAID_UNITS * entries + DONE_UNITS * min(len(closing.done), DONE_AT_ONCE)
 
 
 def with_facts(ctx: Context, area: Area) -> Closing | None:
@@ -1118,6 +1135,7 @@ def with_facts(ctx: Context, area: Area) -> Closing | None:
         trades=trades,
         debits=[],
         credits=[],
+        progress=[],
         done=[],
     )
     if trades == 0 and not pool_of(ctx, area.id) and not any(fact[2] == EXTRAPOLATED for fact in facts):
@@ -1137,38 +1155,60 @@ def enlisted(ctx: Context, area: Area, closing: Closing) -> Area:
 
 
 def with_classes(ctx: Context, area: Area, closing: Closing) -> Closing:
-    """Run the waterfall, write what it came to, and note all that is to be paid."""
-    at_ms, end_ms = closing.interval_ms, closing.interval_ms + area.interval_ms
-    rules = rules_at(ctx, area.id, at_ms)
+    """Run the waterfall over the facts, and write down what it came to."""
+    rules = rules_at(ctx, area.id, closing.interval_ms)
     places = {member[0]: place for place, member in enumerate(closing.members)}
-    running = running_of(ctx, area.id)
+    trades, running = due(ctx, area.id, closing.interval_ms)
+    members = [
+        Member(place=places[share.point], purse_minor=share.purse_minor)
+        for share in pool_of(ctx, area.id)
+        if share.since_ms <= closing.interval_ms and not has_left(share, closing, places)
+    ]
+    facts = facts_of(ctx, area, closing, rules, places, trades, running, members)
+    settled = settle(facts)
+    written(ctx, area, closing, facts, settled)
+    return closing.replace(
+        stage="money",
+        progress=settled.progress,
+        sums_mwh=[sum(row[at] for row in settled.rows) for at in range(COLUMNS)],
+    )
+
+
+def with_money(ctx: Context, area: Area, closing: Closing) -> Closing:
+    """Note all that is to be paid, carry each trade on or to its end, and return units to prepaid meters."""
+    postings = postings_of(ctx, area.id, closing.interval_ms)
+    rules = rules_at(ctx, area.id, closing.interval_ms)
+    money = no_money()
+    pooled(ctx, area, closing, postings, money)
+    charged(ctx, area, rules, postings, money)
+    trades, running = due(ctx, area.id, closing.interval_ms)
+    going, done = advanced(ctx, area, rules, closing, trades, running, postings, money)
+    ctx.put(ctx.key("running", area.id), going)
+    returned(ctx, closing, postings, trades, running)
+    given = money.credits()
+    moved_minor = sum(credit[1] for credit in given)
+    if sum(debit[2] for debit in money.debits) != moved_minor:
+        raise Unbalanced(f"interval {closing.interval_ms} of {area.id} does not balance")
+    return closing.replace(
+        stage="paying",
+        progress=[],
+        debits=money.debits,
+        credits=given,
+        done=done,
+        moved_minor=moved_minor,
+        trades=len(trades),
+    )
+
+
+def due(ctx: Context, area: str, interval_ms: int) -> tuple[list[Obligation], list[Running]]:
+    """The trades of an interval in order of match, and how far they are: those that run, and those that begin."""
+    running = running_of(ctx, area)
     trades = [trade_of(ctx, each.trade) for each in running]
-    for _, number in ctx.matching("due", area.id, time_text(at_ms)):
+    for _, number in ctx.matching("due", area, time_text(interval_ms)):
         trade = trade_of(ctx, number)
         trades.append(trade)
         running.append(begun(ctx, trade))
-    money = no_money()
-    shares, members = pooled(area, closing, places, pool_of(ctx, area.id), money, ctx)
-    facts = facts_of(ctx, area, closing, rules, places, trades, running, members)
-    settled = settle(facts)
-    paying(ctx, area, rules, settled, trades, shares, money)
-    going, done = advanced(ctx, area, rules, end_ms, trades, running, settled, money)
-    ctx.put(ctx.key("running", area.id), going)
-    ctx.put(ctx.key("pool", area.id), shares)
-    written(ctx, area, closing, facts, settled)
-    returned(ctx, closing, settled, trades, running)
-    taken, given = money.debits(), money.credits()
-    if sum(debit[2] for debit in taken) != sum(credit[1] for credit in given):
-        raise Unbalanced(f"interval {at_ms} of {area.id} does not balance")
-    return closing.replace(
-        stage="paying",
-        debits=taken,
-        credits=given,
-        done=done,
-        sums_mwh=[sum(row[at] for row in settled.rows) for at in range(COLUMNS)],
-        moved_minor=sum(credit[1] for credit in given),
-        trades=len(trades),
-    )
+    return trades, running
 
 
 def begun(ctx: Context, trade: Obligation) -> Running:
@@ -1183,27 +1223,41 @@ def begun(ctx: Context, trade: Obligation) -> Running:
     )
 
 
-def pooled(
-    area: Area, closing: Closing, places: dict[str, int], shares: list[Share], money: Money, ctx: Context
-) -> tuple[list[Share], list[Member]]:
-    """Who shares the pool in this interval; those who left, or moved out or away, have their purse back."""
+def has_left(share: Share, closing: Closing, places: dict[str, int]) -> bool:
+    """Whether a member has left the pool, moved out, or away."""
+    place = places.get(share.point, NOWHERE)
+    here = place != NOWHERE and closing.members[place][3] == share.customer
+    return not here or 0 < share.until_ms <= closing.interval_ms
+
+
+def pooled(ctx: Context, area: Area, closing: Closing, postings: list[Posted], money: Money) -> None:
+    """Pay the pool's postings out of purses and into wallets; who has left has the rest of its purse back."""
+    shares = pool_of(ctx, area.id)
+    if not shares:
+        return
+    places = {member[0]: place for place, member in enumerate(closing.members)}
+    pays = {
+        posting[0]: posting[5] + posting[6] + posting[7] + posting[8]
+        for posting in postings
+        if posting[1] == POOL_IMPORT
+    }
+    gets = {posting[0]: posting[5] for posting in postings if posting[1] == POOL_EXPORT}
     stay: list[Share] = []
-    members: list[Member] = []
     left: list[str] = []
     for share in shares:
-        begun = share.since_ms <= closing.interval_ms
-        place = places.get(share.point, NOWHERE)
-        here = place != NOWHERE and closing.members[place][3] == share.customer
-        if begun and (not here or 0 < share.until_ms <= closing.interval_ms):
-            money.pay(share.wallet, "pool/" + share.point, share.wallet, share.purse_minor)
+        if share.since_ms <= closing.interval_ms and has_left(share, closing, places):
+            money.take(share.wallet, "pool/" + share.point, share.purse_minor)
+            money.give(share.wallet, share.purse_minor)
             left.append(share.point)
             continue
-        stay.append(share)
-        if begun:
-            members.append(Member(place=place, purse_minor=share.purse_minor))
+        paid_minor = pays.get(share.point, 0)
+        if paid_minor:
+            money.take(share.wallet, "pool/" + share.point, paid_minor)
+        money.give(share.wallet, gets.get(share.point, 0))
+        stay.append(share.replace(purse_minor=share.purse_minor - paid_minor) if paid_minor else share)
+    ctx.put(ctx.key("pool", area.id), stay)
     if left:
         ctx.emit("PoolLeft", area=area.id, points=left)
-    return stay, members
 
 
 def facts_of(
@@ -1255,94 +1309,97 @@ def charges_of(ctx: Context, utility: str, at_ms: int) -> tuple[int, int]:
     return sum(levy["price_micro"] for levy in charges["levies"]), charges["tax_micro"]
 
 
-def paying(
-    ctx: Context,
-    area: Area,
-    rules: Rules,
-    settled: Settled,
-    trades: list[Obligation],
-    shares: list[Share],
-    money: Money,
-) -> None:
-    """What the postings take from whom and give to whom; purses shrink by it."""
-    accounts = {area.operator: ctx.call("registry", "utility", organisation=area.operator)}
-    pool_fees = rules.fee_account or accounts[area.operator]["treasury"]
-    by_number = {trade.trade: trade for trade in trades}
-    by_point = {share.point: place for place, share in enumerate(shares)}
-    for point, kind, ref, _, _, amount_minor, fee_minor, levy_minor, tax_minor in settled.postings:
-        if kind == TRADE_IMPORT:
-            trade = by_number[ref]
-            owner, escrow, fee_account = trade.buyer, f"trade/{ref}", trade.fee_account or pool_fees
-            if amount_minor >= 0:
-                money.pay(owner, escrow, trade.seller, amount_minor)
-            else:
-                money.pay(trade.seller, f"pledge/{ref}", owner, -amount_minor)
-        elif kind == POOL_IMPORT:
-            place = by_point[point]
-            owner, escrow, fee_account = shares[place].wallet, "pool/" + point, pool_fees
-            money.take(owner, escrow, amount_minor)
-            cost_minor = amount_minor + fee_minor + levy_minor + tax_minor
-            shares[place] = shares[place].replace(purse_minor=shares[place].purse_minor - cost_minor)
-        else:
-            if kind == POOL_EXPORT:
-                money.give(shares[by_point[point]].wallet, amount_minor)
-            continue
+def charged(ctx: Context, area: Area, rules: Rules, postings: list[Posted], money: Money) -> None:
+    """Give levies and tax to the buyers' utilities, and the pool's fees to whom the area says."""
+    levies: dict[str, int] = {}
+    taxes: dict[str, int] = {}
+    fees_minor = 0
+    for point, kind, _, _, _, _, fee_minor, levy_minor, tax_minor in postings:
         if levy_minor or tax_minor:
             utility = organisation_of(point)
-            if utility not in accounts:
-                accounts[utility] = ctx.call("registry", "utility", organisation=utility)
-            money.pay(owner, escrow, accounts[utility]["levy_account"], levy_minor)
-            money.pay(owner, escrow, accounts[utility]["tax_account"], tax_minor)
-        money.pay(owner, escrow, fee_account, fee_minor)
+            levies[utility] = levies.get(utility, 0) + levy_minor
+            taxes[utility] = taxes.get(utility, 0) + tax_minor
+        if kind == POOL_IMPORT:
+            fees_minor += fee_minor
+    for utility in sorted(levies):
+        accounts = ctx.call("registry", "utility", organisation=utility)
+        money.give(accounts["levy_account"], levies[utility])
+        money.give(accounts["tax_account"], taxes[utility])
+    if fees_minor:
+        money.give(fee_account(ctx, area, rules), fees_minor)
+
+
+def fee_account(ctx: Context, area: Area, rules: Rules) -> str:
+    """Where grid fees go that nobody has named an account for."""
+    treasury: str = ctx.call("registry", "utility", organisation=area.operator)["treasury"]
+    return rules.fee_account or treasury
 
 
 def advanced(
     ctx: Context,
     area: Area,
     rules: Rules,
-    end_ms: int,
+    closing: Closing,
     trades: list[Obligation],
     running: list[Running],
-    settled: Settled,
+    postings: list[Posted],
     money: Money,
-) -> tuple[list[Running], list[tuple[int, int, int, int, int, int, int, int, int]]]:
-    """Carry each trade on; those whose last interval this is are judged, and hand back what they hold.
-
-    A trade that is over is (number, delivered, missed, spare, curtailed, seller short, buyer short, seller pays,
-    buyer pays), and of one that is disputed everything stays where it is (seller short is then -1).
-    """
-    paid = {posting[2]: posting for posting in settled.postings if posting[1] == TRADE_IMPORT}
+) -> tuple[list[Running], list[Done]]:
+    """Pay each trade and carry it on; those whose last interval this is are judged, and hand back what they hold."""
+    end_ms = closing.interval_ms + area.interval_ms
+    bought = {posting[2]: posting for posting in postings if posting[1] == TRADE_IMPORT}
     curtailed = {int(ctx.parts(key)[2]): at_ms for key, at_ms in ctx.matching("curtailed", area.id)}
+    known: dict[tuple[str, int], int] = {}
+    fallback = ""
     going: list[Running] = []
-    done: list[tuple[int, int, int, int, int, int, int, int, int]] = []
-    for at, (trade, run) in enumerate(zip(trades, running, strict=True)):
-        progress = settled.progress[at]
-        escrow_minor, pledge_minor = run.escrow_minor, run.pledge_minor
-        if trade.trade in paid:
-            amount_minor, fee_minor, levy_minor, tax_minor = paid[trade.trade][5:]
-            escrow_minor -= max(amount_minor, 0) + fee_minor + levy_minor + tax_minor
-            pledge_minor -= max(-amount_minor, 0)
+    done: list[Done] = []
+    for at, (trade, run, progress) in enumerate(zip(trades, running, closing.progress, strict=True)):
+        cost_minor = back_minor = 0
+        if trade.trade in bought:
+            amount_minor, fee_minor, levy_minor, tax_minor = bought[trade.trade][5:]
+            cost_minor = max(amount_minor, 0) + fee_minor + levy_minor + tax_minor
+            back_minor = max(-amount_minor, 0)
+            money.give(trade.seller, max(amount_minor, 0))
+            money.give(trade.buyer, back_minor)
+            if fee_minor:
+                if not trade.fee_account and not fallback:
+                    fallback = fee_account(ctx, area, rules)
+                money.give(trade.fee_account or fallback, fee_minor)
         then = Running(
             trade=trade.trade,
             delivered_mwh=run.delivered_mwh + progress.delivered_mwh,
             missed_mwh=run.missed_mwh + progress.missed_mwh,
             spare_mwh=run.spare_mwh + progress.spare_mwh,
-            escrow_minor=escrow_minor,
-            pledge_minor=pledge_minor,
+            escrow_minor=run.escrow_minor - cost_minor,
+            pledge_minor=run.pledge_minor - back_minor,
             advanced_mwh=run.advanced_mwh - min(run.advanced_mwh, progress.delivered_mwh),
         )
-        running[at] = run.replace(advanced_mwh=run.advanced_mwh - then.advanced_mwh)
+        if run.advanced_mwh:
+            running[at] = run.replace(advanced_mwh=run.advanced_mwh - then.advanced_mwh)
         halted_ms = curtailed.get(trade.trade, LARGEST)
         if end_ms < trade.until_ms and halted_ms >= end_ms:
             going.append(then)
         else:
-            done.append(judged_trade(ctx, area, rules, trade, then, halted_ms, money))
+            ended_trade = judged_trade(ctx, area, rules, trade, then, halted_ms, known)
+            if ended_trade[5] >= 0:
+                cost_minor, back_minor = run.escrow_minor, run.pledge_minor
+                given_back(money, trade, then, ended_trade[7], ended_trade[8])
+            done.append(ended_trade)
+        money.take(trade.buyer, f"trade/{trade.trade}", cost_minor)
+        money.take(trade.seller, f"pledge/{trade.trade}", back_minor)
     return going, done
 
 
 def judged_trade(
-    ctx: Context, area: Area, rules: Rules, trade: Obligation, run: Running, halted_ms: int, money: Money
-) -> tuple[int, int, int, int, int, int, int, int, int]:
+    ctx: Context,
+    area: Area,
+    rules: Rules,
+    trade: Obligation,
+    run: Running,
+    halted_ms: int,
+    known: dict[tuple[str, int], int],
+) -> Done:
+    """How a trade ends; of one that is disputed everything stays where it is (seller short is then -1)."""
     energy_mwh = trade.energy_wh * MWH_PER_WH
     left_mwh = energy_mwh - run.delivered_mwh
     curtailed = curtailed_mwh(energy_mwh, left_mwh, trade.from_ms, trade.until_ms, halted_ms)
@@ -1365,9 +1422,8 @@ def judged_trade(
         pledge_minor=run.pledge_minor,
     )
     owes = left_mwh > curtailed and run.missed_mwh and run.pledge_minor
-    imbalance = imbalance_micro(ctx, rules, trade) if owes else 0
+    imbalance = imbalance_micro(ctx, rules, trade, known) if owes else 0
     judged = ending(terms, imbalance, rules.buyer_short == TAKE_OR_PAY, area.digits)
-    given_back(money, trade, judged, run.escrow_minor, run.pledge_minor)
     return (
         *so_far,
         judged.seller_short_mwh,
@@ -1395,18 +1451,19 @@ def written(ctx: Context, area: Area, closing: Closing, facts: Facts, settled: S
 
 
 def returned(
-    ctx: Context, closing: Closing, settled: Settled, trades: list[Obligation], running: list[Running]
+    ctx: Context, closing: Closing, postings: list[Posted], trades: list[Obligation], running: list[Running]
 ) -> None:
     """Give prepaid meters back what they took by trade and pool, less what they had in advance."""
-    had = {trade.buyer_point: 0 for trade in trades}
+    prepaid = {member[0]: 0 for member in closing.members if member[4]}
+    if not prepaid:
+        return
+    for posting in postings:
+        if posting[1] in (TRADE_IMPORT, POOL_IMPORT) and posting[0] in prepaid:
+            prepaid[posting[0]] += posting[3]
     for trade, run in zip(trades, running, strict=True):
-        had[trade.buyer_point] += run.advanced_mwh
-    back: list[tuple[str, int, int, str]] = []
-    for member, row in zip(closing.members, settled.rows, strict=True):
-        if member[4]:
-            energy_mwh = row[2] + row[3] - had.get(member[0], 0)
-            if energy_mwh > 0:
-                back.append((member[0], closing.interval_ms, energy_mwh, "settlement"))
+        if run.advanced_mwh and trade.buyer_point in prepaid:
+            prepaid[trade.buyer_point] -= run.advanced_mwh
+    back = [(point, closing.interval_ms, prepaid[point], "settlement") for point in prepaid if prepaid[point] > 0]
     if back:
         ctx.call("prepaid", "return_units", credits=back)
 
@@ -1452,6 +1509,12 @@ def settled_event(ctx: Context, area: Area, closing: Closing) -> None:
         moved_minor=closing.moved_minor,
         trades=closing.trades,
     )
+
+
+def postings_of(ctx: Context, area: str, interval_ms: int) -> list[Posted]:
+    found: list[Posted] | None = ctx.get(interval_key(ctx, "postings", area, interval_ms), list[Posted])
+    assert found is not None, "an interval with rows has postings"
+    return found
 
 
 def running_of(ctx: Context, area: str) -> list[Running]:
@@ -1521,41 +1584,47 @@ def adjusted(ctx: Context, area: Area) -> tuple[Area, bool]:
     used = 0
     for key, _ in ctx.matching("late", area.id):
         _, _, day_text, point = ctx.parts(key)
-        day = int(day_text)
-        if day >= area.rolled_day:
+        if int(day_text) >= area.rolled_day:
             return area, False
-        if used > CALL_UNITS // 4:
-            return area, True
-        area, units, more = adjusted_day(ctx, area, point, day)
-        used += units
+        area, used, more = adjusted_day(ctx, area, point, int(day_text), used + LATE_DAY_UNITS)
         if more:
             return area, True
         ctx.delete(key)
     return area, False
 
 
-def adjusted_day(ctx: Context, area: Area, point: str, day: int) -> tuple[Area, int, bool]:
-    """Post what has changed of one point's day: the area after it, what it has cost, whether it is not all."""
+def adjusted_day(ctx: Context, area: Area, point: str, day: int, used: int) -> tuple[Area, int, bool]:
+    """Post what has changed of one point's day: the area after it, what the call has cost, whether it is not all.
+
+    An interval with trades or a pool is run again only in a call that has done little else.
+    """
     settled = ctx.get(day_key(ctx, point, day), Day)
-    count = DAY_MS // area.interval_ms
     if settled is None:
-        return area, 0, False
-    now_import, now_export = metered_day(ctx, point, day, count)
+        return area, used, False
+    count = DAY_MS // area.interval_ms
+    now = metered_day(ctx, point, day, count)
     taken = ctx.get(ctx.key("taken", point, f"{day:06d}"), Taken)
     import_mwh = taken.import_mwh if taken is not None else [0 for _ in range(count)]
     export_mwh = taken.export_mwh if taken is not None else [0 for _ in range(count)]
-    used, changed, more = 2_000, 0, False
-    for roster_ms, until_ms in membership(ctx, area, point, day):
-        for at in range((roster_ms - day * DAY_MS) // area.interval_ms, (until_ms - day * DAY_MS) // area.interval_ms):
-            more_import = now_import[at] - settled.columns[0][at] - import_mwh[at]
-            more_export = now_export[at] - settled.columns[1][at] - export_mwh[at]
-            if not more_import and not more_export:
+    changed, more = 0, False
+    for from_ms, until_ms in membership(ctx, area, point, day):
+        for start_ms in range(from_ms, until_ms, area.interval_ms):
+            at = start_ms % DAY_MS // area.interval_ms
+            more_import = now[0][at] - settled.columns[0][at] - import_mwh[at]
+            more_export = now[1][at] - settled.columns[1][at] - export_mwh[at]
+            if more or not (more_import or more_export):
                 continue
-            if used > CALL_UNITS // 4:
-                more = True
-                break
-            start_ms = day * DAY_MS + at * area.interval_ms
-            used += changed_interval(ctx, area, point, start_ms, more_import, more_export)
+            basis = ctx.get(interval_key(ctx, "facts", area.id, start_ms), Basis)
+            used += POSTED_UNITS
+            more = used > (CALL_UNITS if basis is None else FRESH_UNITS)
+            if more:
+                continue
+            if basis is None:
+                columns = [more_import, more_export, 0, 0, more_import, 0, 0, more_export]
+                posted(ctx, point, start_ms, columns, [0, 0, 0, 0])
+            else:
+                run_again(ctx, area, basis, point, start_ms, more_import, more_export)
+                used = CALL_UNITS
             import_mwh[at] += more_import
             export_mwh[at] += more_export
             changed += 1
@@ -1576,52 +1645,62 @@ def membership(ctx: Context, area: Area, point: str, day: int) -> list[tuple[int
     return spans
 
 
-def changed_interval(ctx: Context, area: Area, point: str, start_ms: int, more_import: int, more_export: int) -> int:
-    """Run one interval again with a point's corrected registers, and post every difference; what it has cost."""
-    basis = ctx.get(interval_key(ctx, "facts", area.id, start_ms), Basis)
-    if basis is None:
-        columns = [more_import, more_export, 0, 0, more_import, 0, 0, more_export]
-        posted(ctx, point, start_ms, columns, [0, 0, 0, 0])
-        return 1_000
+def run_again(
+    ctx: Context, area: Area, basis: Basis, point: str, start_ms: int, more_import: int, more_export: int
+) -> None:
+    """Run an interval with a point's true registers, and post for every point what differs from what stood."""
     stood = standing(ctx, area.id, start_ms)
     place = basis.facts.points.index(point)
     imports, exports = [row[0] for row in stood.rows], [row[1] for row in stood.rows]
     imports[place] += more_import
     exports[place] += more_export
     had = {posting[2]: posting[3] for posting in stood.postings if posting[1] == TRADE_IMPORT}
+    found = {trade.number: trade_of(ctx, trade.number) for trade in basis.facts.trades}
     running = running_of(ctx, area.id)
+    delivered = {number: found[number].delivered_mwh for number in found}
+    delivered.update({run.trade: run.delivered_mwh for run in running})
     trades: list[Trade] = []
     for trade in basis.facts.trades:
-        whole = with_running(trade_of(ctx, trade.number), running)
-        left_mwh = had.get(trade.number, 0) + max(whole.energy_wh * MWH_PER_WH - whole.delivered_mwh, 0)
-        trades.append(trade.replace(left_mwh=min(left_mwh, trade.left_mwh)))
+        left_mwh = max(found[trade.number].energy_wh * MWH_PER_WH - delivered[trade.number], 0)
+        trades.append(trade.replace(left_mwh=min(had.get(trade.number, 0) + left_mwh, trade.left_mwh)))
     now = settle(basis.facts.replace(import_mwh=imports, export_mwh=exports, trades=trades))
     ctx.put(interval_key(ctx, "adjusted", area.id, start_ms), Adjusted(rows=now.rows, postings=now.postings))
     owed = {other: [0, 0, 0, 0] for other in basis.facts.points}
     owing(owed, now.postings, 1)
     owing(owed, stood.postings, -1)
-    for progress in now.progress:
-        more_mwh = progress.delivered_mwh - had.get(progress.number, 0)
-        if more_mwh:
-            recounted(ctx, area.id, progress.number, more_mwh, owed)
+    more_mwh = {each.number: each.delivered_mwh - had.get(each.number, 0) for each in now.progress}
+    still = {run.trade: True for run in running}
+    if any(more_mwh[number] for number in still if number in more_mwh):
+        later = [run.replace(delivered_mwh=run.delivered_mwh + more_mwh.get(run.trade, 0)) for run in running]
+        ctx.put(ctx.key("running", area.id), later)
+    for number in sorted(more_mwh):
+        if more_mwh[number] and number not in still:
+            recounted(ctx, found[number], more_mwh[number], owed)
+    differences(ctx, basis, stood, now, start_ms, owed)
+
+
+def differences(
+    ctx: Context, basis: Basis, stood: Adjusted, now: Settled, start_ms: int, owed: dict[str, list[int]]
+) -> None:
+    """Post each point's difference; prepaid ones have units returned or clawed back."""
     back: list[tuple[str, int, int, str]] = []
     claim: list[tuple[str, int, int, str]] = []
-    for other, row, before in zip(basis.facts.points, now.rows, stood.rows, strict=True):
+    for point, row, before in zip(basis.facts.points, now.rows, stood.rows, strict=True):
+        if row == before and not any(owed[point]):
+            continue
         columns = [one - two for one, two in zip(row, before, strict=True)]
-        if any(columns) or any(owed[other]):
-            number = posted(ctx, other, start_ms, columns, owed[other])
-            returns_mwh = columns[2] + columns[3]
-            if returns_mwh and other in basis.prepaid:
-                entry = (other, start_ms, abs(returns_mwh), f"adjustment/{number}")
-                if returns_mwh > 0:
-                    back.append(entry)
-                else:
-                    claim.append(entry)
+        number = posted(ctx, point, start_ms, columns, owed[point])
+        more_mwh = columns[2] + columns[3]
+        if more_mwh and point in basis.prepaid:
+            entry = (point, start_ms, abs(more_mwh), f"adjustment/{number}")
+            if more_mwh > 0:
+                back.append(entry)
+            else:
+                claim.append(entry)
     if back:
         ctx.call("prepaid", "return_units", credits=back)
     if claim:
         ctx.call("prepaid", "claw_back", debits=claim)
-    return CLASS_UNITS * (len(trades) + len(basis.facts.members)) + 300 * len(basis.facts.points)
 
 
 def standing(ctx: Context, area: str, start_ms: int) -> Adjusted:
@@ -1630,17 +1709,11 @@ def standing(ctx: Context, area: str, start_ms: int) -> Adjusted:
     if found is not None:
         return found
     interval = ctx.get(interval_key(ctx, "interval", area, start_ms), Interval)
-    postings = ctx.get(
-        interval_key(ctx, "postings", area, start_ms), list[tuple[str, str, int, int, int, int, int, int, int]]
-    )
     assert interval is not None, "an interval with facts has rows"
-    assert postings is not None, "and postings"
-    return Adjusted(rows=interval.rows, postings=postings)
+    return Adjusted(rows=interval.rows, postings=postings_of(ctx, area, start_ms))
 
 
-def owing(
-    owed: dict[str, list[int]], postings: list[tuple[str, str, int, int, int, int, int, int, int]], sign: int
-) -> None:
+def owing(owed: dict[str, list[int]], postings: list[Posted], sign: int) -> None:
     """Add up what each point owes (below zero: gets) by postings: amount, fee, levy, tax."""
     for point, kind, _, _, _, amount_minor, fee_minor, levy_minor, tax_minor in postings:
         sums = owed[point]
@@ -1650,24 +1723,10 @@ def owing(
         sums[3] += tax_minor * sign
 
 
-def with_running(trade: Obligation, running: list[Running]) -> Obligation:
-    for run in running:
-        if run.trade == trade.trade:
-            return trade.replace(delivered_mwh=run.delivered_mwh)
-    return trade
-
-
-def recounted(ctx: Context, area: str, number: int, more_mwh: int, owed: dict[str, list[int]]) -> None:
-    """Count late delivery to a trade. What a seller has paid for energy that did come is owed back to it; for
-    more shortfall than was known nobody pays: the pledge is back with its owner."""
-    running = running_of(ctx, area)
-    for at, run in enumerate(running):
-        if run.trade == number:
-            running[at] = run.replace(delivered_mwh=run.delivered_mwh + more_mwh)
-            ctx.put(ctx.key("running", area), running)
-            return
-    trade = trade_of(ctx, number)
-    cured_mwh = min(more_mwh, trade.seller_short_mwh) if more_mwh > 0 else 0
+def recounted(ctx: Context, trade: Obligation, more_mwh: int, owed: dict[str, list[int]]) -> None:
+    """Count late delivery to a trade that has ended. What its seller has paid for energy that did come is owed back;
+    for a shortfall that nobody knew of nobody pays: the pledge is back with its owner."""
+    cured_mwh = min(max(more_mwh, 0), trade.seller_short_mwh)
     back_minor = trade.seller_paid_minor * cured_mwh // trade.seller_short_mwh if cured_mwh else 0
     owed[trade.buyer_point][0] += back_minor
     owed[trade.seller_point][0] -= back_minor
@@ -1676,7 +1735,7 @@ def recounted(ctx: Context, area: str, number: int, more_mwh: int, owed: dict[st
         seller_short_mwh=trade.seller_short_mwh - cured_mwh,
         seller_paid_minor=trade.seller_paid_minor - back_minor,
     )
-    ctx.put(trade_key(ctx, number), trade)
+    ctx.put(trade_key(ctx, trade.trade), trade)
 
 
 def posted(ctx: Context, point: str, start_ms: int, columns: list[int], owed: list[int]) -> int:
@@ -1716,11 +1775,8 @@ def view(ctx: Context, area: str, interval_ms: int, found: Interval) -> View:
 
 def reconciled(ctx: Context, area: str, interval_ms: int, found: Interval) -> Reconciliation:
     basis = ctx.get(interval_key(ctx, "facts", area, interval_ms), Basis)
-    postings = ctx.get(
-        interval_key(ctx, "postings", area, interval_ms), list[tuple[str, str, int, int, int, int, int, int, int]]
-    )
+    postings = postings_of(ctx, area, interval_ms)
     assert basis is not None, "an interval with rows has facts"
-    assert postings is not None, "and postings"
     anew = settle(basis.facts)
     sums = [sum(row[column] for row in found.rows) for column in range(COLUMNS)]
     bought = [posting for posting in postings if posting[1] in (TRADE_IMPORT, POOL_IMPORT)]

@@ -336,27 +336,19 @@ def curtailed_mwh(energy_mwh: int, left_mwh: int, from_ms: int, until_ms: int, a
 
 
 class Money:
-    """What is taken from escrows, by (owner, escrow), and given to accounts."""
+    """What is taken from escrows, as (owner, escrow, minor units), and given to accounts."""
 
-    taken: dict[tuple[str, str], int]
+    debits: list[tuple[str, str, int]]
     given: dict[str, int]
 
     def take(self, owner: str, escrow: str, amount_minor: int) -> None:
+        """Of each escrow once."""
         if amount_minor:
-            self.taken[owner, escrow] = self.taken.get((owner, escrow), 0) + amount_minor
+            self.debits.append((owner, escrow, amount_minor))
 
     def give(self, account: str, amount_minor: int) -> None:
         if amount_minor:
             self.given[account] = self.given.get(account, 0) + amount_minor
-
-    def pay(self, owner: str, escrow: str, account: str, amount_minor: int) -> None:
-        """Refuses nothing: whoever calls knows what the escrow holds; the currency checks it."""
-        self.take(owner, escrow, amount_minor)
-        self.give(account, amount_minor)
-
-    def debits(self) -> list[tuple[str, str, int]]:
-        """By owner and escrow."""
-        return [(owner, escrow, self.taken[owner, escrow]) for owner, escrow in sorted(self.taken)]
 
     def credits(self) -> list[tuple[str, int]]:
         """By account."""
@@ -365,7 +357,7 @@ class Money:
 
 def no_money() -> Money:
     money = Money()
-    money.taken, money.given = {}, {}
+    money.debits, money.given = [], {}
     return money
 
 

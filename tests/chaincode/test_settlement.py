@@ -692,6 +692,7 @@ def test_an_advance_at_delivery_start_is_clawed_back_where_it_was_not_delivered(
     scene.use((0, 0), (0, 0), (0, 0))
     scene.use((0, 0), (0, 0), (0, 0))
     number = scene.trade(seller, buyer, 4)
+    scene.ledger.advance(seconds=1)
     assert scene.moved(buyer) == {f"advance/{number}": 4 * KWH}
     scene.use((0, 3), (5, 0), (0, 0))
     assert scene.moved(buyer) == {f"advance/{number}": 3 * KWH}

@@ -402,8 +402,7 @@ def test_pieces_balance_and_leave_nothing(taken: list[int], cuts: list[int], siz
     bounds = sorted({0, whole, *(cut for cut in cuts if cut < whole)})
     debits = [(f"owner-{at}", "pool", amount) for at, amount in enumerate(taken)]
     credited = [(f"account-{at}", high - low) for at, (low, high) in enumerate(pairwise(bounds))]
-    money = no_money()
-    given_ = no_money()
+    moved, paid = no_money(), no_money()
     left_debits, left_credits = debits, credited
     for _ in range(len(debits) + len(credited)):
         if not left_debits:
@@ -412,11 +411,11 @@ def test_pieces_balance_and_leave_nothing(taken: list[int], cuts: list[int], siz
         assert len(some) <= size
         assert len(others) <= size
         assert sum(row[2] for row in some) == sum(row[1] for row in others) > 0
-        for owner, escrow, amount in some:
-            money.take(owner, escrow, amount)
+        for owner, _, amount in some:
+            moved.give(owner, amount)
         for account, amount in others:
-            given_.give(account, amount)
+            paid.give(account, amount)
         left_debits, left_credits = without(left_debits, left_credits, some, others)
     assert (left_debits, left_credits) == ([], [])
-    assert money.debits() == sorted(debits)
-    assert given_.credits() == sorted(credited)
+    assert moved.given == {owner: amount for owner, _, amount in debits}
+    assert paid.credits() == sorted(credited)
