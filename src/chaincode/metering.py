@@ -413,6 +413,32 @@ class Metering(Contract):
         return answer
 
     @transaction
+    def close_many(self, ctx: Context, area: str, points: list[str], from_ms: int, until_ms: int) -> int:
+        """Close the intervals of one UTC day from one to another (not included), as far as all points have
+        measured them; answers the end of what is closed, `from_ms` if nothing is. For settlement.
+
+        For areas in which nobody trades: what is closed is what `days` says, and nothing is put in.
+        """
+        require_caller(ctx, "settlement")
+        day = from_ms // DAY_MS
+        if len(points) > POINTS_AT_ONCE or not from_ms < until_ms <= (day + 1) * DAY_MS:
+            raise OutOfRange(f"at most {POINTS_AT_ONCE} points, and intervals of one day")
+        reach_ms = until_ms
+        for point in points:
+            series = ctx.get("series/" + point, Series)
+            if series is None:
+                reach_ms = from_ms if meter_hangs(ctx, point) else reach_ms
+            else:
+                reach_ms = measured_until(ctx, series, from_ms, reach_ms)
+                if area not in series.areas:
+                    ctx.put("series/" + point, series.replace(areas=[*series.areas[-2:], area]))
+            if reach_ms == from_ms:
+                return from_ms
+        closed_ms = ctx.get("closed/" + area, int) or 0
+        ctx.put("closed/" + area, max(closed_ms, reach_ms))
+        return reach_ms
+
+    @transaction
     def take_late(self, ctx: Context, area: str, limit: int) -> list[tuple[str, int]]:
         """Days of points, as (point, day), in which closed intervals have changed since; for settlement, once each."""
         require_caller(ctx, "settlement")
@@ -524,6 +550,7 @@ class Book:
     days: dict[int, Day]
     first_ms: int
     last_ms: int
+    touched_ms: int
     accepted: int
     held: int
     resets: list[int]
@@ -544,6 +571,7 @@ def opened(ctx: Context, head: Head, device: dict[str, Any], columns: str) -> Bo
     book.days = {}
     book.first_ms = LARGEST
     book.last_ms = 0
+    book.touched_ms = LARGEST
     book.accepted = book.held = book.estimated_ms = 0
     book.resets = []
     book.rollovers = []
@@ -586,13 +614,13 @@ def require_rows(rows: list[list[int]], width: int, modulus_mwh: int, latest_ms:
     for row in rows:
         if len(row) != width:
             raise RowInvalid(f"a row has {width} numbers here, not {len(row)}")
-        sequence, time_ms, import_mwh, export_mwh, flags = row[:FIXED_COLUMNS]
-        if sequence <= last_sequence or time_ms <= last_ms:
+        if row[0] <= last_sequence or row[1] <= last_ms:
             raise NotInOrder("rows of one batch follow one another in sequence and time")
-        if not (0 <= import_mwh < modulus_mwh and 0 <= export_mwh < modulus_mwh and 0 <= flags < FLAGS):
+        if not (0 <= row[2] < modulus_mwh and 0 <= row[3] < modulus_mwh and 0 <= row[4] < FLAGS):
             raise RowInvalid("a register lies between 0 and its modulus, flags below 65,536")
-        last_sequence, last_ms = sequence, time_ms
-        seen |= flags
+        if row[4]:
+            seen |= row[4]
+        last_sequence, last_ms = row[0], row[1]
     if last_ms > latest_ms:
         raise InFuture(f"a reading of {last_ms} is ahead of the ledger's time: set the meter's clock")
     return seen
@@ -644,14 +672,19 @@ def put_rows(ctx: Context, book: Book, rows: list[list[int]], origin: str, late_
 def days_of(book: Book, rows: list[list[int]]) -> tuple[list[tuple[int, list[list[int]]]], int]:
     """A batch's rows by UTC day, and how many are none of the point's: from before the meter came, or after it left."""
     earliest_ms, until_ms = book.installed.time_ms, book.removed_ms
-    first_day, last_day = rows[0][1] // DAY_MS, rows[-1][1] // DAY_MS
-    if first_day == last_day and earliest_ms < rows[0][1] and rows[-1][1] <= until_ms:
-        return [(first_day, rows)], 0
-    by_day: dict[int, list[list[int]]] = {}
-    for row in rows:
-        if earliest_ms < row[1] <= until_ms:
-            by_day.setdefault(row[1] // DAY_MS, []).append(row)
-    return list(by_day.items()), len(rows) - sum(map(len, by_day.values()))
+    own = rows
+    if rows[0][1] <= earliest_ms or until_ms < rows[-1][1]:
+        own = [row for row in rows if earliest_ms < row[1] <= until_ms]
+    by_day: list[tuple[int, list[list[int]]]] = []
+    begun = end_ms = 0
+    for at, row in enumerate(own):
+        if row[1] >= end_ms:
+            if at:
+                by_day.append((end_ms // DAY_MS - 1, own[begun:at]))
+            begun, end_ms = at, (row[1] // DAY_MS + 1) * DAY_MS
+    if own:
+        by_day.append((end_ms // DAY_MS - 1, own[begun:]))
+    return by_day, len(rows) - len(own)
 
 
 def in_sequence(rows: list[list[int]], at: int, sequence: int) -> bool:
@@ -717,19 +750,27 @@ def replayed(ctx: Context, book: Book) -> None:
     else:
         old, old_origin = believed_before(ctx, book, first_ms)
         new, new_origin = old, old_origin
+    book.touched_ms = new.time_ms
     last_day = max(head.last_day, book.last_ms // DAY_MS)
     sequence = head.last_sequence
     limits, limit_at, limit = head.limits, 0, head.limits[0]
     modulus, length_ms = book.modulus_mwh, book.series.interval_ms
     straight = appending and is_plain(limit, length_ms, modulus)
+    per_day, first_number, intervals = DAY_MS // length_ms, -DAY_MS, empty_day(0)
     for day in range(first_ms // DAY_MS, last_day + 1):
         chunk = chunk_in(ctx, book, day)
-        verdicts: list[str] = []
-        for row, origin, decision, before in zip(chunk.rows, chunk.origins, chunk.decided, chunk.verdicts, strict=True):
+        untouched = len(chunk.rows)
+        while untouched and chunk.rows[untouched - 1][1] >= first_ms:
+            untouched -= 1
+        verdicts = [chunk.verdicts[:untouched]]
+        for row, origin, decision, before in zip(
+            chunk.rows[untouched:],
+            chunk.origins[untouched:],
+            chunk.decided[untouched:],
+            chunk.verdicts[untouched:],
+            strict=True,
+        ):
             time_ms = row[1]
-            if time_ms < first_ms:
-                verdicts.append(before)
-                continue
             while limit_at + 1 < len(limits) and limits[limit_at + 1].from_ms <= time_ms:
                 limit_at += 1
                 limit = limits[limit_at]
@@ -743,9 +784,13 @@ def replayed(ctx: Context, book: Book) -> None:
                     and 0 <= imported <= limit.import_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
                     and 0 <= exported <= limit.export_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
                 ):
-                    intervals, at = day_in(ctx, book, number, length_ms)
+                    if not first_number <= number < first_number + per_day:
+                        intervals, at = day_in(ctx, book, number, length_ms)
+                        first_number = number - at
+                    at = number - first_number
                     intervals.import_mwh[at] += imported
-                    intervals.export_mwh[at] += exported
+                    if exported:
+                        intervals.export_mwh[at] += exported
                     intervals.device_ms[at] += elapsed_ms
                     new = Register(time_ms=time_ms, import_mwh=row[2], export_mwh=row[3])
                     verdicts.append(ACCEPTED)
@@ -774,7 +819,7 @@ def replayed(ctx: Context, book: Book) -> None:
             if now:
                 put_segment(ctx, book, between(new, here, verdict, modulus, joined(new_origin, origin)), length_ms, 1)
                 new, new_origin = here, origin
-        if verdicts:
+        if chunk.rows:
             sequence = max(sequence, chunk.rows[-1][0])
             book.chunks[day] = chunk.replace(verdicts="".join(verdicts))
         if old.time_ms == new.time_ms and book.last_ms < old.time_ms and day < last_day:
@@ -866,7 +911,7 @@ def kept(ctx: Context, book: Book, counts: tuple[int, int, int]) -> Recorded:
         ctx.put(chunk_key(head.meter, day), chunk)
         mark_held(ctx, head.meter, day, chunk)
     if book.days:
-        mark_days(ctx, series, book.days)
+        mark_days(ctx, series, book.days, book.touched_ms)
     known, conflicts, ignored = counts
     answer = Recorded(
         accepted=book.accepted,
@@ -907,13 +952,14 @@ def mark_held(ctx: Context, meter: str, day: int, chunk: Chunk) -> None:
         ctx.delete(key)
 
 
-def mark_days(ctx: Context, series: Series, days: dict[int, Day]) -> None:
-    """Write days of a point; those with closed intervals are late for the areas that closed them."""
+def mark_days(ctx: Context, series: Series, days: dict[int, Day], touched_ms: int) -> None:
+    """Write days of a point, changed from a time on; those with closed intervals are late for who closed them."""
     closed = [(area, ctx.get("closed/" + area, int) or 0) for area in series.areas]
+    touched_ms -= touched_ms % series.interval_ms
     for day, intervals in days.items():
         ctx.put(day_key(series.point, day), intervals)
         for area, closed_ms in closed:
-            if day * DAY_MS < closed_ms:
+            if max(day * DAY_MS, touched_ms) < closed_ms:
                 ctx.put(f"late/{area}/{series.point}/{day:08d}", True)
                 ctx.emit("LateReading", point=series.point, area=area, day=day)
 
@@ -1048,7 +1094,7 @@ def corrected(ctx: Context, proposal: Proposal) -> None:
     if intervals.import_mwh[at] < 0 or intervals.export_mwh[at] < 0:
         raise OutOfRange("an interval's energy does not go below zero")
     ctx.put(f"correction/{series.point}/{correction.interval_ms:015d}/{proposal.id}", correction)
-    mark_days(ctx, series, {day: intervals})
+    mark_days(ctx, series, {day: intervals}, correction.interval_ms)
     ctx.emit(
         "IntervalCorrected",
         point=series.point,
@@ -1088,6 +1134,24 @@ def idle_ms(series: Series, interval_ms: int) -> int:
     for from_ms, until_ms in series.idle:
         total += max(0, min(end_ms, until_ms or end_ms) - max(interval_ms, from_ms))
     return total
+
+
+def measured_until(ctx: Context, series: Series, from_ms: int, until_ms: int) -> int:
+    """The first interval of a day from one to another that is not wholly measured; the other if all are."""
+    length_ms, start_ms = series.interval_ms, from_ms // DAY_MS * DAY_MS
+    first, last = (from_ms - start_ms) // length_ms, (until_ms - start_ms) // length_ms
+    day = ctx.get(day_key(series.point, from_ms // DAY_MS), Day)
+    if day is not None and min(day.device_ms[first:last]) == length_ms:
+        return until_ms
+    for at in range(first, last):
+        interval_ms = start_ms + at * length_ms
+        if day is None:
+            measured = idle_ms(series, interval_ms) == length_ms
+        else:
+            measured = state_of(series, day, at, interval_ms) in (DEVICE, GATEWAY)
+        if not measured:
+            return interval_ms
+    return until_ms
 
 
 def unmeasured(ctx: Context, point: str) -> tuple[int, int, str]:

@@ -1082,10 +1082,13 @@ def closed(ctx: Context, area: Area) -> tuple[Area, int]:
             break
         used += units
         if closing is None:
+            area, passed = quiet(ctx, area)
+            if passed:
+                continue
             closing = with_facts(ctx, area)
             if closing is None:
                 return area, stopped(ctx, key, kept, None, ctx.time_ms + area.interval_ms)
-            area = enlisted(ctx, area, closing)
+            area = enlisted(ctx, area, [member[0] for member in closing.members], closing.interval_ms)
         elif closing.stage == "classes":
             closing = with_classes(ctx, area, closing)
         elif closing.stage == "money":
@@ -1118,6 +1121,33 @@ def step_units(area: Area, closing: Closing | None) -> int:
     return PAID_UNITS * entries + DONE_UNITS * min(len(closing.done), DONE_AT_ONCE)
 
 
+def quiet(ctx: Context, area: Area) -> tuple[Area, bool]:
+    """Pass over many intervals of a day at once, in which nobody trades or shares and all is measured.
+
+    Only when the timer is late, and the same points belong to the area at both ends.
+    """
+    day_end_ms = (area.next_ms // DAY_MS + 1) * DAY_MS
+    late_ms = due_ms(ctx, area) - area.next_ms
+    until_ms = min(day_end_ms, (ctx.time_ms - late_ms) // area.interval_ms * area.interval_ms + area.interval_ms)
+    if until_ms - area.next_ms < 2 * area.interval_ms or running_of(ctx, area.id) or pool_of(ctx, area.id):
+        return area, False
+    for at_ms in range(area.next_ms, until_ms, area.interval_ms):
+        if any(True for _ in ctx.matching("due", area.id, time_text(at_ms))):
+            until_ms = at_ms
+            break
+    members = ctx.call("registry", "members", area=area.id, interval_ms=area.next_ms)
+    last = ctx.call("registry", "members", area=area.id, interval_ms=until_ms - area.interval_ms)
+    if until_ms <= area.next_ms + area.interval_ms or members != last:
+        return area, False
+    points = [member[0] for member in members]
+    reached_ms = ctx.call(
+        "metering", "close_many", area=area.id, points=points, from_ms=area.next_ms, until_ms=until_ms
+    )
+    if reached_ms == area.next_ms:
+        return area, False
+    return enlisted(ctx, area, points, area.next_ms).replace(next_ms=reached_ms), True
+
+
 def with_facts(ctx: Context, area: Area) -> Closing | None:
     """Who belongs to the area in this interval, and what each took and gave; None while metering waits."""
     members = ctx.call("registry", "members", area=area.id, interval_ms=area.next_ms)
@@ -1143,14 +1173,12 @@ def with_facts(ctx: Context, area: Area) -> Closing | None:
     return closing
 
 
-def enlisted(ctx: Context, area: Area, closing: Closing) -> Area:
+def enlisted(ctx: Context, area: Area, points: list[str], from_ms: int) -> Area:
     """Keep who belongs to the area, when it has changed or a day begins."""
-    points = [member[0] for member in closing.members]
-    key = interval_key(ctx, "roster", area.id, area.roster_ms)
-    same_day = area.roster_ms // DAY_MS == closing.interval_ms // DAY_MS
-    if not same_day or points != ctx.get(key, list[str]):
-        ctx.put(interval_key(ctx, "roster", area.id, closing.interval_ms), points)
-        area = area.replace(roster_ms=closing.interval_ms)
+    same_day = area.roster_ms // DAY_MS == from_ms // DAY_MS
+    if not same_day or points != ctx.get(interval_key(ctx, "roster", area.id, area.roster_ms), list[str]):
+        ctx.put(interval_key(ctx, "roster", area.id, from_ms), points)
+        area = area.replace(roster_ms=from_ms)
     return area.replace(points=len(points))
 
 
