@@ -12,7 +12,7 @@ import pytest
 
 from ledgernode.errors import ContractRefused
 from ledgernode.execution.system import lifecycle
-from ledgernode.testing import Member
+from ledgernode.testing import Committed, Member
 from tests.chaincode.test_pricing import flat
 from tests.chaincode.town import AREA, CONTRACTS, DAY_MS, FEEDER, INTERVAL_MS, KWH, House, Town
 
@@ -725,7 +725,7 @@ def test_a_day_is_rolled_up_with_every_class(scene: Scene) -> None:
     assert [(event["day"], event["points"]) for event in scene.told("DayRolledUp")] == [(day, 3)]
 
 
-def to_the_end(scene: Scene) -> None:
+def to_the_end(scene: Scene) -> tuple[Committed, ...]:
     """The day passes; nothing more is used, and it is read once at its end."""
     end_ms = (scene.start_ms // DAY_MS + 1) * DAY_MS
     while scene.read_ms < end_ms:
@@ -737,7 +737,7 @@ def to_the_end(scene: Scene) -> None:
     scene.ledger.advance(ms=end_ms - scene.now_ms)
     for house in scene.houses:
         scene.send(house)
-    scene.ledger.advance(minutes=20)
+    return scene.ledger.advance(minutes=20)
 
 
 def test_a_point_that_joins_has_its_first_day_from_then_on(scene: Scene) -> None:
@@ -819,3 +819,43 @@ def test_a_late_reading_of_the_grid_alone_changes_no_money(scene: Scene) -> None
     assert posted["columns_mwh"] == [2 * KWH, 0, 0, 0, 2 * KWH, 0, 0, 0]
     assert posted["amount_minor"] == posted["tax_minor"] == 0
     assert adjustments(scene, scene.houses[1]) == []
+
+
+def test_quiet_intervals_are_passed_over_a_day_at_a_time(scene: Scene) -> None:
+    """Meters that send once a day: what is late is closed in few calls, up to a trade's window, which has its own."""
+    seller, buyer, _ = scene.houses
+    window_ms = scene.start_ms + 40 * INTERVAL_MS
+    number = scene.trade(seller, buyer, 1, from_ms=window_ms, until_ms=window_ms + INTERVAL_MS)
+    scene.use((0, 1), (2, 0), (0, 0), but=tuple(scene.houses))
+    timers = to_the_end(scene)
+    end_ms = (scene.start_ms // DAY_MS + 1) * DAY_MS
+    assert scene.next_ms == end_ms
+    assert scene.found(number)["status"] == "done"
+    assert scene.interval(scene.start_ms) is None
+    assert scene.interval(window_ms) is not None
+    day = scene.start_ms // DAY_MS
+    [found] = scene.ask(buyer.wallet, "settlement", "days", point=buyer.point, first_day=day, last_day=day)
+    assert sum(found["columns"][0]) == sum(found["columns"][4]) == 2 * KWH
+    assert sum(timer.receipt.budget_used for timer in timers) < 200_000
+
+
+def test_what_came_late_ends_a_prepaid_meters_shortage_too(tmp_path: Path) -> None:
+    """The difference of trade and pool is returned, or clawed back; a shortfall that was none is owed back."""
+    scene = Scene(tmp_path, prepaid=True)
+    seller, buyer, other = scene.houses
+    number = scene.trade(seller, buyer, 3)
+    start_ms = scene.use((0, 3), (3, 0), (0, 0), but=(seller,))
+    days_pass(scene, 4)
+    paid = 3 * (RETAIL - PRICE) // 100
+    assert scene.found(number)["seller_paid_minor"] == paid
+    assert scene.moved(buyer) == {}
+    scene.send(seller)
+    days_pass(scene, 1)
+    assert scene.moved(buyer) == {"adjustment/1": 3 * KWH}
+    assert scene.found(number)["delivered_mwh"] == 3 * KWH
+    assert scene.found(number)["seller_paid_minor"] == 0
+    [bought], [sold] = adjustments(scene, buyer), adjustments(scene, seller)
+    assert bought["amount_minor"] == -sold["amount_minor"] == 6_000 + paid
+    assert adjustments(scene, other) == []
+    assert bought["interval_ms"] == start_ms
+    assert scene.ask(scene.operator, "settlement", "area", area=AREA)["adjustments"] >= 1
