@@ -69,7 +69,7 @@ AHEAD_MS = 366 * DAY_MS
 PAGE_ITEMS = 100
 DAYS_A_PAGE = 31
 CURTAILED_AT_ONCE = 40
-POINTS_ROLLED = 20
+POINTS_ROLLED = 16
 LATE_TAKEN = 20
 LATE_EVERY_MS = HOUR_MS
 TEXT_CHARACTERS = 140
@@ -634,11 +634,11 @@ class Settlement(Contract):
             require_direct(ctx)
             if ctx.time_ms < due_ms(ctx, found):
                 raise NotDue(f"the next interval of {area} closes at {due_ms(ctx, found)} ms")
+        open_day = found.next_ms // DAY_MS
         found, again_ms = closed(ctx, found)
         ctx.put(ctx.key("area", area), found)
         ctx.schedule("close/" + area, max(again_ms, ctx.time_ms), "close", area=area)
-        if found.rolled_day < found.next_ms // DAY_MS and ctx.get(ctx.key("rolling", area)) is None:
-            ctx.put(ctx.key("rolling", area), "")
+        if open_day < found.next_ms // DAY_MS:
             ctx.schedule("days/" + area, ctx.time_ms, "roll_up", area=area)
         return found.next_ms
 
@@ -646,23 +646,22 @@ class Settlement(Contract):
     def roll_up(self, ctx: Context, area: str) -> int:
         """Write a closed day of some of an area's points; answers the first day not rolled up."""
         found = area_of(ctx, area)
-        day = found.rolled_day
-        after: str = ctx.get(ctx.key("rolling", area), str) or ""
+        day, key = found.rolled_day, ctx.key("rolling", area)
+        after: str = ctx.get(key, str) or ""
         rosters = rosters_of(ctx, found, day)
         points = distinct([point for _, roster in rosters for point in roster])
         step = [point for point in points if point > after][:POINTS_ROLLED]
         roll(ctx, found, day, rosters, step)
         if step and step[-1] != points[-1]:
-            ctx.put(ctx.key("rolling", area), step[-1])
+            ctx.put(key, step[-1])
         else:
             found = found.replace(rolled_day=day + 1)
             ctx.put(ctx.key("area", area), found)
+            ctx.delete(key)
             ctx.emit("DayRolledUp", area=area, day=day, points=len(points))
-            if found.rolled_day >= found.next_ms // DAY_MS:
-                ctx.delete(ctx.key("rolling", area))
-                return found.rolled_day
-            ctx.put(ctx.key("rolling", area), "")
-        ctx.schedule("days/" + area, ctx.time_ms, "roll_up", area=area)
+            ctx.schedule("late/" + area, ctx.time_ms, "take_late", area=area)
+        if found.rolled_day < found.next_ms // DAY_MS:
+            ctx.schedule("days/" + area, ctx.time_ms, "roll_up", area=area)
         return found.rolled_day
 
     @transaction(roles=("timer",))
@@ -752,8 +751,7 @@ class Settlement(Contract):
     def adjustments(self, ctx: Context, point: str, after: int = 0) -> list[Adjustment]:
         """A point's adjustments after a number, the first hundred."""
         require_reader(ctx, point, "bills")
-        last = ctx.get(ctx.key("adjustments", point), int) or 0
-        numbers = range(after + 1, min(after + PAGE_ITEMS, last) + 1)
+        numbers = range(after + 1, min(after + PAGE_ITEMS, last_adjustment(ctx, point)) + 1)
         found = [ctx.get(ctx.key("adjustment", point, number_text(number)), Adjustment) for number in numbers]
         return [adjustment for adjustment in found if adjustment is not None]
 
@@ -1768,8 +1766,7 @@ def recounted(ctx: Context, trade: Obligation, more_mwh: int, owed: dict[str, li
 
 def posted(ctx: Context, point: str, start_ms: int, columns: list[int], owed: list[int]) -> int:
     """Write an adjustment; its number."""
-    key = ctx.key("adjustments", point)
-    number = (ctx.get(key, int) or 0) + 1
+    number = last_adjustment(ctx, point) + 1
     adjustment = Adjustment(
         number=number,
         interval_ms=start_ms,
@@ -1781,8 +1778,13 @@ def posted(ctx: Context, point: str, start_ms: int, columns: list[int], owed: li
         posted_ms=ctx.time_ms,
     )
     ctx.put(ctx.key("adjustment", point, number_text(number)), adjustment)
-    ctx.put(key, number)
     return number
+
+
+def last_adjustment(ctx: Context, point: str) -> int:
+    for key, _ in ctx.matching("adjustment", point, reverse=True):
+        return int(ctx.parts(key)[2])
+    return 0
 
 
 # ---------------------------------------------------------------- adding up

@@ -21,7 +21,7 @@ Pure functions over integers; no state.
 from collections.abc import Sequence
 
 from chaincode.api import Record
-from chaincode.units import largest_remainder, price_times_energy, rate_times_amount
+from chaincode.units import MICRO, PICO_DIGITS, largest_remainder, power_of_ten, price_times_energy, rate_times_amount
 
 TRADE_IMPORT = "trade_import"
 TRADE_EXPORT = "trade_export"
@@ -221,12 +221,21 @@ def _trade(facts: Facts, made: Settled) -> None:
 def _pool(facts: Facts, made: Settled) -> None:
     """Rest to rest among members, of whom those who take can pay: by largest remainder both ways, at one price."""
     price_micro, fee_micro = facts.pool_price_micro, facts.pool_fee_micro
+    whole = {
+        utility: (price_micro + fee_micro + charges[0]) * (MICRO + charges[1])
+        for utility, charges in facts.charges.items()
+    }
+    minor = power_of_ten(PICO_DIGITS - facts.digits) * MICRO
     takes: list[int] = []
     gives: list[int] = []
     for member in facts.members:
         row = made.rows[member.place]
         wanted_mwh = energy_mwh = row[0] - row[2]
-        if wanted_mwh:
+        if (
+            wanted_mwh
+            and wanted_mwh * whole[facts.utilities[member.place]] > (member.purse_minor - ROUNDINGS_MINOR) * minor
+        ):
+            # the purse might not do: look closely
             cost_minor = priced(facts, member.place, price_micro, fee_micro, wanted_mwh).buyer_minor
             energy_mwh = affordable(wanted_mwh, cost_minor, member.purse_minor)
             if energy_mwh < wanted_mwh:
