@@ -5,11 +5,13 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 WORKERS ?= 2
 ENGINE ?= pbft
+FROM ?= 0
+N ?= 1000
 
-.PHONY: help setup demo test test-fast lint format stubs lock coverage kill-loop wheel-check clean
+.PHONY: help setup demo test test-fast simulate simulate-mutants lint format stubs lock coverage kill-loop wheel-check clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: .venv/.installed ## Make the virtual environment .venv (everything pinned by hash)
 
@@ -34,6 +36,13 @@ coverage: setup ## Every test with branch coverage of all packages (at least 90 
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report= --no-cov-on-fail
 	$(BIN)/coverage report
+
+simulate: setup ## Play schedules FROM= N= of ENGINE=pbft|pow on every core (WORKERS=); adds a row to docs/simulations.md
+	$(BIN)/python -m tests.simulation --engine $(ENGINE) --from $(FROM) --number $(N) \
+		$(if $(filter command environment,$(firstword $(origin WORKERS))),--workers $(WORKERS))
+
+simulate-mutants: setup ## Break one rule of consensus at a time; the simulator must notice each within two minutes
+	$(BIN)/python -m tests.simulation.mutants
 
 kill-loop: setup ## Kill the node 50 times under load; nothing acknowledged may be lost
 	$(BIN)/python -m tests.suites.kill_loop 50

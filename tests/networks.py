@@ -11,10 +11,12 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import msgspec
 
 from ledgernode.cli.rotation import prepare
 from ledgernode.client import Ledger, LedgerClient, Outcome, Signed
@@ -33,9 +35,9 @@ from ledgernode.identity.organisation import sign_request
 from ledgernode.identity.tls import load_tls, write_roots
 from ledgernode.wire.answers import LedgerStatus
 from ledgernode.wire.block import parse_header
-from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.types import TransactionId, identity_id
+from tests.conditions import until
 from tests.running import LEDGER, FoundedNetwork, NodeProcess, Person, deploy, notes, now_ms
 
 ORGANISATIONS = ("north", "south", "east", "west", "isle", "lake", "fjord")
@@ -59,24 +61,38 @@ def _is_free(port: int) -> bool:
 
 
 class RunningNetwork:
-    """Validators of as many organisations, all of them running; a context that ends them."""
+    """Validators of as many organisations, all of them running; a context that ends them.
 
-    def __init__(self, directory: Path, engine: str, count: int, *, parameters: Parameters | None = None) -> None:
+    `founding` is what `FoundedNetwork` takes besides; `config` what stands in each node's file, where it is not the
+    default.
+    """
+
+    def __init__(
+        self, directory: Path, engine: str, count: int, *, config: Mapping[str, Any] | None = None, **founding: Any
+    ) -> None:
         organisations = ORGANISATIONS[:count]
+        self._config = config or {}
         self.founded = FoundedNetwork(
             directory,
             engine,
             organisations,
             base_port=free_ports(count),
-            parameters=parameters,
-            options=OPTIONS.get(engine),
+            **{"options": OPTIONS.get(engine), **founding},
         )
-        self.nodes = [
-            NodeProcess(self.founded, directory / node.home, node.endpoint, wait=False)
-            for node in self.founded.network.nodes
-        ]
-        for running in self.nodes:
-            running.wait_until_serving()
+        for home in self.founded.homes:
+            self._configure(home)
+        self.nodes: list[NodeProcess] = []
+        try:
+            for node in self.founded.network.nodes:
+                self.nodes.append(self._node(directory / node.home, node.endpoint))
+            for running in self.nodes:
+                running.wait_until_serving()
+        except BaseException:
+            self.close()
+            raise
+
+    def _node(self, home: Path, endpoint: str) -> NodeProcess:
+        return NodeProcess(self.founded, home, endpoint, wait=False)
 
     def __enter__(self) -> Self:
         return self
@@ -84,10 +100,17 @@ class RunningNetwork:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """None of its processes outlives this."""
         for node in self.nodes:
             if node.running:
                 node.thaw()
                 node.kill()
+
+    def _configure(self, home: Path) -> None:
+        msgspec.structs.replace(NodeConfig.read(home), **self._config).write(home)
 
     def kill_all(self) -> None:
         """SIGKILL to every node in the same moment."""
@@ -95,6 +118,24 @@ class RunningNetwork:
             node.process.kill()
         for node in self.nodes:
             node.kill()
+
+    def restore(self) -> None:
+        """Whatever was done to them: all run, have the same head, and reach each other."""
+        for node in self.nodes:
+            if node.running:
+                node.thaw()
+                if self.status(node).halted:
+                    node.kill()
+        self.restart([node for node in self.nodes if not node.running])
+        self.wait_for_equal_heads()
+        until(self._all_linked)
+
+    def _all_linked(self) -> bool:
+        return all(member.self or member.connected for node in self.nodes for member in self.status(node).validators)
+
+    def without(self, *nodes: NodeProcess) -> list[NodeProcess]:
+        """The others."""
+        return [node for node in self.nodes if node not in nodes]
 
     def restart(self, nodes: Sequence[NodeProcess]) -> None:
         """Start these again, all at the same time; return when they serve."""
@@ -182,6 +223,7 @@ class RunningNetwork:
         genesis_path(home, LEDGER).write_bytes(self.founded.genesis_bytes)
         endpoint = f"127.0.0.1:{free_ports(1)}"
         NodeConfig(organisation, name, endpoint, (LEDGER,)).write(home)
+        self._configure(home)
         self.founded.homes.append(home)
         self.founded.admins_of_homes.append(self.founded.person(organisation, "admin"))
         node = NodeProcess(self.founded, home, endpoint)
@@ -235,10 +277,10 @@ class RunningNetwork:
         return time.monotonic() - begun
 
 
-def headers(node: NodeProcess, height: int) -> list[bytes]:
+def headers(node: NodeProcess, height: int, *, first: int = 1) -> list[bytes]:
     """Every header of a node up to the height, as bytes."""
     with node.ledger(_own_admin(node)) as ledger:
-        return [block.header for block in ledger.blocks(1, to_height=height, headers_only=True)]
+        return [block.header for block in ledger.blocks(first, to_height=height, headers_only=True)]
 
 
 def require_present(node: NodeProcess, acknowledged: Sequence[Outcome], height: int) -> None:
@@ -306,6 +348,16 @@ class Load:
                 number += 1
                 yield _note(signer, number)
             await asyncio.sleep(10 * self._pause_s)
+
+    def gap_after(self, disturb: Callable[[], object]) -> float:
+        """Disturb, and return when work goes on: the longest time without an outcome since, in seconds."""
+        nodes = self._nodes or self._network.nodes
+        self.longest_gap_s = 0.0
+        disturb()
+        self._network.require_progress([node for node in nodes if node.running])
+        known = len(self.committed)
+        until(lambda: len(self.committed) > known, RECOVERY_SECONDS)
+        return self.longest_gap_s
 
     def end(self) -> list[Outcome]:
         """Send no more, and return when all that was sent has its outcome: what was committed."""

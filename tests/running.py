@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import resource
 import signal
 import subprocess
@@ -30,7 +31,7 @@ from ledgernode.wire.parameters import Parameters
 
 LEDGER = "test"
 NOTEBOOK = Path(__file__).parent / "integration" / "contracts" / "notebook.py"
-START_SECONDS = 20
+START_SECONDS = 45
 _LOCAL = "127.0.0.1:0"
 
 
@@ -64,6 +65,7 @@ class FoundedNetwork:
         base_port: int = 1,
         parameters: Parameters | None = None,
         options: Mapping[str, int] | None = None,
+        founded_ms: int | None = None,
     ) -> None:
         self.directory = directory
         self.engine = engine
@@ -75,7 +77,7 @@ class FoundedNetwork:
             engine=engine,
             base_port=base_port,
             parameters=parameters or Parameters(),
-            now_ms=now_ms(),
+            now_ms=founded_ms or now_ms(),
             options=options,
         )
         self.genesis_bytes = (directory / "genesis.json").read_bytes()
@@ -120,6 +122,8 @@ class NodeProcess:
         self.network = network
         self.home = home or network.homes[0]
         self.log = self.home / "node.log"
+        self.environment: dict[str, str] = {}
+        """Of its process, besides our own."""
         self._listen = listen
         self.launch()
         if wait:
@@ -132,18 +136,22 @@ class NodeProcess:
 
     def launch(self) -> None:
         """Start it, and do not wait."""
+        self._start(self._command())
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "ledgernode.services.process", str(self.home), self._listen]
+
+    def _start(self, command: list[str], **options: Any) -> None:
+        environment = {**os.environ, **self.environment}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "ledgernode.services.process", str(self.home), self._listen],
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment, **options)
 
     def wait_until_serving(self) -> None:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, f"the node did not start: {self.log.read_text()[-2_000:]}"
-        self._listen = f"127.0.0.1:{msgspec.json.decode(line)['port']}"
+        serving = msgspec.json.decode(line)
+        self._listen = f"{serving['host']}:{serving['port']}"
 
     @property
     def endpoint(self) -> str:

@@ -34,7 +34,6 @@ from chaincode.settled import (
 from chaincode.units import MWH_PER_WH
 from chaincode.waterfall import NOWHERE, POOL_IMPORT, TRADE_IMPORT, Settled, Trade, settle
 
-
 # ---------------------------------------------------------------- days
 
 

@@ -44,7 +44,6 @@ from chaincode.settled import (
 from chaincode.units import LARGEST, MICRO, MWH_PER_WH
 from chaincode.waterfall import Ending, Money, Terms, ending, no_money
 
-
 # ---------------------------------------------------------------- handed down
 
 

@@ -105,7 +105,6 @@ from chaincode.settled import (
 )
 from chaincode.units import LARGEST, MWH_PER_WH
 
-
 # ---------------------------------------------------------------- the contract
 
 

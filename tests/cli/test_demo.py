@@ -54,7 +54,10 @@ def test_demo_on_four_validators_leaves_four_equal_chains(tmp_path: Path) -> Non
     running = start(directory, "--seconds", "1", engine="pbft")
     out, err = running.communicate(timeout=55)
     assert running.returncode == 0, err
-    assert "Ordered by pbft; 4 validators" in out
+    assert "Ordered by pbft; 4 validators, each a process of its own" in out
+    assert re.search(r"^  view \d+ led by (north|south|east|west)$", out, re.MULTILINE)
+    for column in ("memory at rest", "under load", "disk afterwards"):
+        assert column in out
     assert "1,000 committed in" in out
     homes = [directory / "nodes" / f"{name}-1" for name in ("north", "south", "east", "west")]
     heights = {done("verify", home, "--json").document["height"] for home in homes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -11,10 +12,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
+from rich.console import Console
 
+from ledgernode.cli.documents import status_document
+from ledgernode.cli.node import _parts
 from ledgernode.errors import NodeUnreachable
 from ledgernode.local.node import LocalNode
+from ledgernode.wire.answers import LedgerStatus, NodeStatus, SyncStatus
+from ledgernode.wire.protobuf import read_status, status_message
+from ledgernode.wire.types import Epoch, Height, TimeMs
 from tests.cli.command_line import RunningNetwork, command, done
 
 pytestmark = pytest.mark.slow
@@ -46,6 +54,32 @@ def test_status_tells_what_an_operator_looks_at_first(own: RunningNetwork) -> No
     shown = own.done("node", "status").out
     assert "running" in shown
     assert "this node" in shown
+
+
+@pytest.mark.parametrize(
+    ("sync", "shown"),
+    [
+        (None, "running"),
+        (SyncStatus("blocks", Height(70), idle_ms=100), "syncing by blocks to 70"),
+        (SyncStatus("snapshot", Height(900), 3, 12, 400), "syncing by snapshot to 900, 3 of 12 chunks"),
+        (SyncStatus("snapshot", Height(900), 3, 12, 61_000), "3 of 12 chunks, nothing came for 61 s"),
+    ],
+)
+def test_status_tells_syncing_from_stuck(sync: SyncStatus | None, shown: str) -> None:
+    """How a node that is behind comes forward, how far it is, and since when nothing has come; in both forms."""
+    numbers = Height(5), Height(5), TimeMs(0), Epoch(0), 0, 0, 0, 0
+    found = LedgerStatus(
+        "market", bytes(32), "pbft", *numbers, False, "", (), bytes(32), sync=sync, base_height=Height(4)
+    )
+    node = NodeStatus("1", "north", TimeMs(0), (found,), "info", 0)
+    assert read_status(status_message(node)) == node
+    document = status_document(node)
+    assert document["ledgers"][0]["sync"] == (None if sync is None else msgspec.to_builtins(sync))
+    texts = io.StringIO()
+    for part in _parts({"endpoint": "here", **document}):
+        Console(file=texts, width=300).print(part)
+    assert shown in texts.getvalue()
+    assert "began from block 4" in texts.getvalue()
 
 
 def test_log_level_is_changed_while_it_runs(own: RunningNetwork) -> None:
@@ -84,6 +118,9 @@ def test_snapshot_fills_an_empty_node_that_goes_on(own: RunningNetwork, tmp_path
     """A restored node has the same commitment, passes every check, and goes on with new blocks."""
     taken = own.done("snapshot", "create", "--json").document
     head = own.read("block", "show", taken["height"])
+    newest = own.read("snapshot", "list")["snapshots"][0]
+    assert (newest["height"], newest["chunks"]) == (taken["height"], 1)
+    assert str(taken["height"]) in own.done("snapshot", "list").out
     home = tmp_path / "restored"
     shutil.copytree(own.home, home, ignore=shutil.ignore_patterns("data", "snapshots"))
     restored = done("snapshot", "restore", taken["path"], home, "--json").document

@@ -59,7 +59,8 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "identity": "new csr sign accept enroll register list show suspend resume revoke rotate rekey",
         "genesis": "assemble check accept",
         "network": "init run",
-        "bench": "put hot",
+        "bench": "put hot clearing",
+        "market": "clear",
         "node": "new join run status",
         "chaincode": "new check package install approve commit deploy list show",
         "governance": "propose approve reject withdraw list show parameters policy validators",
@@ -67,7 +68,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "tx": "submit show",
         "block": "show list",
         "proof": "get check",
-        "snapshot": "create restore",
+        "snapshot": "create list restore",
         "sts": "mint decode",
         "": "query events verify audit log-level completion demo",
     }

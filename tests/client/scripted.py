@@ -1,7 +1,8 @@
 """A node that behaves as a test tells it: what a real one does only when something breaks.
 
 It speaks the real protocol over a real port. Each call takes the next entry of its script: an error is
-refused with, anything else is answered with; when the script is over, `otherwise` answers.
+refused with, a coroutine function is asked with the request, anything else is answered with; when the script is
+over, `otherwise` answers.
 """
 
 # ruff: noqa: N802  # the schema names the calls
@@ -9,6 +10,7 @@ refused with, anything else is answered with; when the script is over, `otherwis
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -57,6 +59,8 @@ class ScriptedNode(LedgerServiceServicer):
         self.asked.append((call, request))
         waiting = self.script.get(call, [])
         step = waiting.pop(0) if waiting else otherwise
+        if inspect.iscoroutinefunction(step):
+            step = await step(request)
         if isinstance(step, LedgerError):
             await refuse(context, step)
         if step is SILENCE:
@@ -97,7 +101,10 @@ class ScriptedNode(LedgerServiceServicer):
             yield step
 
     async def SubmitMany(self, requests: Any, context: Any) -> AsyncIterator[Any]:
-        """Each batch takes a step: an error ends the stream, a code refuses every transaction of the batch."""
+        """Each batch takes a step: an error ends the stream, a code refuses every transaction of the batch.
+
+        Or it is a coroutine function of the batch's ids, which gives their outcomes, if not of all.
+        """
         async for request in requests:
             self.asked.append(("SubmitMany", request))
             waiting = self.script.get("SubmitMany", [])
@@ -105,6 +112,11 @@ class ScriptedNode(LedgerServiceServicer):
             if isinstance(step, LedgerError):
                 await refuse(context, step)
             ids = [parse_transaction(raw).id for raw in request.transactions]
+            if step is SILENCE:
+                continue
+            if inspect.iscoroutinefunction(step):
+                yield protobuf.outcomes_message(await step(ids))
+                continue
             yield protobuf.outcomes_message(
                 committed(one) if step is None else Outcome(one, Stage.REFUSED, step) for one in ids
             )

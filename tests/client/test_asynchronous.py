@@ -41,12 +41,10 @@ def signed(key: str = "k"):
 async def test_a_stopping_node_is_left_for_the_next(
     client: LedgerClient, first: ScriptedNode, second: ScriptedNode
 ) -> None:
-    """The very same envelope goes to the other node, at once, and later calls go there first."""
-    first.script["Submit"] = [NodeStopping()]
+    """The very same envelope goes to the other node, at once whatever the first advises; later calls go there first."""
+    first.script["Submit"] = [NodeStopping(retry_ms=600_000)]
     one = signed()
-    started = time.monotonic()
     assert (await client.submit_signed(one)).succeeded
-    assert time.monotonic() - started < 0.5
     assert [request.transaction for _, request in first.asked + second.asked] == [one.envelope] * 2
     await client.facts()
     assert second.asked[-1][0] == "GetLedger"

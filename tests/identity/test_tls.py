@@ -18,6 +18,7 @@ from ledgernode.identity.records import Role
 from ledgernode.identity.tls import (
     Peer,
     TlsFiles,
+    Trust,
     channel_credentials,
     load_tls,
     peer_identity,
@@ -66,8 +67,9 @@ def folder(
 
 
 @asynccontextmanager
-async def serving(files: TlsFiles, roots: Sequence[str], now_ms: int) -> AsyncIterator[str]:
+async def serving(files: TlsFiles | Trust, roots: Sequence[str], now_ms: int) -> AsyncIterator[str]:
     """A real server that answers with who it thinks calls."""
+    trust = files if isinstance(files, Trust) else Trust(files)
 
     async def who(_request: bytes, context: grpc.aio.ServicerContext) -> bytes:
         try:
@@ -78,7 +80,7 @@ async def serving(files: TlsFiles, roots: Sequence[str], now_ms: int) -> AsyncIt
     server = grpc.aio.server()
     handlers = {"Who": grpc.unary_unary_rpc_method_handler(who)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Test", handlers),))
-    port = server.add_secure_port("127.0.0.1:0", server_credentials(files))
+    port = server.add_secure_port("127.0.0.1:0", server_credentials(trust))
     await server.start()
     try:
         yield f"127.0.0.1:{port}"
@@ -88,7 +90,7 @@ async def serving(files: TlsFiles, roots: Sequence[str], now_ms: int) -> AsyncIt
 
 async def ask(endpoint: str, credentials: grpc.ChannelCredentials) -> str:
     async with grpc.aio.secure_channel(endpoint, credentials) as channel:
-        answer: bytes = await channel.unary_unary("/test.Test/Who")(b"", timeout=5)
+        answer: bytes = await channel.unary_unary("/test.Test/Who")(b"", timeout=20)
         return answer.decode()
 
 
@@ -120,6 +122,37 @@ async def test_strangers_do_not_get_in(tmp_path, north, south, now_ms) -> None:
         assert await ask(endpoint, channel_credentials(friend))
         for credentials in (bare, channel_credentials(foreign), channel_credentials(signer)):
             assert await refused(endpoint, credentials) is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_root_that_a_ledger_names_later_is_taken_and_forgotten_without_a_restart(
+    tmp_path, north, south, now_ms
+) -> None:
+    """The same server lets in who joined, and no longer who left; its own file's roots always."""
+    node = folder(tmp_path / "node", north[1], (north[0].certificate,), now_ms)
+    friend = folder(tmp_path / "friend", north[1], (north[0].certificate,), now_ms)
+    joining = folder(tmp_path / "joining", south[1], (north[0].certificate, south[0].certificate), now_ms)
+    trust = Trust(node)
+    async with serving(trust, (north[0].certificate, south[0].certificate), now_ms) as endpoint:
+        for _ in range(2):
+            assert await refused(endpoint, channel_credentials(joining)) is grpc.StatusCode.UNAVAILABLE
+            trust.name("market", (north[0].certificate, south[0].certificate))
+            assert await ask(endpoint, channel_credentials(joining))
+            assert await ask(endpoint, channel_credentials(friend))
+            trust.name("market", ())
+        assert await refused(endpoint, channel_credentials(joining)) is grpc.StatusCode.UNAVAILABLE
+        assert await ask(endpoint, channel_credentials(friend))
+
+
+def test_each_ledger_names_its_own_roots(tmp_path) -> None:
+    """One ledger's word takes nothing from another's, nor from the file; each root counts once."""
+    root, issuing = authorities()
+    trust = Trust(folder(tmp_path / "node", issuing, (root.certificate,), NOW_MS))
+    trust.name("market", ("a", "b"))
+    trust.name("prepaid", ("b", root.certificate))
+    assert trust.roots == (root.certificate, "a", "b")
+    trust.name("market", ())
+    assert trust.roots == (root.certificate, "b")
+    assert "PRIVATE" not in repr(trust)
 
 
 async def test_a_client_refuses_a_server_of_a_foreign_root(tmp_path, north, south, now_ms) -> None:

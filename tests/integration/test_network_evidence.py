@@ -17,7 +17,7 @@ import pytest
 from ledgernode.consensus.pbft.messages import Vote, encode
 from ledgernode.identity.home import tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
-from ledgernode.identity.tls import channel_credentials, load_tls
+from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node.links import Link
 from ledgernode.node.peers import introduce
 from ledgernode.node.telemetry import logger
@@ -70,9 +70,9 @@ class Liar:
 
     async def _say(self, frames: list[Frame], nodes: list[NodeProcess], heard: Callable[[], bool]) -> None:
         introduction = introduce(LEDGER, self._chain, self.key, self._tls)
-        credentials = channel_credentials(self._tls)
+        trust = Trust(self._tls)
         log = logger(ledger=LEDGER)
-        links = [Link(node.endpoint, credentials, introduction, lambda: Standing(Height(0)), log) for node in nodes]
+        links = [Link(node.endpoint, trust, introduction, lambda: Standing(Height(0)), log) for node in nodes]
         try:
             async with asyncio.timeout(WITHIN_SECONDS):
                 while not all(link.up for link in links):  # noqa: ASYNC110  # a link tells nobody that it stands

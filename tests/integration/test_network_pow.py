@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import pytest
 
+from ledgernode.identity.home import data_directory
 from tests.networks import Load, RunningNetwork
+from tests.running import LEDGER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -38,6 +41,20 @@ def test_a_frozen_miner_takes_the_chain_of_the_others(pow_network: RunningNetwor
         time.sleep(UNDER_LOAD_SECONDS)
         committed = load.end()
     pow_network.settle(committed)
+
+
+def test_a_miner_whose_disk_is_lost_comes_back(pow_network: RunningNetwork) -> None:
+    """It fetches the chain under load, learns from the others what work stands behind it, and orders again."""
+    wiped, *others = pow_network.nodes
+    with Load(pow_network, nodes=others) as load:
+        time.sleep(UNDER_LOAD_SECONDS)
+        wiped.kill()
+        shutil.rmtree(data_directory(wiped.home, LEDGER))
+        wiped.start()
+        time.sleep(UNDER_LOAD_SECONDS)
+        committed = load.end()
+    pow_network.settle(committed)
+    pow_network.require_progress([wiped])
 
 
 def test_all_miners_killed_at_once_go_on_from_where_they_were(pow_network: RunningNetwork) -> None:

@@ -51,7 +51,7 @@ def test_levels_of_reading(ledger: Ledger, anna: Person) -> None:
 
 def test_a_height_that_does_not_come_is_not_waited_for_for_ever(node: NodeProcess, anna: Person) -> None:
     """The caller's deadline bounds the wait."""
-    with node.ledger(anna, timeout_ms=300) as ledger:
+    with node.ledger(anna, timeout_ms=1_500) as ledger:
         for level in (ReadLevel.AT_LEAST, ReadLevel.AT_HEIGHT):
             with pytest.raises(HeightNotReached):
                 ledger.evaluate("notebook", "count", {}, signer=anna.signer, level=level, height=1 << 40)

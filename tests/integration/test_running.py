@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -38,19 +37,20 @@ def test_sigterm_commits_what_was_admitted(tmp_path: Path) -> None:
 def test_a_waiting_call_hears_that_the_node_stops(tmp_path: Path) -> None:
     """A stream of blocks and a wait for an outcome end with the reason, not with a broken connection."""
     network = SoloNetwork(tmp_path)
-    with NodeProcess(network) as node, node.ledger(timeout_ms=5_000) as ledger:
+    with NodeProcess(network) as node, node.ledger(timeout_ms=20_000) as ledger:
         ledger._client._connection._retries = 0
-        refusals: list[LedgerError] = []
+        refusals, streaming = list[LedgerError](), threading.Event()
 
         def wait() -> None:
             try:
-                next(ledger.blocks(1))
+                for _ in ledger.blocks(0):
+                    streaming.set()
             except LedgerError as error:
                 refusals.append(error)
 
         waiting = threading.Thread(target=wait)
         waiting.start()
-        time.sleep(0.3)
+        assert streaming.wait(20)
         node.terminate()
         waiting.join()
         assert [type(error) for error in refusals] == [NodeStopping]
@@ -64,7 +64,7 @@ def test_a_second_process_on_the_same_database_is_refused(node: NodeProcess) -> 
         [sys.executable, "-m", "ledgernode.services.process", str(node.network.home), "127.0.0.1:0"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=50,
         check=False,
     )
     assert second.returncode != 0
@@ -80,7 +80,7 @@ def test_an_address_that_is_taken_is_refused(node: NodeProcess, tmp_path: Path) 
         [sys.executable, "-m", "ledgernode.services.process", str(other.home), node.endpoint],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=50,
         check=False,
     )
     assert second.returncode != 0

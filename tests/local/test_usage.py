@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from ledgernode.local.usage import Usage, disk_bytes, machine_busy_s, usage
+from ledgernode.local.usage import MemoryPeak, Usage, disk_bytes, machine_busy_s, usage
 
 HOLDS_40_MB_AND_WORKS = "import time; held = bytearray(b'x') * 40_000_000\nwhile True: pass"
 STARTS_ONE = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLDS_40_MB_AND_WORKS!r}])"
@@ -18,7 +18,7 @@ def test_time_and_memory_of_children_count() -> None:
     """A node with workers costs what all of them cost."""
     parent = subprocess.Popen([sys.executable, "-c", STARTS_ONE], start_new_session=True)
     try:
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 40
         while usage(parent.pid).cpu_s < 0.3 and time.monotonic() < ends:
             time.sleep(0.05)
         found = usage(parent.pid)
@@ -51,3 +51,22 @@ def test_the_machine_was_busy_at_least_as_long_as_one_of_its_processes() -> None
     while time.process_time() - own < 0.2:
         pass
     assert machine_busy_s() - before >= 0.15
+
+
+def test_the_most_memory_of_a_time_is_seen() -> None:
+    """Also what is given back before the end; a process that has ended counts what it had."""
+    grown = "import sys, time; sys.stdin.readline(); x = b'x' * (64 << 20); print('grown', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", grown], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        before = usage(child.pid).memory_bytes
+        with MemoryPeak({"one": child.pid}) as peak:
+            child.stdin.write(b"\n")
+            child.stdin.flush()
+            child.stdout.readline()
+            ends = time.monotonic() + 20
+            while peak.memory_bytes["one"] < before + (60 << 20) and time.monotonic() < ends:
+                time.sleep(0.02)
+            child.kill()
+            child.wait()
+        assert peak.memory_bytes["one"] >= before + (60 << 20)

@@ -8,7 +8,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 import pytest
 
-from ledgernode.consensus.engine import Engine, Event, LogEntry, ProposalAvailable, Ready, Send, Started
+from ledgernode.consensus.engine import (
+    Engine,
+    Event,
+    LogEntry,
+    ProposalAvailable,
+    Ready,
+    Send,
+    Shown,
+    Started,
+    Ticked,
+)
 from ledgernode.consensus.solo import Solo
 from ledgernode.errors import BadCertificate, BadGenesis, CommitUnknown, DiskFull, LedgerHalted, NodeStopping
 from ledgernode.identity.keys import PrivateKey
@@ -28,14 +38,14 @@ from tests.node.conftest import House
 
 async def test_an_idle_driver_cuts_a_block_at_once(house: House, served: ServedLedger) -> None:
     """One transaction is one block, durable and certified when its sender hears of it."""
-    outcome = await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
+    outcome = await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20)
     assert (outcome.stage, outcome.code, outcome.height) == (Stage.COMMITTED, "IDENTITY_UNKNOWN", 1)
     assert served.chain.certified_height == served.chain.head.height == 1
 
 
 async def test_what_gathers_shares_a_block(house: House, served: ServedLedger) -> None:
     """All that waits when a block is cut goes into it, up to the limits."""
-    waiting = [served.submissions.submit(house.remark(str(n)).envelope, Wait.COMMITTED, 5) for n in range(20)]
+    waiting = [served.submissions.submit(house.remark(str(n)).envelope, Wait.COMMITTED, 20) for n in range(20)]
     outcomes = await asyncio.gather(*waiting)
     assert len({outcome.height for outcome in outcomes}) < 5
     assert sorted(outcome.position for outcome in outcomes if outcome.height == outcomes[-1].height)[0] == 0
@@ -45,7 +55,7 @@ async def test_a_halt_is_told_to_everyone_and_admits_nothing_more(house: House, 
     """A full disk at the write: nobody hears "committed", and the height stays."""
     arm("store.before_commit", action=Action.FULL)
     with pytest.raises(LedgerHalted, match="DISK_FULL"):
-        await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
+        await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20)
     with pytest.raises(LedgerHalted):
         await served.submissions.submit(house.remark().envelope, Wait.ADMITTED, 5)
     with pytest.raises(LedgerHalted):
@@ -61,7 +71,7 @@ async def test_a_fault_of_our_own_halts(house: House, served: ServedLedger) -> N
     """An unexpected error is no receipt: the ledger stops, and says what kind of error it was."""
     served.driver._executing._executor = None  # type: ignore[assignment]
     with pytest.raises(LedgerHalted, match="AttributeError"):
-        await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
+        await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20)
 
 
 async def test_a_key_that_is_not_in_the_set_does_not_serve(house: House) -> None:
@@ -87,7 +97,7 @@ async def test_a_stopping_ledger_commits_what_was_admitted(house: House, served:
 
 async def test_what_a_stop_leaves_is_told(house: House, standing: ServedLedger) -> None:
     """A drain is bounded; who still waits afterwards is sent elsewhere."""
-    waiting = asyncio.create_task(standing.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5))
+    waiting = asyncio.create_task(standing.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20))
     await asyncio.sleep(0)
     standing.driver.stop()
     house.clock.move(60_000)
@@ -99,13 +109,13 @@ async def test_what_a_stop_leaves_is_told(house: House, standing: ServedLedger) 
 
 async def test_a_restart_goes_on_where_the_chain_stands(house: House, served: ServedLedger) -> None:
     """The next block follows the last one, also when the clock was set back."""
-    await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
+    await served.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20)
     await served.stop()
     house.close()
     house.clock.move(-30_000)
     again = house.open()
     again.start()
-    outcome = await again.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5)
+    outcome = await again.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20)
     assert outcome.height == 2
     assert again.chain.header(Height(2)).time_ms > again.chain.header(Height(1)).time_ms
     await again.stop()
@@ -196,6 +206,14 @@ async def test_a_single_validator_has_nobody_to_send_to(house: House, standing: 
     assert "AssertionError" in str(standing.driver.halted)
 
 
+async def test_a_certificate_that_the_engine_was_shown_is_taken(standing: ServedLedger) -> None:
+    """As if a peer had given it to us: the block may lack it, and nobody else may hold it any more."""
+    taken: list[tuple[Height, bytes]] = []
+    standing.driver._certifying.take = lambda height, raw: taken.append((height, raw))  # type: ignore[method-assign]
+    standing.driver._perform(Ready(shown=Shown(Height(3), b"proof")))
+    assert taken == [(3, b"proof")]
+
+
 def test_an_engine_that_is_not_there_is_refused(standing: ServedLedger) -> None:
     """By its name, with those that are."""
     with pytest.raises(BadGenesis, match="solo"):
@@ -215,10 +233,14 @@ def handing_over(served: ServedLedger, house: House, key: PrivateKey) -> SealedB
 
 
 async def test_a_new_epoch_begins_with_its_own_engine_and_set(house: House, standing: ServedLedger) -> None:
-    """After the block that hands over, blocks are ordered and signed in the next epoch."""
+    """After the block that hands over, blocks are ordered and signed in the next epoch; not before it is certified."""
     block = handing_over(standing, house, house.key)
     standing.chain.append([block])
     standing.driver._stored([block])
+    standing.driver._hand_over()
+    assert standing.endorsement.validators.epoch == 0
+    standing.driver._certifying.executed(block)
+    standing.driver._hand_over()
     assert standing.endorsement.validators.epoch == 1
     assert standing.driver.engine is not None
     ready = standing.driver.engine.step(ProposalAvailable(house.clock.now_ms, ()))
@@ -229,8 +251,27 @@ async def test_a_node_that_left_the_set_halts(house: House, standing: ServedLedg
     """It cannot certify what follows, so it must not make it."""
     block = handing_over(standing, house, PrivateKey.generate())
     standing.chain.append([block])
+    standing.driver._certifying.executed(block)
     with pytest.raises(BadCertificate):
-        standing.driver._stored([block])
+        standing.driver._hand_over()
+
+
+async def test_what_peers_say_of_blocks_outlives_the_epoch(house: House, standing: ServedLedger) -> None:
+    """Messages for the engine of an epoch end with it; votes and certificates for its last blocks do not."""
+    taken: list[Height] = []
+    standing.driver._certifying.take = lambda height, _: taken.append(height)  # type: ignore[method-assign]
+    steps: list[Event] = []
+    former = standing.driver.engine = Solo(Epoch(0))
+    former.step = lambda event: steps.append(event) or Ready()  # type: ignore[func-returns-value,method-assign]
+    block = handing_over(standing, house, house.key)
+    standing.chain.append([block])
+    standing.driver.happened(Ticked(house.clock.now_ms))
+    standing.driver.given(Height(1), b"a certificate")
+    standing.driver._certifying.executed(block)
+    standing.driver._hand_over()
+    standing.driver._turn()
+    assert taken == [1]
+    assert not [event for event in steps if isinstance(event, Ticked)]
 
 
 # ---------------------------------------------------------------- what can no longer be committed
@@ -239,7 +280,7 @@ async def test_a_node_that_left_the_set_halts(house: House, standing: ServedLedg
 async def test_what_expires_while_it_waits_is_never_committed(house: House, standing: ServedLedger) -> None:
     """It leaves the mempool with the block whose time has passed it, and its waiter hears NEVER."""
     early = house.remark("early")
-    waiting = asyncio.create_task(standing.submissions.submit(early.envelope, Wait.COMMITTED, 5))
+    waiting = asyncio.create_task(standing.submissions.submit(early.envelope, Wait.COMMITTED, 20))
     await asyncio.sleep(0)
     # a block that leaves it out, as another leader's would
     standing.mempool.take = lambda limits: []  # type: ignore[method-assign]
@@ -252,7 +293,7 @@ async def test_what_expires_while_it_waits_is_never_committed(house: House, stan
 
 async def test_lowered_limits_refuse_what_waits(house: House, standing: ServedLedger) -> None:
     """What fits no block under the new limits is refused to its waiter, not left to wait."""
-    waiting = asyncio.create_task(standing.submissions.submit(house.remark().envelope, Wait.COMMITTED, 5))
+    waiting = asyncio.create_task(standing.submissions.submit(house.remark().envelope, Wait.COMMITTED, 20))
     await asyncio.sleep(0)
     standing.announcement.limits_changed(msgspec.structs.replace(standing.head.parameters, budget=1_000))
     assert (await waiting).stage is Stage.REFUSED

@@ -29,7 +29,7 @@ from tests.running import Person
 
 
 async def commit(served: ServedLedger, signed) -> str:  # type: ignore[no-untyped-def]
-    return (await served.submissions.submit(signed.envelope, Wait.COMMITTED, 5)).code
+    return (await served.submissions.submit(signed.envelope, Wait.COMMITTED, 20)).code
 
 
 async def newcomer(house: House, served: ServedLedger) -> Person:
@@ -48,11 +48,11 @@ def told(person: Person, **options: object):  # type: ignore[no-untyped-def]
 async def test_a_second_sending_joins_the_first_ones_wait(house: House, served: ServedLedger) -> None:
     """Sent twice while it waits, both callers hear the one outcome."""
     one = house.remark()
-    outcomes = await asyncio.gather(*(served.submissions.submit(one.envelope, Wait.COMMITTED, 5) for _ in range(2)))
+    outcomes = await asyncio.gather(*(served.submissions.submit(one.envelope, Wait.COMMITTED, 20) for _ in range(2)))
     assert outcomes[0] == outcomes[1]
     assert served.chain.head.transactions == 1
     with pytest.raises(DuplicateTransaction):
-        await served.submissions.submit(one.envelope, Wait.COMMITTED, 5)
+        await served.submissions.submit(one.envelope, Wait.COMMITTED, 20)
 
 
 async def test_a_full_mempool_pushes_back(house: House, standing: ServedLedger) -> None:

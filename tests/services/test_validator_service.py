@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,77 +11,25 @@ import grpc
 import pytest
 
 from ledgernode.client.connection import read_error
-from ledgernode.errors import RateLimited, RoleRefused, UnknownLedger
-from ledgernode.identity.founding import found_network, organisation_directory
-from ledgernode.identity.home import data_directory, tls_directory, validator_directory
+from ledgernode.errors import NodeStopping, RateLimited, RoleRefused, UnknownLedger
 from ledgernode.identity.keys import PrivateKey
-from ledgernode.identity.organisation import identity_directory
-from ledgernode.identity.tls import TlsFiles, channel_credentials, load_tls
-from ledgernode.node.ledger import ServedLedger
+from ledgernode.identity.tls import TlsFiles
 from ledgernode.node.peers import introduce
-from ledgernode.services.server import Server
 from ledgernode.v1.validator_pb2 import ExchangeRequest, GetHeightRequest
 from ledgernode.v1.validator_pb2_grpc import ValidatorServiceStub
 from ledgernode.wire.frames import Forwarded, Introduction
-from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.protobuf import introduction_message, packed
-from ledgernode.wire.types import TimeMs
-
-LEDGER = "test"
-ORGANISATIONS = ("north", "south", "east", "west")
+from tests.services.four import LEDGER, Four
 
 
-def now_ms() -> TimeMs:
-    return TimeMs(time.time_ns() // 1_000_000)
-
-
-class Four:
-    """Four validators are founded; the first is served."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        found_network(
-            directory,
-            organisations=ORGANISATIONS,
-            ledger=LEDGER,
-            engine="pbft",
-            base_port=1,
-            parameters=Parameters(),
-            now_ms=now_ms(),
-        )
-        self.ledger = ServedLedger(
-            data_directory(self.home("north"), LEDGER),
-            (directory / "genesis.json").read_bytes(),
-            self.key("north"),
-            now_ms,
-        )
-        self.server = Server(
-            {LEDGER: self.ledger},
-            tls=self.tls("north"),
-            listen="127.0.0.1:0",
-            organisation="north",
-            started_ms=now_ms(),
-            snapshots=directory / "snapshots",
-        )
-
-    def home(self, organisation: str) -> Path:
-        return self.directory / "nodes" / f"{organisation}-1"
-
-    def key(self, organisation: str) -> PrivateKey:
-        return PrivateKey.load(validator_directory(self.home(organisation)) / "key.pem")
-
-    def tls(self, organisation: str) -> TlsFiles:
-        return load_tls(tls_directory(self.home(organisation)))
-
-    def admin_tls(self, organisation: str) -> TlsFiles:
-        return load_tls(identity_directory(organisation_directory(self.directory, organisation), "admin"))
+class Pushed(Four):
+    """Others push to it."""
 
     def introduction(self, organisation: str, tls: TlsFiles) -> Introduction:
         return introduce(LEDGER, self.ledger.chain.chain_id, self.key(organisation), tls)
 
     def stub(self, tls: TlsFiles) -> Any:
-        self.channel = grpc.aio.secure_channel(f"127.0.0.1:{self.server.port}", channel_credentials(tls))
-        return ValidatorServiceStub(self.channel)
+        return ValidatorServiceStub(self.dial(tls))
 
     async def push(self, tls: TlsFiles, introduction: Introduction, *requests: ExchangeRequest) -> Any:
         """Introduce and push; the call, once it is taken. Raises what ends it."""
@@ -98,19 +45,17 @@ class Four:
 
 
 @pytest.fixture
-async def four(tmp_path: Path) -> AsyncIterator[Four]:
-    found = Four(tmp_path / "network")
+async def four(tmp_path: Path) -> AsyncIterator[Pushed]:
+    found = Pushed(tmp_path / "network")
     await found.server.start()
     intake = asyncio.create_task(found.ledger.intake.run())
     yield found
     intake.cancel()
     await asyncio.gather(intake, return_exceptions=True)
-    await found.channel.close()
-    await found.server.stop(0)
-    found.ledger.close()
+    await found.close()
 
 
-async def test_a_member_is_taken_and_heard(four: Four) -> None:
+async def test_a_member_is_taken_and_heard(four: Pushed) -> None:
     """Its transactions wait here, under its own key."""
     tls = four.tls("south")
     call = await four.push(
@@ -124,13 +69,13 @@ async def test_a_member_is_taken_and_heard(four: Four) -> None:
     call.cancel()
 
 
-async def test_anothers_introduction_is_refused(four: Four) -> None:
+async def test_anothers_introduction_is_refused(four: Pushed) -> None:
     """It is signed for the certificate of the connection: overheard, it is of no use."""
     with pytest.raises(RoleRefused):
         await four.push(four.tls("east"), four.introduction("south", four.tls("south")))
 
 
-async def test_a_key_outside_the_set_is_refused(four: Four) -> None:
+async def test_a_key_outside_the_set_is_refused(four: Pushed) -> None:
     """Whatever it signs."""
     tls = four.tls("south")
     stranger = introduce(LEDGER, four.ledger.chain.chain_id, PrivateKey.generate(), tls)
@@ -138,14 +83,14 @@ async def test_a_key_outside_the_set_is_refused(four: Four) -> None:
         await four.push(tls, stranger)
 
 
-async def test_an_admin_is_no_validator(four: Four) -> None:
+async def test_an_admin_is_no_validator(four: Pushed) -> None:
     """Though it be of the same organisation, and the key sign for its certificate."""
     tls = four.admin_tls("south")
     with pytest.raises(RoleRefused):
         await four.push(tls, four.introduction("south", tls))
 
 
-async def test_another_ledger_is_unknown(four: Four) -> None:
+async def test_another_ledger_is_unknown(four: Pushed) -> None:
     """Each ledger has its own members."""
     tls = four.tls("south")
     other = Introduction("other", *[b""] * 2)
@@ -153,7 +98,7 @@ async def test_another_ledger_is_unknown(four: Four) -> None:
         await four.push(tls, other)
 
 
-async def test_misconduct_ends_the_stream(four: Four) -> None:
+async def test_misconduct_ends_the_stream(four: Pushed) -> None:
     """Who forwards what does not hold is heard no more, for a while."""
     tls = four.tls("south")
     junk = ExchangeRequest.FromString(packed(Forwarded((b"junk",) * 200)))
@@ -168,7 +113,19 @@ async def test_misconduct_ends_the_stream(four: Four) -> None:
     assert isinstance(read_error(ended.value), RateLimited)
 
 
-async def test_any_member_may_ask_how_far_the_node_is(four: Four) -> None:
+async def test_the_stream_of_a_closed_ledger_ends(four: Pushed) -> None:
+    """It is being opened again on a newer database: the peer dials again, and is heard there."""
+    tls = four.tls("south")
+    call = await four.push(tls, four.introduction("south", tls))
+    four.ledger._running = asyncio.create_task(asyncio.sleep(0))
+    await four.ledger._running
+    await call.write(ExchangeRequest.FromString(packed(Forwarded(()))))
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await call.read()
+    assert isinstance(read_error(ended.value), NodeStopping)
+
+
+async def test_any_member_may_ask_how_far_the_node_is(four: Pushed) -> None:
     """It says what it has executed."""
     answer = await four.stub(four.tls("west")).GetHeight(GetHeightRequest(ledger=LEDGER))
     assert answer.height == 0

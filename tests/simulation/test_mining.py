@@ -48,14 +48,45 @@ def test_a_partition_shorter_than_the_depth_heals(seed: int) -> None:
     world.check_end()
 
 
-def test_a_heavier_branch_below_what_was_delivered_halts() -> None:
-    """Apart for far longer than k blocks, both sides delivered: on meeting, the lighter side halts with the reason."""
+def apart_for_longer_than_the_depth() -> MiningWorld:
     world = started(7)
     world.check_block = lambda node, block: None  # two histories are what this scenario is about
-    pairs = {(a, b) for a in (0, 1, 2) for b in (3,)} | {(3, b) for b in (0, 1, 2)}
+    world.nodes[3].engine._others.enough = 0  # it goes on alone, against the rules below
+    world.nodes[3].engine._others.majority = 1
+    pairs = {pair for other in (0, 1, 2) for pair in ((3, other), (other, 3))}
     cut_for(world, pairs, 0, 200_000, "one apart")
     for number in range(60):
         world.at(number * 3_000, lambda number=number: world.submit(b"tx%d" % number))
+    return world
+
+
+def test_a_heavier_branch_below_what_was_delivered_halts() -> None:
+    """Apart for far longer than k blocks, both sides delivered: on meeting, the lighter side halts with the reason."""
+    world = apart_for_longer_than_the_depth()
+    world.catch_up = lambda node, height: None
     world.run(400_000)
     assert list(world.halts) == [3]
     assert "parts below height" in world.halts[3]
+
+
+def test_another_history_that_arrives_as_certified_blocks_halts() -> None:
+    """The same, when the node hears of the other branch only by fetching what the others have certified."""
+    world = apart_for_longer_than_the_depth()
+    world.filters.append(lambda sender, receiver, raw: 3 in (sender, receiver))
+    world.run(400_000)
+    assert list(world.halts) == [3]
+    assert "certified block does not follow ours" in world.halts[3]
+
+
+def test_a_minority_apart_mines_nothing_and_comes_back() -> None:
+    """Who has not heard from f+1 others lately cannot tell what is agreed: alone for long, it parts from nobody."""
+    world = started(7)
+    pairs = {pair for other in (0, 1, 2) for pair in ((3, other), (other, 3))}
+    cut_for(world, pairs, 20_000, 200_000, "one apart")
+    for number in range(60):
+        world.at(number * 3_000, lambda number=number: world.submit(b"tx%d" % number))
+    world.run(100_000)
+    assert world.jobs[3] is None
+    assert world.run(900_000, lambda: all_have(world, 60))
+    assert not world.halts
+    world.check_end()

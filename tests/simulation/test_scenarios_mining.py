@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 import msgspec
 import pytest
 
-from ledgernode.consensus.engine import EpochEnds, Received
-from ledgernode.consensus.pow.core import Ask, HeadAt
+from ledgernode.consensus.engine import (
+    EpochEnds,
+    MiningJob,
+    ProposalAvailable,
+    Ready,
+    Received,
+    Validated,
+    WorkWaiting,
+)
 from ledgernode.consensus.pow.header import MAX_TARGET, WorkBlock, WorkHeader, batch_digest, meets, work_hash
+from ledgernode.consensus.pow.messages import Ask, Below, HeadAt, encode
 from ledgernode.consensus.pow.retarget import WorkRules
 from ledgernode.wire.types import ZERO_HASH, Epoch
 from tests.simulation.liars import withholding
-from tests.simulation.mining import EASY, RULES, MiningWorld
-from tests.simulation.world import CHAIN, STARTS_MS, sign_as
+from tests.simulation.membership import CHAIN, STARTS_MS, adds, rotates, sign_as
+from tests.simulation.mining import EASY, RULES, Miner, MiningWorld
+from tests.simulation.node import Node
 
 
 def started(
-    members: int = 4, *, seed: int = 1, rules: WorkRules = RULES, hashes_per_second: float = 2.0
+    members: int = 4,
+    *,
+    seed: int = 1,
+    rules: WorkRules = RULES,
+    hashes_per_second: float = 2.0,
+    ends: tuple[int, ...] = (),
 ) -> MiningWorld:
-    world = MiningWorld(seed, members, rules, hashes_per_second)
+    world = MiningWorld(seed, members, rules, hashes_per_second, ends)
     world.start()
     return world
 
@@ -34,7 +49,14 @@ def mine_on(world: MiningWorld, number: int, every_ms: int = 1_500) -> None:
     assert world.run(world.now_ms + 2_000_000, lambda: all(items <= node.done for node in honest)), world.story()
 
 
-def mined_by(position: int, world: MiningWorld, *, signer: int | None = None, **changes: object) -> WorkBlock:
+def mined_by(
+    position: int,
+    world: MiningWorld,
+    *,
+    signer: int | None = None,
+    envelopes: tuple[bytes, ...] = (b"mine",),
+    **changes: object,
+) -> WorkBlock:
     """A block on genesis with a real nonce, altered as the scenario wants."""
     fields = {
         "chain_id": CHAIN,
@@ -52,7 +74,7 @@ def mined_by(position: int, world: MiningWorld, *, signer: int | None = None, **
     target = int.from_bytes(header.target, "big")
     nonce = next(nonce for nonce in range(1 << 32) if meets(work_hash(header.prefix, nonce), target))
     header = msgspec.structs.replace(header, nonce=nonce)
-    return WorkBlock(header, sign_as(position if signer is None else signer, header.hash), (b"mine",))
+    return WorkBlock(header, sign_as(position if signer is None else signer, header.hash), envelopes)
 
 
 def told(world: MiningWorld, block: WorkBlock) -> int:
@@ -186,14 +208,14 @@ def test_orphans_do_not_pile_up() -> None:
     for number in range(400):
         block = mined_by(3, world, parent=b"%032d" % number, height=2 + number)
         node.engine.step(Received(node.now(), 3, msgspec.msgpack.encode(block)))
-    assert len(node.engine._orphans) <= 256
+    assert len(node.engine._orphans) <= 2 * node.engine._reach
 
 
 def test_a_head_that_nobody_has_changes_nothing() -> None:
     """A miner that claims a head it does not show is asked, and no more."""
     world = started()
     node = world.nodes[1]
-    ready = node.engine.step(Received(node.now(), 3, msgspec.msgpack.encode(HeadAt(b"\x05" * 32, 1_000))))
+    ready = node.engine.step(Received(node.now(), 3, msgspec.msgpack.encode(HeadAt(b"\x05" * 32, 100))))
     assert [send.receivers for send in ready.send] == [(3,)]
     assert node.engine.head_height == 0
 
@@ -240,3 +262,387 @@ def test_a_late_miner_finds_its_way_though_all_the_others_have_restarted() -> No
     mine_on(world, 4)
     assert not world.halts
     world.check_end()
+
+
+# ---------------------------------------------------------------- footing: what work a miner stands on
+
+
+HEIGHT_AT = 24 + 32 + 8
+"""Where a work header has its height: after tag, chain and epoch."""
+
+
+def jobs_of(world: MiningWorld, position: int) -> list[int]:
+    """Collects the heights this miner searches for from now on."""
+    heights: list[int] = []
+    mine = world.mine
+
+    def listen(node: Node, job: MiningJob | None) -> None:
+        if node.position == position and job is not None and job != world.jobs[position]:
+            heights.append(int.from_bytes(job.prefix[HEIGHT_AT : HEIGHT_AT + 8], "big"))
+        mine(node, job)
+
+    world.mine = listen
+    return heights
+
+
+def cut_off(world: MiningWorld, position: int) -> None:
+    for other in range(world.members):
+        world.links.cut |= {(position, other), (other, position)}
+
+
+def fetches(world: MiningWorld, taker: int, giver: int) -> None:
+    world.nodes[taker].adopt([block for block in world.nodes[giver].chain if block.certificate])
+
+
+def test_who_has_fetched_blocks_does_not_build_below_them() -> None:
+    """A miner knows of certified blocks and not of the work behind them: what it mined there would be a second history.
+
+    It begins an epoch, or restarts, with its tree at the base, its chain above it, and work waiting.
+    """
+    world = started()
+    cut_off(world, 3)
+    mine_up_to(world, 8, without=3)
+    heights = jobs_of(world, 3)
+    fetches(world, 3, 0)
+    fetched = len(world.nodes[3].chain)
+    assert fetched > RULES.depth
+    for restarts in range(2):
+        world.nodes[3].take(b"late%d" % restarts)
+        world.run(world.now_ms + 60_000)
+        assert heights == []
+        assert len(world.nodes[3].chain) == fetched
+        world.crash(3)
+        world.restart(3)
+    world.links.cut.clear()
+    world.submit(b"late1")
+    mine_on(world, 4)
+    assert heights
+    assert min(heights) > fetched
+    world.check_end()
+
+
+def mine_up_to(world: MiningWorld, height: int, *, without: int | None = None) -> None:
+    """Transactions one by one until so many blocks are delivered everywhere, but here."""
+    absent = set() if without is None else {without}
+    world.faulty |= absent
+    while len(world.nodes[0].chain) < height:
+        mine_on(world, 1)
+    world.faulty -= absent
+
+
+def test_a_wiped_miner_comes_back() -> None:
+    """Chain and log are gone: it fetches what is certified, asks what work stands behind it, and mines again."""
+    world = started()
+    mine_on(world, 12)
+    world.crash(2)
+    world.nodes[2].wipe()
+    world.restart(2)
+    heights = jobs_of(world, 2)
+    mine_on(world, 6)
+    assert not world.halts
+    assert heights
+    assert min(heights) > 12 // 2
+    world.check_end()
+
+
+def test_a_wiped_miner_comes_back_to_an_idle_network() -> None:
+    """Nobody mines, so nothing is heard but where the others stand: that is enough."""
+    world = started()
+    mine_on(world, 12)
+    world.run(world.now_ms + 60_000)
+    world.crash(2)
+    world.nodes[2].wipe()
+    world.restart(2)
+    world.run(world.now_ms + 30_000)
+    world.check_end()
+    mine_on(world, 1)
+    world.check_end()
+
+
+def test_a_miner_behind_by_more_than_the_kept_blocks_comes_back() -> None:
+    """The others keep 256 blocks: whoever is further behind cannot ask for one after the other, and fetches."""
+    world = started(rules=WorkRules(first_target=MAX_TARGET // 4, interval_ms=500, window=8, depth=3))
+    world.crash(3)
+    world.faulty.add(3)
+    while len(world.nodes[0].chain) < 300:
+        mine_on(world, 20, every_ms=1_200)
+    world.faulty.discard(3)
+    world.restart(3)
+    mine_on(world, 5)
+    assert not world.halts
+    world.check_end()
+
+
+def lost(world: MiningWorld, position: int = 3) -> Miner:
+    """A miner that has fetched and not yet heard from anybody what stands there."""
+    cut_off(world, position)
+    mine_up_to(world, 8, without=position)
+    fetches(world, position, 0)
+    return world.nodes[position]
+
+
+def says_below(world: MiningWorld, node: Miner, sender: int, below: Below) -> Ready:
+    return node.engine.step(Received(node.now(), sender, encode(below)))
+
+
+def test_one_word_about_the_footing_counts_for_nothing() -> None:
+    """Up to f may lie: a starting point is taken when f+1 different members say the same, whatever one repeats."""
+    world = started()
+    node = lost(world)
+    truth = world.nodes[0].engine._past.below(len(node.chain))
+    forged = msgspec.structs.replace(truth, root=b"\x07" * 32)
+    for _ in range(3):
+        says_below(world, node, 2, forged)
+    says_below(world, node, 0, truth)
+    assert not node.engine._footing
+    says_below(world, node, 1, msgspec.structs.replace(truth, height=truth.height - 1))
+    assert not node.engine._footing
+    ready = says_below(world, node, 1, truth)
+    assert node.engine._tree.root == truth.root
+    assert [entry.record for entry in ready.persist[:1]] == [encode(truth)], "it is durable before what is built on it"
+
+
+def test_work_that_contradicts_what_was_executed_halts() -> None:
+    """f+1 members have delivered another block at the height that we executed: two histories, loudly."""
+    world = started()
+    node = lost(world)
+    truth = world.nodes[0].engine._past.below(len(node.chain))
+    other = msgspec.structs.replace(truth, time_ms=truth.time_ms + 1)
+    says_below(world, node, 0, other)
+    assert "another block" in says_below(world, node, 1, other).halt
+
+
+def test_the_starting_points_of_all_miners_are_the_same() -> None:
+    """Whoever is asked, delivered the block itself, restarted, or came back: one height, one answer, marks and all."""
+    world = started()
+    mine_on(world, 25)
+    world.crash(1)
+    world.restart(1)
+    world.crash(2)
+    world.nodes[2].wipe()
+    world.restart(2)
+    mine_on(world, 12)
+    lowest = world.nodes[2].engine._past._base.height
+    assert lowest > 0
+    for height in range(lowest, len(world.nodes[0].chain) + 1):
+        assert len({node.engine._past.below(height) for node in world.nodes}) == 1
+
+
+def alone(world: MiningWorld, length: int, *, miner: int = 3, parent: WorkBlock | None = None) -> list[WorkBlock]:
+    """A branch of empty blocks by one miner."""
+    branch: list[WorkBlock] = []
+    for _ in range(length):
+        below = branch[-1] if branch else parent
+        place = {} if below is None else {"parent": below.header.hash, "height": below.header.height + 1}
+        at_ms = STARTS_MS + len(branch) if below is None else below.header.time_ms + 1
+        branch.append(mined_by(miner, world, batch=ZERO_HASH, envelopes=(), time_ms=at_ms, **place))
+    return branch
+
+
+def hears(node: Miner, blocks: list[WorkBlock]) -> list[Ready]:
+    return [node.engine.step(Received(node.now(), 3, encode(block))) for block in blocks]
+
+
+LONG_WINDOW = WorkRules(first_target=EASY, interval_ms=2_000, window=64, depth=6)
+
+
+def test_the_work_of_half_of_the_miners_is_not_delivered() -> None:
+    """k deep, but mined by two of four, who may have been apart: the first block of a third delivers it."""
+    world = started(rules=LONG_WINDOW)
+    branch = alone(world, 6)
+    branch += alone(world, 4, miner=0, parent=branch[-1])
+    assert not any(ready.deliver for ready in hears(world.nodes[1], branch))
+    assert world.nodes[1].engine.head_height == 10
+    (ready,) = hears(world.nodes[1], alone(world, 1, miner=2, parent=branch[-1]))
+    assert [batch.height for batch in ready.deliver] == [1, 2, 3, 4, 5]
+
+
+def test_a_starved_miner_gives_its_own_branch_up_however_long_it_is() -> None:
+    """It found ten blocks before it heard from the others, who are further: they were nobody's, so nothing halts."""
+    world = started(rules=LONG_WINDOW)
+    own, theirs = alone(world, 10), alone(world, 6, miner=0)
+    for miner in (1, 2):
+        theirs += alone(world, 3, miner=miner, parent=theirs[-1])
+    told = [*hears(world.nodes[1], own), *hears(world.nodes[1], theirs)]
+    assert not any(ready.halt for ready in told)
+    assert [batch.height for ready in told for batch in ready.deliver] == [1, 2, 3, 4, 5, 6]
+    assert world.nodes[1].engine._past.get(theirs[5].header.hash) is not None
+
+
+def test_two_halves_apart_promise_nothing_to_anyone() -> None:
+    """Neither has more than half of the miners: cut for far longer than k blocks, they deliver nothing, and heal."""
+    world = started()
+    mine_up_to(world, 3)
+    for one in (0, 1):
+        for other in (2, 3):
+            world.links.cut |= {(one, other), (other, one)}
+    for node in world.nodes:
+        node.engine._others.enough = 1  # so that both halves mine on, however long it lasts
+    heights = [len(node.chain) for node in world.nodes]
+    for count in range(60):
+        world.at(world.now_ms + count * 2_000, partial(world.submit, b"apart%d" % count))
+    world.run(world.now_ms + 120_000)
+    assert max(len(node.chain) for node in world.nodes) <= max(heights) + RULES.depth
+    assert min(node.engine.head_height for node in world.nodes) > max(heights) + 3 * RULES.depth
+    world.links.cut.clear()
+    mine_on(world, 5)
+    assert not world.halts
+    world.check_end()
+
+
+# ---------------------------------------------------------------- a transaction once
+
+
+def test_no_transaction_is_mined_twice() -> None:
+    """What is delivered, or lies in our branch, is not put into another block, however long it stays on offer."""
+    world = started()
+    node = world.nodes[0]
+    world.run(world.now_ms + 1_000)
+    one = mined_by(3, world)
+    told(world, one)
+    node.step(Received(node.now(), 3, msgspec.msgpack.encode(one)))
+    world.run(world.now_ms + 5)
+    node.engine.step(WorkWaiting(node.now(), True))
+    ready = node.engine.step(ProposalAvailable(node.now(), (b"mine", b"other")))
+    assert ready.under_way == (b"mine",)
+    assert node.engine._job[2] == (b"other",)
+    mine_on(world, 12)
+    node.engine.step(WorkWaiting(node.now(), True))
+    assert node.engine._job is None or b"mine" not in node.engine._job[2]
+    world.check_end()
+
+
+def test_what_lies_in_our_branch_is_under_way_until_the_branch_is_left() -> None:
+    """The driver offers it no more; when a heavier branch without it wins, it is released, and that one's is held."""
+    world = started()
+    node = world.nodes[1]
+    one = mined_by(3, world)
+    other = mined_by(2, world, batch=ZERO_HASH, envelopes=())
+    above = mined_by(
+        2, world, batch=ZERO_HASH, envelopes=(), parent=other.header.hash, height=2, time_ms=other.header.time_ms + 1
+    )
+    hear = [node.engine.step(Received(node.now(), 2, msgspec.msgpack.encode(one)))]
+    hear.append(node.engine.step(Validated(node.now(), one.header.batch, True)))
+    assert (hear[1].under_way, hear[1].released) == ((b"mine",), False)
+    first = node.engine.step(Received(node.now(), 2, msgspec.msgpack.encode(other)))
+    assert (first.under_way, first.released) == ((), False)
+    second = node.engine.step(Received(node.now(), 2, msgspec.msgpack.encode(above)))
+    assert (second.under_way, second.released) == ((), True)
+
+
+# ---------------------------------------------------------------- epochs
+
+
+def test_an_epoch_is_handed_over() -> None:
+    """The last block is buried under empty ones, which die with the epoch; what waits goes into the next one."""
+    world = started(ends=(5, 9, 14))
+    mine_up_to(world, 16)
+    assert {node.membership.epoch for node in world.nodes} == {3}
+    assert not world.halts
+    world.check_end()
+
+
+def test_the_target_goes_on_into_the_next_epoch() -> None:
+    """The work of the members is known: an epoch begins with the target that the one before has arrived at."""
+    world = started(ends=(60,), hashes_per_second=16.0)
+    mine_on(world, 40)
+    mine_up_to(world, 61)
+    assert {node.membership.epoch for node in world.nodes} == {1}
+    (base,) = {node.engine._past.below(60) for node in world.nodes}
+    assert len(base.marks) == world.rules.marks
+    assert int.from_bytes(base.marks[-1].target, "big") < EASY // 2
+    assert world.nodes[0].engine.target < EASY // 2
+    world.check_end()
+
+
+def test_who_missed_the_end_of_an_epoch_learns_its_target_from_the_others() -> None:
+    """It fetched the last block, so it has no marks of its own: it asks, and mines nothing before it knows."""
+    world = started(ends=(6,))
+    world.crash(3)
+    world.faulty.add(3)
+    mine_on(world, 14)
+    world.faulty.discard(3)
+    heights = jobs_of(world, 3)
+    world.restart(3)
+    mine_on(world, 4)
+    assert world.nodes[3].membership.epoch == 1
+    assert min(heights, default=9) > 6
+    assert len({node.engine.target for node in world.nodes}) == 1
+    world.check_end()
+
+
+def test_the_marks_of_a_base_are_taken_from_the_others_though_the_base_is_known() -> None:
+    """Who fetched the very last block of an epoch knows its hash, and not its target: blocks above it must wait."""
+    world = started(ends=(6,))
+    cut_off(world, 3)
+    mine_up_to(world, 7, without=3)
+    node, other = world.nodes[3], world.nodes[0]
+    node.adopt([block for block in other.chain[:6] if block.certificate])
+    assert (node.membership.epoch, node.engine._footing) == (1, False)
+    node.hear(0, Epoch(1), encode(other.engine._past.get(other.engine._past._at[7])))
+    assert node.engine.head_height == 6
+    base = other.engine._past.below(6)
+    for sender in (0, 1):
+        node.hear(sender, Epoch(1), encode(base))
+    assert node.engine._past.below(6) == base
+    assert node.engine._tree.marks(base.root) == base.marks
+    world.run(world.now_ms + 10)
+    assert node.engine.head_height == 7, "what has waited is in the tree now"
+
+
+def test_a_crash_while_the_next_epoch_begins_loses_no_footing() -> None:
+    """All of them stop when the last block is executed, before the next epoch has written anything."""
+    world = started(ends=(6,))
+    for node in world.nodes:
+        node.hand_over = lambda: None
+    for count in range(60):
+        world.at(count * 1_000, lambda count=count: world.submit(b"more%d" % count))
+    assert world.run(400_000, lambda: all(len(node.chain) == 6 for node in world.nodes))
+    world.run(world.now_ms + 5_000)
+    for position in range(4):
+        world.crash(position)
+        del world.nodes[position].hand_over
+    for position in range(4):
+        world.restart(position)
+    mine_on(world, 6)
+    assert {node.membership.epoch for node in world.nodes} == {1}
+    world.check_end()
+
+
+def test_an_epoch_ends_only_with_a_certificate() -> None:
+    """Two of four have the last block and the others do not: those can still get it, because nobody has gone on."""
+    world = started(ends=(5,))
+    for count in range(60):
+        world.at(count * 1_000, lambda count=count: world.submit(b"more%d" % count))
+    assert world.run(400_000, lambda: sum(len(node.chain) == 5 for node in world.nodes) == 2)
+    late = [node.position for node in world.nodes if len(node.chain) < 5]
+    for position in late:
+        world.crash(position)
+    world.run(world.now_ms + 20_000)
+    assert {node.membership.epoch for node in world.nodes} == {0}
+    for position in late:
+        world.restart(position)
+    mine_on(world, 6)
+    assert {node.membership.epoch for node in world.nodes} == {1}
+    world.check_end()
+
+
+def test_a_member_joins_and_the_key_of_another_is_replaced() -> None:
+    """Each set change begins an epoch; a machine that was no member until then fetched its way there, and now mines."""
+    world = started()
+    world.changes_sets = True
+    for node in world.nodes:
+        node.watch()
+    for position, change in ((4, adds(4)), (5, rotates(0, 5))):
+        newcomer = world.expects(position)
+        newcomer.start()
+        world.submit(change)
+        heights = jobs_of(world, position)
+        while position not in world.nodes[1].membership.places:
+            mine_on(world, 1)
+        begun = world.nodes[1].base.height
+        mine_on(world, 8)
+        assert not world.halts
+        assert min(heights) > begun
+        world.check_end()
+    assert world.nodes[1].membership.epoch == 2

@@ -426,3 +426,22 @@ def test_one_isolated_for_long_comes_back_into_the_present_view() -> None:
     settles(world, b"n0", within_ms=30_000)
     world.crash(1)
     orders(world, b"with the one that was away")
+
+
+def test_a_certificate_that_only_engines_have_kept_is_taken_from_them() -> None:
+    """Whoever held the certified block has lost its disk; the others executed it, and their engines saw the proof."""
+    world = started()
+    cut(world, [3], [0, 1, 2])
+    world.submit(b"one")
+    elapse(world, 1_000)
+    for node in world.nodes[1:3]:
+        node.crash()
+        node.chain[0].certificate = None
+    world.crash(0)
+    world.nodes[0].wipe()
+    heal(world)
+    for position in range(3):
+        world.restart(position)
+    orders(world, b"two")
+    settles(world, b"one")
+    world.check_end()

@@ -136,15 +136,15 @@ def test_growth_waits_for_an_open_view(tmp_path: Path) -> None:
     def read() -> None:
         with store.reader() as reader:
             opened.set()
-            full.wait(timeout=5)
+            full.wait(timeout=30)
             seen.append(sum(1 for _ in reader.scan(Table.STATE)))
 
     looker = threading.Thread(target=read, daemon=True)
     looker.start()
-    opened.wait(timeout=5)
+    opened.wait(timeout=30)
     threading.Timer(0.1, full.set).start()  # while the writer below waits for the view
     store.write(rows(100, 2_000))
-    looker.join(timeout=5)
+    looker.join(timeout=30)
     assert seen == [100]
     assert count(store) == 2_100
     store.close()

@@ -1,4 +1,5 @@
-"""What this machine commits: a network of its own, loaded by clients, measured at a steady part."""
+"""What this machine commits: a network of its own, loaded by clients, measured at a steady part; and how long it
+takes to clear a market."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def bench() -> None:
-    """Measure a network of this machine under load. It lives in a temporary folder, and is gone afterwards."""
+    """Measure this machine. A network under load lives in a temporary folder, and is gone afterwards."""
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,6 +60,29 @@ def hot(as_json: bool, **options: Any) -> None:
     ledgernode bench hot --validators 4 --seconds 15 --json
     """
     _measure("hot", as_json, **options)
+
+
+@bench.command()
+@click.option(
+    "--orders", type=click.IntRange(2, 1_000_000), default=10_000, show_default=True, help="Half of them bids."
+)
+@click.option("--rounds", type=click.IntRange(1, 1_000), default=5, show_default=True, help="The median counts.")
+@json_option
+def clearing(orders: int, rounds: int, as_json: bool) -> None:
+    """Clear a market's book by each mechanism, in this process; about half of its orders meet.
+
+    \b
+    ledgernode bench clearing --orders 10000 --json
+    """
+    import msgspec
+
+    from ledgernode.bench.clearing import measure
+
+    measured = measure(orders, rounds)
+    rows = ((one.mechanism, f"{one.ms:.1f}", f"{one.matches:,}", f"{one.volume_wh:,}") for one in measured)
+    columns = ("mechanism", "ms", "matches", "Wh")
+    document = {"orders": orders, "rounds": rounds, "mechanisms": msgspec.to_builtins(measured)}
+    show(document, as_json, table(columns, rows, numbers=("ms", "matches", "Wh")))
 
 
 def _measure(workload: str, as_json: bool, *, validators: int, engine: str | None, **options: Any) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -159,20 +160,26 @@ class Connection:
         return Node([endpoint], self.credentials())
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Mutual TLS: this identity's own TLS key; a node shows a certificate under a root of the genesis."""
+        """Mutual TLS: this identity's own TLS key; a node shows a certificate under a root of the genesis.
+
+        Refuses (BadCertificate) a certificate of our own that has ended: a node could only hang up on it.
+        """
         from ledgernode.identity import tls
         from ledgernode.identity.authority import read_pem_file
+        from ledgernode.identity.certificate_profile import read_pem
         from ledgernode.identity.secret_file import read_secret
 
         directory = self.identity_directory
         if not (directory / "tls-certificate.pem").exists():
             raise KeyFileUnsafe(f"{directory} has no TLS certificate, and nodes talk over mutual TLS only")
         founding = [root for organisation in self.genesis.organisations for root in organisation.roots]
+        certificate = read_pem_file(directory / "tls-certificate.pem")
+        read_pem(certificate, 2)[0].require_valid(time.time_ns() // 1_000_000, f"TLS certificate of {directory.name}")
         joined = tls.split_roots((directory / tls.ROOTS).read_text()) if (directory / tls.ROOTS).exists() else ()
         return tls.channel_credentials(
             tls.TlsFiles(
                 key=read_secret(directory / "tls-key.pem"),
-                certificate=read_pem_file(directory / "tls-certificate.pem"),
+                certificate=certificate,
                 roots=tuple(dict.fromkeys((*founding, *joined))),
             )
         )

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ledgernode.cli.connection import ADMIN, Connection
+from ledgernode.cli.documents import status_document
 from ledgernode.cli.ending import until_interrupted
 from ledgernode.cli.genesis import ENGINES
-from ledgernode.cli.output import short, size
+from ledgernode.cli.output import counted, drawn, short, size, table
+from ledgernode.cli.standing import of_engine
 from ledgernode.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -82,13 +84,17 @@ class Demo:
         admins = {id_of(self.at, f"{name}/{ADMIN}"): f"{name}/{ADMIN}" for name in ORGANISATIONS}
         self.narrator = Narrator({**names, **admins}, DIGITS, following=self.begins_at + 1)
         self.payments = 0
+        self.operator = opened.enter_context(self.at.open_node(self.at.own_endpoints[0]))
+        self.engine_at: tuple[object, ...] = ()
         self._opened = opened
         self._speakers: dict[str, Speaker] = {}
 
     def run(self, ends: float | None) -> None:
         engine, count = self.at.network.engine, len(self.nodes.nodes)
         _title(f"Ledger {self.at.ledger} of {', '.join(ORGANISATIONS)}, at block {self.begins_at}")
-        click.echo(f"  Ordered by {engine}; {count} validator{'' if count == 1 else 's'}, each a process of its own.")
+        processes = "a process of its own" if count == 1 else "each a process of its own"
+        click.echo(f"  Ordered by {engine}; {counted(count, 'validator')}, {processes}.")
+        self._tell_engine(always=True)
         self._deploy()
         _title("Blocks arrive")
         self.narrator.tell_new_blocks(self.admin.ledger)
@@ -113,6 +119,7 @@ class Demo:
                 pays_at = time.monotonic() + PAY_EVERY_S
             self.nodes.check()
             self.narrator.tell_new_blocks(self.admin.ledger)
+            self._tell_engine()
             time.sleep(LOOK_EVERY_S)
 
     # ------------------------------------------------------------ steps
@@ -178,20 +185,31 @@ class Demo:
         self._as("customer-2").submit(NOTICES, "write", entry=entry, text="Anyone can check this ledger.")
 
     def _burst(self) -> None:
-        """Many small payments at once, and what the nodes take before and after."""
+        """Many small payments at once, and what the nodes take before, meanwhile and after."""
+        from ledgernode.local.usage import MemoryPeak
+
         _title(f"{BURST:,} payments at once")
-        self._say_nodes("at rest")
+        before = self._usage()
         ledger, signed = self._as("customer-1").ledger, []
         for number in range(BURST):  # there and back, so that it can go on for ever
             payer, payee = ("customer-1", "customer-2") if number % 2 == 0 else ("customer-2", "customer-1")
             arguments = {"to": self.ids[payee], "amount_minor": 1, "purpose": "energy"}
             signer = self._as(payer).signer
             signed.append(signer.transaction("currency", "transfer", arguments, budget=BURST_BUDGET))
+        process_ids = {name: node.process_id for name, node in self.nodes.nodes.items()}
         begun = time.monotonic()
-        committed = sum(outcome.succeeded for outcome in ledger.submit_many(signed))
+        with MemoryPeak(process_ids) as peak:
+            committed = sum(outcome.succeeded for outcome in ledger.submit_many(signed))
         taken_s = time.monotonic() - begun
-        click.echo(f"  {committed:,} committed in {taken_s:.1f} s: in blocks that {self._majority()} certified.")
-        self._say_nodes("afterwards")
+        click.echo(f"  {committed:,} committed in {taken_s:.1f} s: in blocks that {self._majority()} certified.\n")
+        after = self._usage()
+        columns = ("node", "memory at rest", "under load", "afterwards", "disk before", "disk afterwards")
+        rows = []
+        for name in process_ids:
+            (rest, disk_before), (left, disk_after) = before[name], after[name]
+            rows.append((name, *map(size, (rest, peak.memory_bytes[name], left, disk_before, disk_after))))
+        click.echo(f"{drawn(table(columns, rows, numbers=columns[1:]), indent='  ')}\n")
+        self._tell_engine(always=True)
         self.narrator.tell_new_blocks(self.admin.ledger)
 
     def _majority(self) -> str:
@@ -200,13 +218,20 @@ class Demo:
         count = len(self.nodes.nodes)
         return "its validator" if count == 1 else f"{quorum(count)} of {count} validators"
 
-    def _say_nodes(self, when: str) -> None:
+    def _usage(self) -> dict[str, tuple[int, int]]:
+        """Memory and disk of each node, in bytes."""
         from ledgernode.local.usage import disk_bytes, usage
 
-        for name, node in self.nodes.nodes.items():
-            used = usage(node.process_id)
-            disk = size(disk_bytes(node.home))
-            click.echo(f"  {name:<8} {when}: {size(used.memory_bytes)} of memory, {disk} on disk")
+        nodes = self.nodes.nodes.items()
+        return {name: (usage(node.process_id).memory_bytes, disk_bytes(node.home)) for name, node in nodes}
+
+    def _tell_engine(self, *, always: bool = False) -> None:
+        """Who leads, or what is mined: when asked, and when another leads or the target has moved."""
+        (ledger,) = status_document(self.operator.status())["ledgers"]
+        place = (ledger["view"], ledger["leader"], ledger["block_hashes"])
+        if (always or place != self.engine_at) and (told := of_engine(ledger)):
+            click.echo(f"  {click.style(told, dim=True)}")
+        self.engine_at = place
 
     def _prove(self, paid: TransactionId) -> Path:
         """Fetch the proof of a payment, and check it with nothing but the genesis file."""

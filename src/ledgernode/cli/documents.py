@@ -8,7 +8,15 @@ import msgspec
 
 from ledgernode.cli.output import decoded
 from ledgernode.errors import LedgerError
-from ledgernode.wire.answers import Block, LedgerFacts, LocatedTransaction, NodeStatus, NumberedEvent, Outcome
+from ledgernode.wire.answers import (
+    Block,
+    LedgerFacts,
+    LocatedTransaction,
+    NodeStatus,
+    NumberedEvent,
+    Outcome,
+    SnapshotFacts,
+)
 from ledgernode.wire.block import Header, header_hash, parse_header
 from ledgernode.wire.receipt import Receipt, parse_receipt
 from ledgernode.wire.transaction import Nonce, Transaction, parse_transaction
@@ -138,6 +146,11 @@ def status_document(status: NodeStatus) -> dict[str, Any]:
     """A node's status, bytes as hex."""
     found: dict[str, Any] = hexadecimal(msgspec.to_builtins(status, builtin_types=(bytes,)))
     return found
+
+
+def snapshot_document(found: SnapshotFacts) -> dict[str, Any]:
+    document: dict[str, Any] = hexadecimal(msgspec.to_builtins(found, builtin_types=(bytes,)))
+    return document
 
 
 def hexadecimal(value: Any) -> Any:

@@ -34,6 +34,7 @@ _HINTS: Final = {
     "CONTRACT_UNKNOWN": "`ledgernode chaincode list` shows what is committed",
     "FUNCTION_UNKNOWN": "`ledgernode chaincode show NAME` lists the functions",
     "FUNCTION_KIND": "transactions go through `ledgernode tx submit`, questions through `ledgernode query`",
+    "BOOK_INVALID": "docs/markets.md says what a book holds",
     "ARGUMENTS_INVALID": "`ledgernode chaincode show NAME` lists the arguments and their types",
     "BUDGET_EXCEEDED": "declare more with --budget, or make the call smaller",
     "CHAINCODE_REFUSED": "`ledgernode chaincode check FILE` explains each finding; docs/chaincode.md has the rules",

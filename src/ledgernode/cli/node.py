@@ -9,10 +9,12 @@ import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
-from ledgernode.cli.output import counted, done, facts, json_option, moment, short, show, size, table
+from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
+from ledgernode.cli.standing import standing
 
 _HOME: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_QUIET_MS: Final = 5_000
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -113,7 +115,7 @@ def _parts(node: dict[str, Any]) -> list[Any]:
                     ledger["mempool_transactions"],
                     ledger["committed_transactions"],
                     size(ledger["database_bytes"]),
-                    f"HALTED: {ledger['halt_reason']}" if ledger["halted"] else "running",
+                    _state(ledger),
                 )
                 for ledger in node["ledgers"]
             ),
@@ -121,7 +123,7 @@ def _parts(node: dict[str, Any]) -> list[Any]:
         ),
     ]
     for ledger in node["ledgers"]:
-        parts += ["", f"{ledger['ledger']}: {_standing(ledger)}"]
+        parts += ["", f"{ledger['ledger']}: {standing(ledger)}"]
         columns = ("validator of", "identity", "endpoint", "link", "height", "contradictions", "on the ledger", "")
         rows = (_validator_row(one, ledger["leader"]) for one in ledger["validators"])
         parts.append(table(columns, rows, numbers=("height", "contradictions", "on the ledger")))
@@ -129,19 +131,16 @@ def _parts(node: dict[str, Any]) -> list[Any]:
     return parts
 
 
-def _standing(ledger: dict[str, Any]) -> str:
-    """Where the engine is, how many peers are reached, and how far behind the node is."""
-    said = [f"epoch {ledger['epoch']}"]
-    others = [one for one in ledger["validators"] if not one["self"]]
-    if ledger["engine"] == "pbft":
-        leader = next((one["organisation"] for one in ledger["validators"] if one["identity"] == ledger["leader"]), "")
-        said.append(f"view {ledger['view']} led by {leader or 'nobody known'}")
-    if ledger["engine"] == "pow":
-        said.append(f"heaviest branch at {ledger['branch_height']}, {ledger['block_hashes']:,} hashes a block")
-    if others:
-        said.append(f"{sum(one['connected'] for one in others)} of {counted(len(others), 'peer')} reached")
-    said.append(f"{counted(ledger['lag'], 'block')} behind" if ledger["lag"] else "up to date")
-    return ", ".join(said)
+def _state(ledger: dict[str, Any]) -> str:
+    """Whether it runs; and while it comes forward, how far it is, and since when nothing has come."""
+    if ledger["halted"]:
+        return f"HALTED: {ledger['halt_reason']}"
+    sync = ledger["sync"]
+    if sync is None:
+        return "running"
+    chunks = f", {sync['chunks_done']} of {sync['chunks_total']} chunks" if sync["by"] == "snapshot" else ""
+    stuck = f", nothing came for {sync['idle_ms'] // 1_000} s" if sync["idle_ms"] >= _QUIET_MS else ""
+    return f"syncing by {sync['by']} to {sync['height']}{chunks}{stuck}"
 
 
 def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:

@@ -40,15 +40,15 @@ def show(document: dict[str, Any], as_json: bool, *parts: Table | str) -> None:
         click.echo(as_text(document, indent=2))
         return
     for part in parts:
-        click.echo(part if isinstance(part, str) else _drawn(part))
+        click.echo(part if isinstance(part, str) else drawn(part))
 
 
-def _drawn(part: Table) -> str:
+def drawn(part: Table, *, indent: str = "") -> str:
     """A table as text, without the blanks at the ends of its lines."""
     screen = console()
-    with screen.capture() as drawn:
+    with screen.capture() as captured:
         screen.print(part)
-    return "\n".join(row.rstrip() for row in drawn.get().splitlines())
+    return "\n".join(f"{indent}{row}".rstrip() for row in captured.get().splitlines())
 
 
 def line(document: dict[str, Any]) -> None:

@@ -65,6 +65,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "proof": Place("proof", "proof", "Fetch evidence of a transaction, check it with the genesis file alone."),
     },
     "Energy": {
+        "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
         "sts": Place("sts", "sts", "20-digit prepayment tokens: mint one, read one."),
     },
     "Shell": {

@@ -8,8 +8,9 @@ from typing import Final
 import click
 
 from ledgernode.cli.connection import Connection, network_options
+from ledgernode.cli.documents import snapshot_document
 from ledgernode.cli.offline import served_ledger
-from ledgernode.cli.output import done, json_option, progress
+from ledgernode.cli.output import done, json_option, progress, short, show, size, table
 
 _FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -35,6 +36,23 @@ def create(at: Connection, as_json: bool) -> None:
     assert last is not None, "a node answers a snapshot with its progress"
     document = {"path": last.path, "height": last.height, "chunks": last.chunks_total}
     done(f"{last.path}: the state after block {last.height}", as_json, document)
+
+
+@snapshot.command("list")
+@network_options
+@json_option
+def listed(at: Connection, as_json: bool) -> None:
+    """List what a node of your organisation can give to a peer that is new or far behind, newest first.
+
+    \b
+    ledgernode snapshot list
+    """
+    with at.open_node((at.own_endpoints or at.endpoints)[0]) as node:
+        found = node.snapshots(at.ledger)
+    document = {"snapshots": [snapshot_document(one) for one in found]}
+    rows = ((one.height, one.chunks, size(one.size_bytes), short(one.id.hex())) for one in found)
+    columns = ("height", "chunks", "size", "id")
+    show(document, as_json, table(columns, rows, numbers=("height", "chunks", "size")))
 
 
 @snapshot.command()

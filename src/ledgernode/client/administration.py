@@ -14,8 +14,9 @@ import grpc
 from ledgernode.client.connection import Connection, Endpoint, read_error
 from ledgernode.config import DEFAULT_WAIT_MS, LOOKUP_PAGE
 from ledgernode.v1 import admin_pb2 as pb
+from ledgernode.v1.snapshot_pb2 import ListSnapshotsRequest
 from ledgernode.wire import protobuf
-from ledgernode.wire.answers import IdentityFacts, NodeStatus, SnapshotProgress
+from ledgernode.wire.answers import IdentityFacts, NodeStatus, SnapshotFacts, SnapshotProgress
 
 
 class NodeClient:
@@ -65,6 +66,14 @@ class NodeClient:
                 yield protobuf.read_snapshot(answer)
         except grpc.aio.AioRpcError as error:
             raise read_error(error) from error
+
+    async def snapshots(self, ledger: str) -> tuple[SnapshotFacts, ...]:
+        """What the node can give to a peer, newest first."""
+
+        async def attempt(endpoint: Endpoint, remaining_s: float) -> Any:
+            return await endpoint.snapshots.ListSnapshots(ListSnapshotsRequest(ledger=ledger), timeout=remaining_s)
+
+        return protobuf.read_snapshots(await self._connection.call(attempt, timeout_s=self._timeout_s))
 
     async def set_log_level(self, level: str) -> str:
         """Log from this level on: debug, info, warning or error."""

@@ -19,11 +19,11 @@ import grpc
 
 from ledgernode.client.certified import certified_answer
 from ledgernode.client.connection import Connection, Endpoint, read_error, typed
-from ledgernode.client.resubmission import submitted
+from ledgernode.client.resubmission import status_request, submitted
 from ledgernode.client.signer import Arguments, Signed, Signer
 from ledgernode.client.stream import Submissions, SubmitStream
 from ledgernode.config import DEFAULT_WAIT_MS, QUERY_BUDGET
-from ledgernode.errors import BadRequest, DuplicateTransaction, LedgerError, TransactionExpired
+from ledgernode.errors import BadRequest, LedgerError, TransactionExpired
 from ledgernode.v1 import ledger_pb2 as pb
 from ledgernode.wire import protobuf
 from ledgernode.wire.answers import (
@@ -107,11 +107,10 @@ class LedgerClient:
         A node that does not answer may keep it from the others: after a while f more nodes are given it too.
         """
         request = pb.SubmitRequest(ledger=self.ledger, transaction=signed.envelope, wait=protobuf.number(wait))
+        status = status_request(self.ledger, signed.id, self._timeout_s, signed.valid_until_ms)
         try:
-            answer = await submitted(self._connection, request, self._timeout_s)
+            answer = await submitted(self._connection, request, status, self._timeout_s)
             outcome = protobuf.read_outcome(answer.outcome)
-        except DuplicateTransaction:
-            outcome = await self.status_of(signed.id, valid_until_ms=signed.valid_until_ms)
         except TransactionExpired as refusal:
             outcome = await self._outcome_of_earlier_sending(signed, refusal)
         return settled(outcome) if raise_refused else outcome
@@ -135,7 +134,9 @@ class LedgerClient:
                 …
 
         Takes any iterable or asynchronous iterable of `Signed`, and reads it no further ahead than a stream
-        may hold unanswered. Survives a node's failure: what is unanswered is sent again.
+        may hold unanswered. Survives a node's failure: what is unanswered is sent again. A node that keeps some
+        of it unanswered for a while may keep it from the others: f more nodes are given it too, and one that
+        keeps silent altogether is left.
         """
         async with aclosing(self.submit_batches(transactions, wait=wait)) as batches:
             async for outcomes in batches:
@@ -146,11 +147,7 @@ class LedgerClient:
         self, transactions: Submissions, *, wait: Wait = Wait.COMMITTED
     ) -> AsyncGenerator[list[Outcome], None]:
         """As `submit_many`, with the outcomes in the batches they come in."""
-
-        async def status_of(signed: Signed) -> Outcome:
-            return await self.status_of(signed.id, valid_until_ms=signed.valid_until_ms)
-
-        return SubmitStream(self._connection, self.ledger, wait, status_of).outcomes(transactions)
+        return SubmitStream(self._connection, self.ledger, wait, self._timeout_s).outcomes(transactions)
 
     async def status_of(
         self, transaction_id: TransactionId, *, wait_ms: int | None = None, valid_until_ms: int = 0
@@ -160,12 +157,7 @@ class LedgerClient:
         Stage NEVER when chain time has passed `valid_until_ms`. Raises CommitUnknown when the wait ends first.
         """
         wait_s = self._timeout_s if wait_ms is None else wait_ms / 1_000
-        request = pb.CommitStatusRequest(
-            ledger=self.ledger,
-            transaction_id=transaction_id,
-            wait_ms=int(wait_s * 1_000),
-            valid_until_ms=valid_until_ms,
-        )
+        request = status_request(self.ledger, transaction_id, wait_s, valid_until_ms)
         answer = await self._call("CommitStatus", request, timeout_s=wait_s + self._timeout_s)
         return protobuf.read_outcome(answer.outcome)
 

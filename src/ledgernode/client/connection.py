@@ -19,6 +19,7 @@ from ledgernode.config import (
     ANSWER_BYTES,
     CLIENT_BACKOFF_LIMIT_MS,
     CLIENT_BACKOFF_START_MS,
+    CLIENT_CONNECT_MS,
     CLIENT_RETRIES,
     KEEPALIVE_MS,
     MESSAGE_BYTES,
@@ -36,6 +37,7 @@ from ledgernode.errors import (
 )
 from ledgernode.v1.admin_pb2_grpc import AdminServiceStub
 from ledgernode.v1.ledger_pb2_grpc import LedgerServiceStub
+from ledgernode.v1.snapshot_pb2_grpc import SnapshotServiceStub
 from ledgernode.wire.protobuf import CODE_METADATA, RETRY_METADATA
 
 _Answer = TypeVar("_Answer")
@@ -45,7 +47,8 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     # a node that restarts is found again as soon as our own retries ask for it
     ("grpc.initial_reconnect_backoff_ms", CLIENT_BACKOFF_START_MS),
-    ("grpc.min_reconnect_backoff_ms", CLIENT_BACKOFF_START_MS),
+    # not a pause, whatever its name says: how long one attempt may take, which is several round trips
+    ("grpc.min_reconnect_backoff_ms", CLIENT_CONNECT_MS),
     ("grpc.max_reconnect_backoff_ms", CLIENT_BACKOFF_LIMIT_MS),
 )
 _RETRYABLE: Final = (Unavailable, MempoolFull, RateLimited)
@@ -64,6 +67,7 @@ class Endpoint:
         # the generated classes are typed for synchronous channels; over these they answer awaitables
         self.ledger: Any = LedgerServiceStub(cast("Any", self.channel))
         self.admin: Any = AdminServiceStub(cast("Any", self.channel))
+        self.snapshots: Any = SnapshotServiceStub(cast("Any", self.channel))
 
 
 Invoke = Callable[[Endpoint, float], Awaitable[_Answer]]

@@ -33,6 +33,7 @@ from ledgernode.wire.answers import (
     NumberedEvent,
     Outcome,
     ReadLevel,
+    SnapshotFacts,
     SnapshotProgress,
     Wait,
 )
@@ -267,6 +268,10 @@ class Node:
     def create_snapshot(self, ledger: str) -> Iterator[SnapshotProgress]:
         """Have the node write a snapshot; the last progress names its path on the node."""
         return self._background.each(self._client.create_snapshot(ledger))
+
+    def snapshots(self, ledger: str) -> tuple[SnapshotFacts, ...]:
+        """What the node can give to a peer, newest first."""
+        return self._background.run(self._client.snapshots(ledger))
 
     def set_log_level(self, level: str) -> str:
         """Log from this level on: debug, info, warning or error."""

@@ -33,12 +33,13 @@ class LogEntry(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True):
-    """From disk: the last executed height and its time, and the engine's own log."""
+    """From disk: the last executed height and its time, the engine's own log, and what is left of the last epoch's."""
 
     now_ms: TimeMs
     height: Height
     time_ms: TimeMs
     persisted: tuple[LogEntry, ...]
+    former: tuple[LogEntry, ...] = ()
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -160,6 +161,13 @@ class Evidence(msgspec.Struct, frozen=True):
     contradiction: Contradiction
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A block's certificate, as bytes."""
+
+    height: Height
+    certificate: bytes
+
+
 class Ready(msgspec.Struct, frozen=True):
     persist: tuple[LogEntry, ...] = ()
     send: tuple[Send, ...] = ()
@@ -168,6 +176,8 @@ class Ready(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...] = ()
     behind: Height = Height(0)
     """Others are provably stable at this height and we are not: fetch blocks (0: we are not behind)."""
+    shown: Shown | None = None
+    """A peer has shown the certificate of a block that we have delivered: take it, if that lacks one."""
     mine: MiningJob | None = None
     """Search for this; stop whatever else is being searched for (None: search for nothing)."""
     halt: str = ""
@@ -177,6 +187,8 @@ class Ready(msgspec.Struct, frozen=True):
     """The envelopes just offered are under way: do not offer them again until they are delivered or released."""
     released: bool = False
     """What was under way may have come to nothing: offer it again."""
+    under_way: tuple[bytes, ...] = ()
+    """These envelopes lie in blocks that are not delivered yet: do not offer them until those are, or are released."""
     next_tick_ms: TimeMs | None = None
 
 

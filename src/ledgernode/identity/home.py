@@ -3,13 +3,13 @@
 HOME/node.json                           this file's `NodeConfig`
 HOME/validator/{key.pem,certificate.pem} who signs block certificates
 HOME/tls/{key.pem,certificate.pem,roots.pem}
-HOME/ledgers/NAME/{genesis.json,data/}
+HOME/ledgers/NAME/{genesis.json,data/}   and beside `data` what the node looks after by itself: incoming/, snapshots/
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -22,7 +22,11 @@ FILE: Final = "node.json"
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`validator` is the node's name within its organisation; `listen` is where it serves."""
+    """`validator` is the node's name within its organisation; `listen` is where it serves.
+
+    It makes a snapshot every `snapshot_every_blocks` (0: none) and keeps the newest `snapshots_kept`; further behind
+    than `sync_behind_blocks` it takes one from a peer, if there is one (0: never).
+    """
 
     organisation: str
     validator: str
@@ -30,6 +34,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ledgers: tuple[str, ...]
     snapshot_dir: str = "snapshots"
     log_level: str = "info"
+    snapshot_every_blocks: Annotated[int, msgspec.Meta(ge=0)] = 10_000
+    snapshots_kept: Annotated[int, msgspec.Meta(ge=1)] = 2
+    sync_behind_blocks: Annotated[int, msgspec.Meta(ge=0)] = 5_000
 
     @staticmethod
     def read(home: Path) -> NodeConfig:

@@ -122,6 +122,11 @@ def organisation_key(name: str) -> str:
     return composite_key("organisation", name)
 
 
+def named_key(organisation: str, role: Role, name: str) -> str:
+    """The identity that was last registered under a name of a certificate: what a TLS certificate says too."""
+    return composite_key("named", organisation, role.value, name)
+
+
 def package_key(package_hash: str) -> str:
     return composite_key("package", package_hash)
 
@@ -156,6 +161,10 @@ VALIDATORS_STATE: Final = state_key(GOVERNANCE, VALIDATORS_KEY)
 
 def identity_state(identity: str) -> bytes:
     return state_key(IDENTITY, identity_key(identity))
+
+
+def named_state(organisation: str, role: Role, name: str) -> bytes:
+    return state_key(IDENTITY, named_key(organisation, role, name))
 
 
 def organisation_state(name: str) -> bytes:

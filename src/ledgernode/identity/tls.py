@@ -3,7 +3,11 @@
     a node's HOME/tls/   key.pem      certificate.pem      roots.pem
     an identity's folder tls-key.pem  tls-certificate.pem  roots.pem
 
-`roots.pem` holds the roots of every organisation. TLS itself only asks that a chain ends in one of
+`roots.pem` holds the roots of every organisation that was known when it was written. A node also takes the roots
+that its ledgers name, as they stand after each block, so that who joins later is let in without touching the file
+(`Trust`). What is trusted is asked for with each new connection; open ones stay, and are judged again call by call.
+
+TLS itself only asks that a chain ends in one of
 them: any organisation's authority could write another's name into a certificate. So the peer's chain
 is checked again here, and its name counts only under its own organisation's root.
 """
@@ -43,6 +47,26 @@ class TlsFiles(msgspec.Struct, frozen=True):
         return f"TlsFiles({len(self.roots)} roots)"
 
 
+class Trust:
+    """Whose certificates a node takes now: under the roots of its own file, and under those its ledgers name."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        self._own = files.roots
+        self._named: dict[str, tuple[str, ...]] = {}
+        self.key = files.key
+        self.certificate = files.certificate
+        self.roots = files.roots
+
+    def __repr__(self) -> str:
+        return f"Trust({len(self.roots)} roots)"
+
+    def name(self, ledger: str, roots: Sequence[str]) -> None:
+        """A ledger names these roots from now on, and no others."""
+        self._named[ledger] = tuple(roots)
+        named = (root for ledger in sorted(self._named) for root in self._named[ledger])
+        self.roots = tuple(dict.fromkeys((*self._own, *named)))
+
+
 class Peer(NamedTuple):
     """Who is at the other end, by a certificate of its own organisation."""
 
@@ -75,16 +99,28 @@ def split_roots(text: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
-    """Credentials of a server that talks to certified peers only."""
-    return grpc.ssl_server_credentials(
-        [(files.key, files.certificate.encode())],
-        root_certificates="".join(files.roots).encode(),
-        require_client_auth=True,
+def server_credentials(trust: Trust) -> grpc.ServerCredentials:
+    """Credentials of a server that talks to certified peers only; each handshake asks what is trusted then."""
+    shown: list[tuple[str, ...]] = [trust.roots]
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        """Called by gRPC, on a thread of its own, before a handshake; None where nothing has changed."""
+        roots = trust.roots
+        if roots == shown[0]:
+            return None
+        shown[0] = roots
+        return _configuration(trust)
+
+    return grpc.dynamic_ssl_server_credentials(_configuration(trust), fetch, require_client_authentication=True)
+
+
+def _configuration(files: Trust) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration(
+        [(files.key, files.certificate.encode())], root_certificates="".join(files.roots).encode()
     )
 
 
-def channel_credentials(files: TlsFiles) -> grpc.ChannelCredentials:
+def channel_credentials(files: TlsFiles | Trust) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(
         root_certificates="".join(files.roots).encode(),
         private_key=files.key,

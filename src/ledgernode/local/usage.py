@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
 _PROC: Final = Path("/proc")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_LOOK_EVERY_S: Final = 0.1
 _USER_TICKS, _SYSTEM_TICKS = 11, 12  # of /proc/PID/stat, counted after the command's name
 
 
@@ -32,6 +35,34 @@ def usage(process_id: int) -> Usage:
         cpu_s += (int(ticks[_USER_TICKS]) + int(ticks[_SYSTEM_TICKS])) / _TICKS_PER_S
         memory_bytes += _resident_bytes(status)
     return Usage(cpu_s, memory_bytes)
+
+
+class MemoryPeak:
+    """The most memory that processes held while it was open, by their names."""
+
+    def __init__(self, process_ids: Mapping[str, int]) -> None:
+        self._process_ids = dict(process_ids)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="memory peak", daemon=True)
+        self.memory_bytes = dict.fromkeys(process_ids, 0)
+
+    def __enter__(self) -> Self:
+        self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._over.wait(_LOOK_EVERY_S):
+            self._look()
+
+    def _look(self) -> None:
+        for name, process_id in self._process_ids.items():
+            self.memory_bytes[name] = max(self.memory_bytes[name], usage(process_id).memory_bytes)
 
 
 def machine_busy_s() -> float:

@@ -7,9 +7,10 @@ Nobody is told "committed" before the block is durable here and q members have s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from ledgernode.config import OPEN_BLOCKS_HELD
-from ledgernode.errors import BadProof
+from ledgernode.errors import BadProof, Pruned, UnknownBlock
 from ledgernode.node.announcement import Announcement
 from ledgernode.node.endorsement import Endorsement
 from ledgernode.store.chain import ChainStore
@@ -64,8 +65,6 @@ class Certifying:
             header = self._chain.header(Height(height))
             self._close(header.height, self._endorsement.sign(header))
             self._endorsement.say(header.height)
-            if header.next_set != header.current_set:
-                self._endorsement.begin(self._chain.validator_set(header.next_set))
 
     def executed(self, block: SealedBlock) -> None:
         """Our own result: signed, and held until the others' signatures are here."""
@@ -92,9 +91,14 @@ class Certifying:
         else:
             self._endorsement.late(public_key, vote)
             if vote.height <= before:
-                self._give(public_key, vote.height, self._chain.certificate(vote.height))
+                self._give_again(public_key, vote.height)
         for member, contradiction in self._endorsement.take_evidence():
             self._accuse(member, contradiction)
+
+    def _give_again(self, public_key: bytes, height: Height) -> None:
+        """Nothing where there is none: of genesis, and of what lies before this node's beginning."""
+        with suppress(UnknownBlock, Pruned):
+            self._give(public_key, height, self._chain.certificate(height))
 
     def take(self, height: Height, raw: bytes) -> None:
         """A peer's certificate for a block that we may hold without one."""
@@ -103,6 +107,14 @@ class Certifying:
         except BadProof:
             return  # the peer's fault
         self._close(height, self._endorsement.given(height, certificate))
+
+    def compare(self, theirs: Header, certificate: Certificate) -> None:
+        """A certified block that is executed here already, perhaps without its certificate.
+
+        Raises StateDiverged when ours is another.
+        """
+        if theirs.height > self.certified:
+            self._close(theirs.height, self._endorsement.confirmed(theirs, certificate))
 
     # ------------------------------------------------------------ standing
 

@@ -62,7 +62,7 @@ from ledgernode.store.sealed import SealedBlock
 from ledgernode.wire.block import header_hash
 from ledgernode.wire.frames import HeaderVote
 from ledgernode.wire.transaction import Transaction
-from ledgernode.wire.types import Height, TimeMs
+from ledgernode.wire.types import Height, TimeMs, sha256
 from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate
 
 
@@ -162,6 +162,11 @@ class Driver:
         """How far this node has executed."""
         return self._executing.executed
 
+    @property
+    def certified(self) -> Height:
+        """How far this node knows certificates."""
+        return self._certifying.certified
+
     async def room(self) -> None:
         """Wait until there is not more to do than there should be: whoever brings more is slowed down."""
         while not self._has_room():
@@ -184,8 +189,8 @@ class Driver:
         self._wake.set()
 
     def happened(self, event: Event) -> None:
-        """Let the engine see this in its turn."""
-        self._in_turn(partial(self._step, event))
+        """Let the engine see this in its turn, if it is still the same then."""
+        self._in_turn(partial(self._step_of, self.engine, event))
 
     def _in_turn(self, action: Callable[[], None]) -> None:
         self._inbox.append(action)
@@ -206,13 +211,16 @@ class Driver:
         self._in_turn(partial(self._certifying.take, height, raw))
 
     def fetched(self, block: Fetched) -> None:
-        """A certified block that follows those before it; what is executed already is passed over."""
+        """A certified block that follows those before it; one that is executed already may lack its certificate."""
+        if block.header.height <= self.executed:
+            self._in_turn(partial(self._certifying.compare, block.header, block.certificate))
+            return
         self._executing.fetched(block, [self._checker.agreed(raw) for raw in block.envelopes])
         self._wake.set()
 
-    def stop(self) -> None:
+    def stop(self, drain_ms: int = DRAIN_MS) -> None:
         """Commit what is admitted, for a bounded time, then return from `run`."""
-        self._drain_until_ms = TimeMs(self._clock_ms() + DRAIN_MS)
+        self._drain_until_ms = TimeMs(self._clock_ms() + drain_ms)
         self._wake.set()
 
     async def run(self) -> None:
@@ -238,8 +246,7 @@ class Driver:
     def _turn(self) -> bool:
         """A bounded piece of everything there is to do; says whether there is more."""
         for _ in range(len(self._inbox)):
-            if self._inbox:  # a new epoch empties it
-                self._inbox.popleft()()
+            self._inbox.popleft()()
         self._tick()
         self._say_work()
         self._offer()
@@ -252,6 +259,7 @@ class Driver:
             self._network.send(written.sends)
             if written.sealed:
                 self._stored(written.sealed)
+        self._hand_over()
         self._writer.start()
         if self._has_room():
             self._room.set()
@@ -288,7 +296,6 @@ class Driver:
         self._overlooked = Overlooked(
             self._mempool, members=len(validators.members), patience_ms=self._head.parameters.view_timeout_ms // 2
         )
-        self._inbox.clear()
         self._executing.begin_epoch()
         self._tick_ms, self._work_told, self._wants_proposal = None, False, False
         self._writer.promise(self._engine_log.begin(validators.epoch), ())
@@ -296,9 +303,15 @@ class Driver:
         for vote in self._endorsement.votes_again():
             self._network.vote(vote)
         head = self._chain.head
-        self._step(Started(self._clock_ms(), head.height, head.time_ms, self._engine_log.records()))
+        records, former = self._engine_log.records(), self._engine_log.former()
+        self._step(Started(self._clock_ms(), head.height, head.time_ms, records, former))
         self._tell_certified()
         self._tell_epoch_end()
+
+    def _step_of(self, engine: Engine | None, event: Event) -> None:
+        """What was meant for the engine of an epoch that is over concerns nobody."""
+        if engine is self.engine:
+            self._step(event)
 
     def _step(self, event: Event) -> None:
         if self.engine is None:
@@ -323,6 +336,10 @@ class Driver:
             self._mempool.release(self._executing.waiting())
             self._mempool.take_up(self._unsaved())
             self._offering.forget()
+        if ready.shown is not None:
+            self._certifying.take(ready.shown.height, ready.shown.certificate)
+        held = (self._mempool.by_envelope(sha256(raw)) for raw in ready.under_way)
+        self._mempool.take_up(transaction for transaction in held if transaction is not None)
         if ready.behind > self._executing.executed:
             self._network.fetch(ready.behind)
         if ready.next_tick_ms is not None and (self._tick_ms is None or ready.next_tick_ms < self._tick_ms):
@@ -401,10 +418,7 @@ class Driver:
         if self._executing.adopted_up_to(last.header.height):
             self.happened(CaughtUp(self._clock_ms(), last.header.height, last.header.time_ms))
         self._certifying.announce()
-        if last.header.next_set != last.header.current_set:
-            self._hand_over(last)
-        else:
-            self._tell_epoch_end()
+        self._tell_epoch_end()
 
     def _watch_leader(self, block: SealedBlock) -> None:
         """Suspect a leader who keeps passing someone over."""
@@ -415,11 +429,18 @@ class Driver:
             self._log.warning("the leader passes transactions over", view=self.engine.view)
             self.happened(PassedOver(now_ms))
 
-    def _hand_over(self, last: SealedBlock) -> None:
-        """The epoch has ended with this block."""
-        self._endorsement.begin(last.next_set)
-        self._log.info("epoch begins", epoch=last.next_set.epoch, validators=len(last.next_set.members))
-        self._begin()
+    def _hand_over(self) -> None:
+        """The last block of an epoch is certified: the next one begins.
+
+        Until then its engine goes on: others may need what only this one can tell them to get there.
+        """
+        last = self._chain.head
+        is_last = last.next_set != last.current_set and last.epoch == self._endorsement.validators.epoch
+        if is_last and self.certified == last.height:
+            following = self._chain.validator_set(last.next_set)
+            self._endorsement.begin(following)
+            self._log.info("epoch begins", epoch=following.epoch, validators=len(following.members))
+            self._begin()
 
     def _tell_epoch_end(self) -> None:
         ends = self._head.epoch_ends

@@ -124,6 +124,23 @@ class Endorsement:
         known[1].settled(height)
         return self._closed(height, certificate)
 
+    def confirmed(self, theirs: Header, certificate: Certificate) -> Certificate | None:
+        """The certificate of a peer's block that is executed here; None when ours is not open, or it does not hold.
+
+        Raises StateDiverged when it holds for another result than ours.
+        """
+        mine = self._open.get(theirs.height)
+        known = None if mine is None else self._epochs.get(mine.header.epoch)
+        if mine is None or known is None:
+            return None
+        try:
+            check_certificate(theirs, certificate, known[0], verify)
+        except BadProof:
+            return None
+        self.require_same(mine.header, theirs)
+        known[1].settled(theirs.height)
+        return self._closed(theirs.height, certificate)
+
     def settled(self, header: Header) -> None:
         """A block that came with its certificate is executed: nothing is to be signed."""
         self._epochs[header.epoch][1].settled(header.height)

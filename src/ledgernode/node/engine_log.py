@@ -1,6 +1,7 @@
 """The engine's own log on disk: what it must remember of its promises after a crash.
 
-Promises are those of one epoch: what an earlier one has left is not read again, and is removed when the next begins.
+Promises are those of one epoch: what an earlier one has left is removed when the next begins, after that has had a
+look at it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,17 @@ class EngineLog:
 
     def records(self) -> tuple[LogEntry, ...]:
         """What is remembered of this epoch, by key."""
-        size = len(self._prefix)
+        return self._read(self._prefix)
+
+    def former(self) -> tuple[LogEntry, ...]:
+        """What the epoch before has left, until it is removed."""
+        epoch = int.from_bytes(self._prefix, "big")
+        return self._read(_prefix(Epoch(epoch - 1))) if epoch else ()
+
+    def _read(self, prefix: bytes) -> tuple[LogEntry, ...]:
         with self._kv.reader() as reader:
-            found = reader.scan(Table.VOTES, self._prefix)
-            return tuple(LogEntry(key[size:], record) for key, record in found if key.startswith(self._prefix))
+            found = reader.scan(Table.VOTES, prefix)
+            return tuple(LogEntry(key[len(prefix) :], record) for key, record in found if key.startswith(prefix))
 
     def writes(self, entries: Sequence[LogEntry]) -> list[Write]:
         """What makes these entries durable, to be joined with other writes."""

@@ -16,7 +16,8 @@ from ledgernode.consensus.engine import Engine
 from ledgernode.consensus.pbft.core import Pbft, Timing
 from ledgernode.consensus.pbft.messages import Scope, Stable
 from ledgernode.consensus.pbft.view_change import Rules
-from ledgernode.consensus.pow.core import Below, ProofOfWork
+from ledgernode.consensus.pow.core import ProofOfWork
+from ledgernode.consensus.pow.messages import Below
 from ledgernode.consensus.pow.retarget import WorkRules
 from ledgernode.consensus.solo import Solo
 from ledgernode.errors import BadGenesis, BadProof
@@ -98,6 +99,7 @@ def _pow(founding: Founding) -> Engine:
             depth=option(founding.chosen, DEPTH_BLOCKS),
             clock_skew_ms=founding.parameters.clock_skew_ms,
         ),
+        members=len(founding.validators.members),
         position=founding.position,
         sign=founding.key.sign,
         verify=founding.verify,

@@ -11,17 +11,19 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from ledgernode.config import REPORT_WAIT_MS
+from ledgernode.config import DRAIN_MS, REPORT_WAIT_MS
+from ledgernode.consensus.certifier import check_certificate
 from ledgernode.consensus.engine import Engine, Mined
 from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.consensus.pow.core import ProofOfWork
 from ledgernode.consensus.pow.header import work_of
+from ledgernode.errors import NodeStopping
 from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
-from ledgernode.identity.keys import PrivateKey
-from ledgernode.identity.tls import TlsFiles
+from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.tls import Trust
 from ledgernode.node.accusing import Accuser
 from ledgernode.node.admission import Admission
 from ledgernode.node.announcement import Announcement
@@ -38,19 +40,23 @@ from ledgernode.node.intake import Intake
 from ledgernode.node.lookups import Lookups
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.mining import Miner
+from ledgernode.node.neighbours import DialledNeighbours
 from ledgernode.node.peers import Peers, introduction_holds
 from ledgernode.node.questions import Questions
-from ledgernode.node.snapshots import write_snapshot
+from ledgernode.node.shelf import Shelf
+from ledgernode.node.snapshots import Snapshots, Upkeep
+from ledgernode.node.state_sync import StateSync
 from ledgernode.node.submissions import Submissions
 from ledgernode.node.subscriptions import Subscriptions
 from ledgernode.node.surroundings import Alone, Among
 from ledgernode.node.telemetry import logger
 from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.chain import ChainStore, holds_chain
+from ledgernode.store.incoming import Incoming
 from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.lmdb import LmdbStore
 from ledgernode.wire.answers import LedgerStatus, SnapshotProgress, ValidatorStatus, Wait
-from ledgernode.wire.block import header_hash
+from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.frames import (
     CertificateFrame,
     EngineFrame,
@@ -61,8 +67,9 @@ from ledgernode.wire.frames import (
     Standing,
 )
 from ledgernode.wire.genesis import Genesis, GenesisEngine, chain_id
+from ledgernode.wire.quorum import faulty_limit
 from ledgernode.wire.types import Height, IdentityId, TimeMs
-from ledgernode.wire.validators import ValidatorSet
+from ledgernode.wire.validators import Certificate, ValidatorSet
 
 Clock = Callable[[], TimeMs]
 _MOST: Final = (1 << 64) - 1
@@ -93,12 +100,19 @@ class ServedLedger:
         clock_ms: Clock,
         *,
         mempool: Mempool | None = None,
-        tls: TlsFiles | None = None,
+        tls: Trust | None = None,
+        upkeep: Upkeep | None = None,
+        operators_snapshots: Path | None = None,
     ) -> None:
         self._directory = directory
         self.mempool = Mempool() if mempool is None else mempool
         self._tls = tls
+        self._upkeep = upkeep or Upkeep()
+        self._operators_snapshots = operators_snapshots
         self._tasks: list[asyncio.Task[None]] = []
+        self.is_closed = False
+        self._incoming = Incoming(directory.parent / "incoming", genesis_block(genesis_bytes), _require_certified)
+        self._installed = self._incoming.install(directory)
         self._kv = LmdbStore(directory)
         try:
             self._assemble(genesis_bytes, key, clock_ms)
@@ -110,13 +124,15 @@ class ServedLedger:
         self.genesis: Genesis = check_genesis(genesis_bytes)
         self.name = self.genesis.name
         self.chain = open_chain(self._kv, genesis_bytes)
-        self.head = Head(self.chain)
+        self.head = Head(self.chain, self._trust)
         contracts, waiters = Contracts(), Waiters()
         certified = self.chain.header(self.chain.certified_height)
         self.progress = Progress(certified.height, certified.time_ms)
         admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
         self.announcement = Announcement(self.mempool, waiters, self.progress)
         self.log = logger(ledger=self.name)
+        if self._installed is not None:
+            self.log.info("snapshot installed", height=self._installed.height)
         self.alone = self.genesis.engine.name == "solo"
         # the set that certifies the first block which has no certificate yet
         self.endorsement = Endorsement(
@@ -152,9 +168,7 @@ class ServedLedger:
         )
         self.catching_up: CatchingUp | None = None
         if among is not None and self.peers is not None:
-            self.catching_up = among.catching_up = CatchingUp(
-                self.name, self.driver, self.peers, observes=lambda: self.endorsement.position is None, log=self.log
-            )
+            self.catching_up = among.catching_up = self._make_catching_up(self.peers)
         self.intake = Intake(
             admission=admission,
             mempool=self.mempool,
@@ -182,6 +196,16 @@ class ServedLedger:
         )
         self.lookups = Lookups(self.chain, self.head, self.progress, self.genesis, genesis_bytes)
         self.subscriptions = Subscriptions(self.chain, self.progress)
+        own = self._directory.parent / "snapshots"
+        self.snapshots = Snapshots(
+            self.chain,
+            self.progress,
+            Shelf(self.name, self.chain.chain_id, own, self._operators_snapshots),
+            self._upkeep,
+            database_bytes=self._database_bytes,
+            lag=lambda: 0 if self.catching_up is None else self.catching_up.lag,
+            log=self.log,
+        )
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -193,16 +217,35 @@ class ServedLedger:
         ]
         if self.catching_up is not None:
             self._tasks.append(asyncio.create_task(self.catching_up.run(), name=f"catching up of {self.name}"))
+            self._tasks.append(asyncio.create_task(self.snapshots.run(), name=f"snapshots of {self.name}"))
         return self._running
 
-    async def stop(self) -> None:
-        """Commit what is admitted, for a bounded time; afterwards no block follows."""
-        self.driver.stop()
+    async def outgrown(self) -> None:
+        """Return when a whole snapshot stands beside the database: to be closed, and opened again on it."""
+        if self.catching_up is None:
+            await asyncio.Event().wait()
+        else:
+            await self.catching_up.outgrown.wait()
+
+    def require_running(self) -> None:
+        """Refuses when nothing that is heard would be acted upon any more: halted, or closed."""
+        if self._running is not None and self._running.done():
+            raise self.driver.halted or NodeStopping("this node has closed the ledger: ask again, or another one")
+
+    @property
+    def is_ready(self) -> bool:
+        """Does it make blocks, and is it where the others are, or near?"""
+        return self.driver.halted is None and not (self.catching_up is not None and self.catching_up.is_far_behind)
+
+    async def stop(self, drain_ms: int = DRAIN_MS) -> None:
+        """Commit what is admitted, for a bounded time; afterwards no block follows, and nothing reads the database."""
+        self.driver.stop(drain_ms)
         if self._running is not None:
             await self._running
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.snapshots.close()
         await self.miner.close()
         if self.peers is not None:
             await self.peers.close()
@@ -229,6 +272,11 @@ class ServedLedger:
             introduction, self.chain.chain_id, certificate_pem
         )
 
+    def _trust(self, roots: tuple[str, ...]) -> None:
+        """These are the roots of the ledger's organisations now."""
+        if self._tls is not None:
+            self._tls.name(self.name, roots)
+
     def _make_peers(self, key: PrivateKey) -> Peers | None:
         if self.alone or self._tls is None:
             return None
@@ -239,6 +287,22 @@ class ServedLedger:
             tls=self._tls,
             members=self.head.members,
             height=lambda: self.progress.height,
+            log=self.log,
+        )
+
+    def _make_catching_up(self, peers: Peers) -> CatchingUp:
+        def faulty() -> int:
+            return faulty_limit(len(self.endorsement.validators.members))
+
+        neighbours = DialledNeighbours(self.name, peers)
+        sync = StateSync(self._incoming, neighbours, self.chain, faulty=faulty, log=self.log)
+        return CatchingUp(
+            self.driver,
+            neighbours,
+            sync,
+            observes=lambda: self.endorsement.position is None,
+            faulty=faulty,
+            far_blocks=self._upkeep.behind_blocks,
             log=self.log,
         )
 
@@ -254,8 +318,9 @@ class ServedLedger:
         """Begun from the block that handed over to this set; None for a set that this node is no member of."""
         if self.endorsement.position is None:
             return None
-        handed_over = [height for height in self.chain.set_changes() if height <= self.chain.head.height]
-        base = self.chain.header(max(handed_over, default=Height(0)))
+        changes = [self.chain.header(height) for height in self.chain.set_changes()]
+        handed_over = [header for header in changes if header.epoch < validators.epoch]
+        base = handed_over[-1] if handed_over else self.chain.header(Height(0))
         return make_engine(
             Founding(
                 chosen=chosen,
@@ -287,15 +352,20 @@ class ServedLedger:
             epoch=self.endorsement.validators.epoch,
             mempool_transactions=len(self.mempool),
             mempool_bytes=self.mempool.size_bytes,
-            database_bytes=sum(file.stat().st_size for file in self._directory.iterdir()),
+            database_bytes=self._database_bytes(),
             committed_transactions=self.announcement.transactions,
             halted=halted is not None,
             halt_reason=str(halted or ""),
             validators=self._validators(),
             header_hash=header_hash(head),
             lag=0 if self.catching_up is None else self.catching_up.lag,
+            sync=None if self.catching_up is None else self.catching_up.status,
+            base_height=self.chain.base,
             **self._standing(),
         )
+
+    def _database_bytes(self) -> int:
+        return sum(file.stat().st_size for file in self._directory.iterdir())
 
     def _standing(self) -> dict[str, Any]:
         """Where the engine is, by what it shows of itself."""
@@ -329,9 +399,15 @@ class ServedLedger:
 
     def snapshot(self, folder: Path) -> AsyncIterator[SnapshotProgress]:
         """Write a snapshot of the newest certified block, and say how far it has come."""
-        return write_snapshot(self.chain, folder, self.name)
+        return self.snapshots.write(folder)
 
     def close(self) -> None:
-        """Give the database back. Nothing of this ledger may be called afterwards."""
-        self.questions.close()
-        self._kv.close()
+        """Give the database back, once. What is called afterwards is refused with a reason to ask again."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.questions.close()
+            self._kv.close()
+
+
+def _require_certified(header: Header, certificate: Certificate, validators: ValidatorSet) -> None:
+    check_certificate(header, certificate, validators, verify)

@@ -27,6 +27,7 @@ from ledgernode.config import (
     MESSAGE_BYTES,
 )
 from ledgernode.errors import NodeUnreachable
+from ledgernode.identity.tls import Trust, channel_credentials
 from ledgernode.v1 import validator_pb2 as pb
 from ledgernode.wire.frames import Frame, Introduction
 from ledgernode.wire.protobuf import introduction_message, packed
@@ -36,7 +37,8 @@ OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     ("grpc.initial_reconnect_backoff_ms", LINK_BACKOFF_START_MS),
-    ("grpc.min_reconnect_backoff_ms", LINK_BACKOFF_START_MS),
+    # not a pause, whatever its name says: how long one attempt may take, which is several round trips
+    ("grpc.min_reconnect_backoff_ms", LINK_ANSWER_MS),
     ("grpc.max_reconnect_backoff_ms", LINK_BACKOFF_LIMIT_MS),
 )
 _EXCHANGE: Final = f"/{pb.DESCRIPTOR.services_by_name['ValidatorService'].full_name}/Exchange"
@@ -49,13 +51,16 @@ class Link:
     def __init__(
         self,
         address: str,
-        credentials: grpc.ChannelCredentials,
+        trust: Trust,
         introduction: Introduction,
         greeting: Greeting,
         log: Any,
     ) -> None:
         self.address = address
-        self.channel = grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+        self._trust = trust
+        self._roots: tuple[str, ...] = trust.roots
+        self.channel = self._dial()
+        self._former: list[grpc.aio.Channel] = []
         self._introduction = introduction
         self._greeting = greeting
         self._log = log.bind(peer=address)
@@ -93,13 +98,23 @@ class Link:
     async def close(self) -> None:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
-        await self.channel.close()
+        await asyncio.gather(*(channel.close() for channel in (self.channel, *self._former)))
 
     # ------------------------------------------------------------ the connection
+
+    def _dial(self) -> grpc.aio.Channel:
+        return grpc.aio.secure_channel(self.address, channel_credentials(self._trust), options=OPTIONS)
+
+    def _trust_anew(self) -> None:
+        """What is trusted has changed: connect under the roots of now. Calls under way end on the channel they have."""
+        self._former.append(self.channel)
+        self._roots, self.channel = self._trust.roots, self._dial()
 
     async def _run(self) -> None:
         backoff_ms = LINK_BACKOFF_START_MS
         while True:
+            if self._roots != self._trust.roots:
+                self._trust_anew()
             try:
                 await self._connected()
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError, TimeoutError, NodeUnreachable) as error:

@@ -8,7 +8,7 @@ from itertools import islice
 import msgspec
 
 from ledgernode.config import LOOKUP_PAGE
-from ledgernode.errors import BadRequest, UnknownBlock, UnknownTransaction
+from ledgernode.errors import BadRequest, Pruned, UnknownBlock, UnknownTransaction
 from ledgernode.identity.records import IDENTITY, IdentityRecord, identity_state
 from ledgernode.node.head import Head
 from ledgernode.node.subscriptions import read_block
@@ -86,6 +86,8 @@ class Lookups:
 
     def _place(self, transaction_id: TransactionId) -> tuple[Height, int]:
         place = self._chain.locate(transaction_id)
+        if place is None and self._chain.base:
+            raise Pruned(f"it is not in the blocks that are kept here, those after {self._chain.base}")
         if place is None or place[0] > self._progress.height:
             raise UnknownTransaction(f"no transaction {transaction_id.hex()[:16]} is in the chain")
         return place

@@ -24,7 +24,7 @@ from ledgernode.config import (
 from ledgernode.consensus.engine import Send
 from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.identity.records import ValidatorRecord
-from ledgernode.identity.tls import TlsFiles, channel_credentials
+from ledgernode.identity.tls import TlsFiles, Trust
 from ledgernode.node.endorsement import position_of
 from ledgernode.node.links import Link
 from ledgernode.v1 import validator_pb2 as pb
@@ -47,7 +47,7 @@ def introduction_bytes(chain_id: ChainId, certificate_pem: str) -> bytes:
     return _TAG + chain_id + sha256(ssl.PEM_cert_to_DER_cert(leaf))
 
 
-def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles) -> Introduction:
+def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles | Trust) -> Introduction:
     """This node, as its peers are to know it."""
     return Introduction(ledger, key.public_key, key.sign(introduction_bytes(chain_id, tls.certificate)))
 
@@ -66,14 +66,14 @@ class Peers:
         ledger: str,
         chain_id: ChainId,
         key: PrivateKey,
-        tls: TlsFiles,
+        tls: Trust,
         members: Callable[[], Iterable[ValidatorRecord]],
         height: Callable[[], Height],
         log: Any,
     ) -> None:
         self._ledger = ledger
         self._introduction = introduce(ledger, chain_id, key, tls)
-        self._credentials: grpc.ChannelCredentials = channel_credentials(tls)
+        self._trust = tls
         self._members = members
         self._height = height
         self._log = log
@@ -103,7 +103,7 @@ class Peers:
                 self._drop(key)
             if key not in self._links:
                 self._links[key] = Link(
-                    address, self._credentials, self._introduction, lambda: Standing(self._height()), self._log
+                    address, self._trust, self._introduction, lambda: Standing(self._height()), self._log
                 )
 
     def send(self, sends: Sequence[Send]) -> None:
@@ -173,7 +173,8 @@ class Peers:
         stub: Any = ValidatorServiceStub(link.channel)
         request = pb.GetHeightRequest(ledger=self._ledger)
         try:
-            answer = await stub.GetHeight(request, timeout=FRONTIER_ASK_MS / 1_000)
+            # one that has just come back is still being dialled: it is worth waiting for
+            answer = await stub.GetHeight(request, timeout=FRONTIER_ASK_MS / 1_000, wait_for_ready=True)
         except grpc.aio.AioRpcError:
             return None
         return Height(answer.height)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from ledgernode.errors import CommitUnknown, LedgerError, MempoolFull
+from ledgernode.errors import CommitUnknown, LedgerError, MempoolFull, Pruned
 from ledgernode.execution.replay import LONGEST_VALIDITY_MS
 from ledgernode.node.admission import Admission, Checked
 from ledgernode.node.announcement import admitted, committed, never, refused
@@ -123,8 +123,15 @@ class Submissions:
             height, position = place
             return committed(height, position, self._chain.receipts(height)[position])
         if place is None and 0 < valid_until_ms < time_ms:
+            self._require_remembered(valid_until_ms)
             return never(transaction_id)
         return None
+
+    def _require_remembered(self, valid_until_ms: int) -> None:
+        """Who began from a snapshot knows of those before it only what was still valid then (Pruned)."""
+        base = self._chain.base
+        if base and valid_until_ms < self._chain.header(base).time_ms:
+            raise Pruned(f"this node began from block {base}: it does not know what was committed long before")
 
     def _locate(self, transaction_id: TransactionId, valid_until_ms: int) -> tuple[Height, int] | None:
         if not valid_until_ms:

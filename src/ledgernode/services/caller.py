@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 
 from ledgernode.config import DEADLINE_MARGIN_MS, DEFAULT_WAIT_MS
-from ledgernode.errors import RoleRefused
+from ledgernode.errors import RevokedSigner, RoleRefused
 from ledgernode.identity.records import Role
-from ledgernode.identity.tls import Peer, peer_certificate, peer_identity
+from ledgernode.identity.tls import Peer, Trust, peer_certificate, peer_identity
 from ledgernode.services.errors_grpc import Context
 
 
 class Callers:
     """Knows callers by their TLS certificates, each under the root of its own organisation."""
 
-    def __init__(self, roots: Sequence[str], organisation: str) -> None:
-        self._roots = tuple(roots)
+    def __init__(self, trust: Trust, organisation: str, is_revoked: Callable[[Peer], bool]) -> None:
+        self._trust = trust
         self._organisation = organisation
+        self._is_revoked = is_revoked
 
     def require_member(self, context: Context) -> Peer:
-        """Refuses (UNAUTHENTICATED or CERTIFICATE_INVALID) whose certificate does not hold now."""
-        return peer_identity(context.auth_context(), self._roots, time.time_ns() // 1_000_000)
+        """Refuses (UNAUTHENTICATED or CERTIFICATE_INVALID) whose certificate does not hold now, and who is revoked."""
+        peer = peer_identity(context.auth_context(), self._trust.roots, time.time_ns() // 1_000_000)
+        if self._is_revoked(peer):
+            raise RevokedSigner(f"the identity of {peer.name}, {peer.role} of {peer.organisation}, is revoked")
+        return peer
 
     def certificate(self, context: Context) -> str:
         """The certificate that the caller shows, PEM."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 
-from ledgernode.errors import BadRequest, UnknownLedger
+from ledgernode.errors import BadRequest, NodeStopping, UnknownLedger
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.subscriptions import EventFilter
 from ledgernode.services.caller import Callers, seconds_left
@@ -109,6 +109,8 @@ class LedgerService(LedgerServiceServicer):
         ledger = self._ledgers.get(name)
         if ledger is None:
             raise UnknownLedger(f"this node does not serve a ledger {name!r}")
+        if ledger.is_closed:
+            raise NodeStopping("the ledger is being opened again: ask again, or another node")
         return ledger
 
 

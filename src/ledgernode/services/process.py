@@ -5,6 +5,8 @@
 It says on standard output, in one line of JSON, when it serves and on which port. SIGTERM and SIGINT drain:
 nothing more is admitted, what is admitted is committed (for a bounded time), open calls are answered, and the
 databases are closed. What is durable needs no drain: a node that is killed loses nothing it acknowledged.
+
+A ledger that was brought forward by a snapshot is closed and opened again on it, while the others go on.
 """
 
 from __future__ import annotations
@@ -14,21 +16,25 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import uvloop
 
-from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS
+from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS, WATCH_MS
 from ledgernode.errors import BadGenesis
+from ledgernode.identity.authority import DAY_MS
+from ledgernode.identity.endings import endings
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
-from ledgernode.identity.tls import TlsFiles, load_tls
+from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node import telemetry
 from ledgernode.node.ledger import ServedLedger
+from ledgernode.node.snapshots import Upkeep
 from ledgernode.services.server import Server
 from ledgernode.wire.types import TimeMs
 
@@ -73,44 +79,110 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopping.set)
     with ExitStack() as opened:
-        tls = load_tls(tls_directory(home))
-        ledgers = {name: _open(home, name, tls, opened) for name in config.ledgers}
+        tls = Trust(load_tls(tls_directory(home)))
+        ledgers: dict[str, ServedLedger] = {}
+        opened.callback(_close, ledgers)
+        for name in config.ledgers:
+            ledgers[name] = _open(home, name, tls, config)
         server = Server(
             ledgers,
             tls=tls,
             listen=listen,
             organisation=config.organisation,
             started_ms=_clock_ms(),
-            snapshots=(home / config.snapshot_dir).resolve(),
+            snapshots=_snapshots(home, config),
         )
-        running = [ledger.start() for ledger in ledgers.values()]
+        serving = [
+            asyncio.create_task(_serve_ledger(ledgers, name, partial(_open, home, name, tls, config), stopping))
+            for name in config.ledgers
+        ]
         await server.start()
         log.info("serving", listen=listen, port=server.port, ledgers=sorted(ledgers))
         ready(Serving(listen.rpartition(":")[0], server.port, config.organisation, config.ledgers))
-        watching = asyncio.create_task(_watch(running, server))
-        await stopping.wait()
+        watching = asyncio.create_task(_watch(ledgers, server))
+        warning = asyncio.create_task(_warn_of_endings(home, log))
+        told = asyncio.create_task(stopping.wait())
+        await asyncio.wait((told, *serving), return_when=asyncio.FIRST_COMPLETED)
+        stopping.set()
         log.info("stopping")
+        watching.cancel()
         await server.tell_health(serving=False)
-        await asyncio.gather(*(ledger.stop() for ledger in ledgers.values()))
+        ended = await asyncio.gather(*serving, return_exceptions=True)
         await server.stop(STOP_GRACE_MS / 1_000)
-        await watching
+        warning.cancel()
+    for failure in ended:
+        if failure is not None:
+            raise failure
     log.info("stopped")
 
 
-def _open(home: Path, name: str, tls: TlsFiles, opened: ExitStack) -> ServedLedger:
+def _open(home: Path, name: str, tls: Trust, config: NodeConfig) -> ServedLedger:
+    """With what state sync has left whole put in its place."""
     key = PrivateKey.load(validator_directory(home) / "key.pem")
     genesis_bytes = genesis_path(home, name).read_bytes()
-    ledger = ServedLedger(data_directory(home, name), genesis_bytes, key, _clock_ms, tls=tls)
-    opened.callback(ledger.close)
+    ledger = ServedLedger(
+        data_directory(home, name),
+        genesis_bytes,
+        key,
+        _clock_ms,
+        tls=tls,
+        upkeep=Upkeep(config.snapshot_every_blocks, config.snapshots_kept, config.sync_behind_blocks),
+        operators_snapshots=_snapshots(home, config),
+    )
     if ledger.name != name:
+        ledger.close()
         raise BadGenesis(f"{genesis_path(home, name)} is of ledger {ledger.name}, not of {name}")
     return ledger
 
 
-async def _watch(running: list[asyncio.Task[None]], server: Server) -> None:
-    """A ledger that makes no more blocks makes the node unhealthy, though it still answers."""
-    await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    await server.tell_health(serving=False)
+async def _serve_ledger(
+    ledgers: dict[str, ServedLedger], name: str, open_again: Callable[[], ServedLedger], stopping: asyncio.Event
+) -> None:
+    """Run it until the node stops; a halted one stays open. Who calls while it is opened again is told to ask again."""
+    while not stopping.is_set():
+        ledger = ledgers[name]
+        ledger.start()
+        await _either(stopping.wait(), ledger.outgrown())
+        if stopping.is_set():
+            await ledger.stop()
+            return
+        await ledger.stop(drain_ms=0)
+        ledger.close()
+        ledgers[name] = open_again()
+
+
+async def _either(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return when one of them has, and give up the others."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+def _close(ledgers: Mapping[str, ServedLedger]) -> None:
+    for ledger in ledgers.values():
+        ledger.close()
+
+
+async def _watch(ledgers: dict[str, ServedLedger], server: Server) -> None:
+    """A ledger that makes no more blocks makes the node unhealthy; one that is far behind makes it not ready."""
+    while True:
+        serving = all(ledger.driver.halted is None for ledger in ledgers.values())
+        await server.tell_health(serving=serving, ready=all(ledger.is_ready for ledger in ledgers.values()))
+        await asyncio.sleep(WATCH_MS / 1_000)
+
+
+def _snapshots(home: Path, config: NodeConfig) -> Path:
+    """Where the node writes what its operator asks for."""
+    return (home / config.snapshot_dir).resolve()
+
+
+async def _warn_of_endings(home: Path, log: Any) -> None:
+    """Certificates that end soon, or have ended, are named at the start and once a day."""
+    while True:
+        for ending in endings(home, _clock_ms()):
+            (log.error if ending.urgent else log.warning)(str(ending))
+        await asyncio.sleep(DAY_MS / 1_000)
 
 
 def _clock_ms() -> TimeMs:

@@ -41,6 +41,7 @@ class ValidatorService(ValidatorServiceServicer):
         key = introduction.public_key
         yield pb.ExchangeResponse(taken=True)
         async for request in requests:
+            ledger.require_running()
             if not ledger.endorsement.includes(key):
                 raise RoleRefused("this key is in the validator set no more")
             if not ledger.intake.may_send(key):

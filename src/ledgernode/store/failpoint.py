@@ -28,6 +28,8 @@ POINTS: Final = (
     "snapshot.before_manifest",  # every chunk is there: without its manifest it is no snapshot
     "restore.before_chunk",
     "restore.before_completion",  # the whole state is there, the chain on it is not
+    "install.before_rename",  # the restored database is whole, the old one is in its place
+    "install.after_rename",  # the restored one is in its place, nobody has opened it
 )
 
 

@@ -28,10 +28,12 @@ import lmdb
 from ledgernode import config
 from ledgernode.errors import DatabaseDamaged, DatabaseForeign, DatabaseInUse, DiskFull, LedgerError, Unavailable
 from ledgernode.store.failpoint import reach
+from ledgernode.store.files import sync_directory
 from ledgernode.store.kv import KEY_BYTES, Reader, Table, Write
 from ledgernode.store.pages import check_file
 
 _DATA_FILE: Final = "data.mdb"
+_LOCK_FILE: Final = "lock.mdb"
 _HOLDER_FILE: Final = "holder.lock"
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -97,6 +99,22 @@ class LmdbStore:
     def close(self) -> None:
         self._environment.close()
         os.close(self._holder)
+
+    def give_way_to(self, successor: LmdbStore) -> None:
+        """Put the other's database in place of this one, in one rename: a crash leaves the one whole, or the other.
+
+        Both are closed afterwards; until then this directory stays this process's.
+        """
+        successor.close()
+        self._environment.close()
+        try:
+            (self._path / _LOCK_FILE).unlink(missing_ok=True)  # it names readers of the file that goes
+            reach("install.before_rename")
+            (successor._path / _DATA_FILE).replace(self._path / _DATA_FILE)  # of the same class
+            sync_directory(self._path)
+        finally:
+            os.close(self._holder)
+        reach("install.after_rename")
 
     def _write_whole(self, batch: dict[Table, dict[bytes, bytes | None]]) -> None:
         reach("store.before_write")

@@ -8,6 +8,7 @@ the last set certifies the block; and the sums of the ranges add up to the commi
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Final
@@ -22,6 +23,8 @@ from ledgernode.wire.types import Height
 from ledgernode.wire.validators import Certificate, ValidatorSet, parse_certificate, parse_set, set_hash
 
 FORMAT: Final = "ledgernode/snapshot/1"
+_ID_TAG: Final = b"ledgernode/snapshot-id/1\x00"
+_ID_ENCODER: Final = msgspec.msgpack.Encoder()
 
 CertificateCheck = Callable[[Header, Certificate, ValidatorSet], None]
 """Raises where the certificate is not enough valid signatures of the set on the header."""
@@ -67,6 +70,7 @@ class CheckedChange(msgspec.Struct, frozen=True):
 class CheckedManifest(msgspec.Struct, frozen=True):
     """A manifest that holds, read."""
 
+    id: bytes
     header: Header
     certificate: Certificate | None
     current_set: ValidatorSet
@@ -77,6 +81,12 @@ class CheckedManifest(msgspec.Struct, frozen=True):
 
 def encode_manifest(manifest: Manifest) -> bytes:
     return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+
+
+def snapshot_id(manifest: Manifest) -> bytes:
+    """Names the block and its chunks: alike on all nodes that cut the same state, whoever signed the certificate."""
+    chunks = [msgspec.structs.astuple(chunk) for chunk in manifest.chunks]
+    return hashlib.sha256(_ID_TAG + _ID_ENCODER.encode((manifest.header, chunks))).digest()
 
 
 def check_manifest(
@@ -99,7 +109,7 @@ def check_manifest(
     lattice = _check_ranges(manifest.chunks)
     if lattice.commitment() != header.state_commitment:
         raise SnapshotInvalid("the lattice sums of the key ranges do not add up to the certified commitment")
-    return CheckedManifest(header, certificate, current_set, changes, lattice, manifest.chunks)
+    return CheckedManifest(snapshot_id(manifest), header, certificate, current_set, changes, lattice, manifest.chunks)
 
 
 def _check_set_changes(

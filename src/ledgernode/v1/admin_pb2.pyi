@@ -91,6 +91,8 @@ class LedgerStatus(_message.Message):
     LEADER_FIELD_NUMBER: _builtins.int
     BRANCH_HEIGHT_FIELD_NUMBER: _builtins.int
     LAG_FIELD_NUMBER: _builtins.int
+    SYNC_FIELD_NUMBER: _builtins.int
+    BASE_HEIGHT_FIELD_NUMBER: _builtins.int
     BLOCK_HASHES_FIELD_NUMBER: _builtins.int
     ledger: _builtins.str
     chain_id: _builtins.bytes
@@ -113,10 +115,16 @@ class LedgerStatus(_message.Message):
     branch_height: _builtins.int
     lag: _builtins.int
     """Blocks that others say they have and this node has not executed."""
+    base_height: _builtins.int
+    """The block this node began from: 0, or that of the snapshot it was brought forward by. What lies below is PRUNED."""
     block_hashes: _builtins.int
     """Proof of work: how many hashes a block takes on average."""
     @_builtins.property
     def validators(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValidatorStatus]: ...
+    @_builtins.property
+    def sync(self) -> Global___SyncStatus:
+        """Absent while this node is not behind."""
+
     def __init__(
         self,
         *,
@@ -139,15 +147,54 @@ class LedgerStatus(_message.Message):
         leader: _builtins.bytes = ...,
         branch_height: _builtins.int = ...,
         lag: _builtins.int = ...,
+        sync: Global___SyncStatus | None = ...,
+        base_height: _builtins.int = ...,
         block_hashes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sync", b"sync"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_hashes", b"block_hashes", "branch_height", b"branch_height", "certified_height", b"certified_height", "chain_id", b"chain_id", "committed_transactions", b"committed_transactions", "database_bytes", b"database_bytes", "engine", b"engine", "epoch", b"epoch", "halt_reason", b"halt_reason", "halted", b"halted", "header_hash", b"header_hash", "height", b"height", "lag", b"lag", "leader", b"leader", "ledger", b"ledger", "mempool_bytes", b"mempool_bytes", "mempool_transactions", b"mempool_transactions", "time_ms", b"time_ms", "validators", b"validators", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_height", b"base_height", "block_hashes", b"block_hashes", "branch_height", b"branch_height", "certified_height", b"certified_height", "chain_id", b"chain_id", "committed_transactions", b"committed_transactions", "database_bytes", b"database_bytes", "engine", b"engine", "epoch", b"epoch", "halt_reason", b"halt_reason", "halted", b"halted", "header_hash", b"header_hash", "height", b"height", "lag", b"lag", "leader", b"leader", "ledger", b"ledger", "mempool_bytes", b"mempool_bytes", "mempool_transactions", b"mempool_transactions", "sync", b"sync", "time_ms", b"time_ms", "validators", b"validators", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LedgerStatus: _TypeAlias = LedgerStatus  # noqa: Y015
+
+@_typing.final
+class SyncStatus(_message.Message):
+    """How a node that is behind comes forward."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BY_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    CHUNKS_DONE_FIELD_NUMBER: _builtins.int
+    CHUNKS_TOTAL_FIELD_NUMBER: _builtins.int
+    IDLE_MS_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    """"snapshot" or "blocks"."""
+    height: _builtins.int
+    """Where it will be then."""
+    chunks_done: _builtins.int
+    """Of a snapshot."""
+    chunks_total: _builtins.int
+    idle_ms: _builtins.int
+    """Since anything last came: what tells syncing from stuck."""
+    def __init__(
+        self,
+        *,
+        by: _builtins.str = ...,
+        height: _builtins.int = ...,
+        chunks_done: _builtins.int = ...,
+        chunks_total: _builtins.int = ...,
+        idle_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "chunks_done", b"chunks_done", "chunks_total", b"chunks_total", "height", b"height", "idle_ms", b"idle_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncStatus: _TypeAlias = SyncStatus  # noqa: Y015
 
 @_typing.final
 class ValidatorStatus(_message.Message):

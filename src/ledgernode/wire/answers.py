@@ -120,6 +120,17 @@ class ValidatorStatus(msgspec.Struct, frozen=True):
     faults: int = 0
 
 
+class SyncStatus(msgspec.Struct, frozen=True):
+    """How a node that is behind comes forward, by "snapshot" or by "blocks", and where it will be then."""
+
+    by: str
+    height: Height
+    chunks_done: int = 0
+    chunks_total: int = 0
+    idle_ms: int = 0
+    """Since anything last came: what tells syncing from stuck."""
+
+
 class LedgerStatus(msgspec.Struct, frozen=True):
     """What an operator looks at first, of one ledger."""
 
@@ -142,6 +153,8 @@ class LedgerStatus(msgspec.Struct, frozen=True):
     leader: bytes = b""
     branch_height: Height = Height(0)
     lag: int = 0
+    sync: SyncStatus | None = None
+    base_height: Height = Height(0)
     block_hashes: int = 0
 
 
@@ -182,3 +195,13 @@ class SnapshotProgress(msgspec.Struct, frozen=True):
     chunks_total: int
     path: str = ""
     height: Height = Height(0)
+
+
+class SnapshotFacts(msgspec.Struct, frozen=True):
+    """A snapshot that a node has. The id is of its block and its chunks: alike on every node."""
+
+    id: bytes
+    height: Height
+    chunks: int
+    size_bytes: int
+    manifest_bytes: int

@@ -15,6 +15,7 @@ import msgspec
 from ledgernode.errors import BadRequest
 from ledgernode.v1 import admin_pb2 as admin
 from ledgernode.v1 import ledger_pb2 as pb
+from ledgernode.v1 import snapshot_pb2 as snapshot
 from ledgernode.v1 import validator_pb2 as peer
 from ledgernode.wire.answers import (
     Block,
@@ -27,8 +28,10 @@ from ledgernode.wire.answers import (
     NumberedEvent,
     Outcome,
     ReadLevel,
+    SnapshotFacts,
     SnapshotProgress,
     Stage,
+    SyncStatus,
     ValidatorStatus,
     Wait,
 )
@@ -271,6 +274,8 @@ def _ledger_status_message(status: LedgerStatus) -> admin.LedgerStatus:
     fields["validators"] = [
         admin.ValidatorStatus(**msgspec.structs.asdict(validator)) for validator in status.validators
     ]
+    if status.sync is not None:
+        fields["sync"] = admin.SyncStatus(**msgspec.structs.asdict(status.sync))
     return admin.LedgerStatus(**fields)
 
 
@@ -286,12 +291,17 @@ def read_status(message: admin.GetStatusResponse) -> NodeStatus:
 
 
 def _read_ledger_status(message: admin.LedgerStatus) -> LedgerStatus:
-    fields = {name: getattr(message, name) for name in LedgerStatus.__struct_fields__ if name != "validators"}
+    fields = {
+        name: getattr(message, name) for name in LedgerStatus.__struct_fields__ if name not in ("validators", "sync")
+    }
     validators = tuple(
         ValidatorStatus(**{name: getattr(validator, name) for name in ValidatorStatus.__struct_fields__})
         for validator in message.validators
     )
-    return LedgerStatus(**fields, validators=validators)
+    sync = None
+    if message.HasField("sync"):
+        sync = SyncStatus(**{name: getattr(message.sync, name) for name in SyncStatus.__struct_fields__})
+    return LedgerStatus(**fields, validators=validators, sync=sync)
 
 
 def identity_message(record: IdentityFacts) -> admin.Identity:
@@ -316,3 +326,19 @@ def snapshot_message(progress: SnapshotProgress) -> admin.CreateSnapshotResponse
 
 def read_snapshot(message: admin.CreateSnapshotResponse) -> SnapshotProgress:
     return SnapshotProgress(message.chunks_done, message.chunks_total, message.path, Height(message.height))
+
+
+# ---------------------------------------------------------------- snapshots that a node gives out
+
+
+def snapshots_message(found: Iterable[SnapshotFacts]) -> snapshot.ListSnapshotsResponse:
+    return snapshot.ListSnapshotsResponse(
+        snapshots=[snapshot.Snapshot(**msgspec.structs.asdict(facts)) for facts in found]
+    )
+
+
+def read_snapshots(message: snapshot.ListSnapshotsResponse) -> tuple[SnapshotFacts, ...]:
+    return tuple(
+        SnapshotFacts(**{name: getattr(found, name) for name in SnapshotFacts.__struct_fields__})
+        for found in message.snapshots
+    )

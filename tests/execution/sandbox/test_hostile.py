@@ -12,6 +12,7 @@ from ledgernode.errors import ChaincodeRefused, LedgerError
 from ledgernode.execution.sandbox.loader import LoadedContract
 from ledgernode.execution.sandbox.meter import Meter
 from tests.execution.sandbox.workbench import BUDGET, load, samples
+from tests.speed import slowness
 
 SLOWEST_S = 0.1
 TRIES = 5
@@ -71,14 +72,17 @@ def outcome(contract: LoadedContract) -> tuple[str, str, int]:
 
 
 def is_quick(contract: LoadedContract, expected: tuple[str, str, int]) -> bool:
+    """Within the limit, stretched by how slow this machine is around this very call."""
+    before = slowness()
     start = time.thread_time()
     assert outcome(contract) == expected
-    return time.thread_time() - start < SLOWEST_S
+    took_s = time.thread_time() - start
+    return took_s < SLOWEST_S * max(before, slowness())
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_runaway_code_is_one_failed_call(name: str) -> None:
-    """Within 50 MB and 100 ms of the processor (the best of several runs); the same each time."""
+    """Within 50 MB and 100 ms of a quiet machine's processor (the best of several runs); the same each time."""
     body, code = HOSTILE[name]
     contract = load(body, top=FUNCTIONS)
     tracemalloc.start()

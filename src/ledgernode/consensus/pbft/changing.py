@@ -67,7 +67,7 @@ class ViewChanging:
 
     def follow(self) -> None:
         """Go where f+1 have gone; otherwise see whether our own view can begin."""
-        reached = self._reached_by(self._seat.rules.faulty + 1)
+        reached = self._reached_by(self._seat.faulty + 1)
         if reached > self._seat.view:
             self.leave_for(reached)
         else:
@@ -84,14 +84,14 @@ class ViewChanging:
         if not seat.changing or seat.silent:
             return
         same = sorted(position for position, change in self._changes.items() if change.view == seat.view)
-        if seat.leads and len(same) >= seat.rules.quorum:
-            chosen = tuple(self._changes[position] for position in same[: seat.rules.quorum])
+        if seat.leads and len(same) >= seat.quorum:
+            chosen = tuple(self._changes[position] for position in same[: seat.quorum])
             unsigned = NewView(seat.view, seat.position, chosen, b"")
             signature = seat.sign(seat.rules.scope.new_view(unsigned))
             message = msgspec.structs.replace(unsigned, signature=signature)
             seat.tell(message)
             self._enter(message)
-        elif self._patience.deadline_ms is None and self._reached_by(seat.rules.quorum) >= seat.view:
+        elif self._patience.deadline_ms is None and self._reached_by(seat.quorum) >= seat.view:
             self._patience.begin(seat.now)
 
     # ------------------------------------------------------------ entering

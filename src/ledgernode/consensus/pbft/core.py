@@ -31,6 +31,7 @@ from ledgernode.consensus.engine import (
     ProposalAvailable,
     Ready,
     Received,
+    Shown,
     Started,
     Ticked,
     Validated,
@@ -76,6 +77,7 @@ class Pbft:
         self._helping = Helping(self._seat, self._ordering, self._changing)
         self._repeat_at_ms = 0
         self._progressed_ms = 0
+        self._certified = int(base.height)  # as far as the driver has said
 
     # ------------------------------------------------------------ what operators see
 
@@ -131,6 +133,7 @@ class Pbft:
             case Validated(digest=digest, holds=holds):
                 self._ordering.validated(digest, holds)
             case Certified(height=height, header_hash=header_hash, certificate=certificate):
+                self._certified = max(self._certified, height)
                 self._ordering.stabilise(Stable(height, header_hash, certificate))
             case CaughtUp(height=height, time_ms=time_ms):
                 self._ordering.caught_up(height, time_ms)
@@ -190,6 +193,13 @@ class Pbft:
                 self._recalling.ask()
         self._changing.follow()
         self._ordering.touch()
+        self._show()
+
+    def _show(self) -> None:
+        """Its votes may have come here too late, and those who had them may have lost their disks since."""
+        stable = self._seat.stable
+        if self._certified < stable.height <= self._seat.delivered and stable.certificate:
+            self._seat.effects.shown = Shown(Height(stable.height), stable.certificate)
 
     def _watch(self, *, progressed: bool) -> None:
         """Arm, re-arm or disarm the time the leader has."""
@@ -242,6 +252,7 @@ class Pbft:
             validate=tuple(effects.validate),
             evidence=tuple(effects.evidence),
             behind=Height(behind),
+            shown=effects.shown,
             halt=effects.halt,
             wants_proposal=self._ordering.may_propose(),
             took_proposal=effects.took_proposal,

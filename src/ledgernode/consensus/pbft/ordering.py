@@ -69,7 +69,7 @@ class Ordering:
 
     def under_way(self) -> bool:
         """Does something wait for its decision? One member alone cannot pretend so, unless it leads."""
-        faulty = self._seat.rules.faulty
+        faulty = self._seat.faulty
         return any(
             sequence > self._seat.delivered and (slot.pre_prepare is not None or len(slot.commits) > faulty)
             for sequence, slot in self._slots.items()
@@ -260,7 +260,7 @@ class Ordering:
     def _try_commit(self, slot: Slot) -> None:
         if slot.has_voted(Phase.COMMIT, self._seat.view):
             return
-        certificate = slot.prepare_certificate(self._seat.rules.quorum)
+        certificate = slot.prepare_certificate(self._seat.quorum)
         if certificate is None or self._content(slot, certificate.digest) is None:
             return
         slot.prepared = certificate
@@ -283,7 +283,10 @@ class Ordering:
         return vote
 
     def _try_decide(self, slot: Slot) -> None:
-        digest = slot.committed_digest(self._seat.rules.quorum)
+        if not slot.has_new_commits:
+            return
+        slot.has_new_commits = False
+        digest = slot.committed_digest(self._seat.quorum)
         if digest is None or digest == slot.decided:
             return
         if slot.decided is not None:

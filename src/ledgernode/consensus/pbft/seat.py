@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 
 import msgspec
 
-from ledgernode.consensus.engine import Evidence, Send, Validate
+from ledgernode.consensus.engine import Evidence, Send, Shown, Validate
 from ledgernode.consensus.pbft.journal import Journal
 from ledgernode.consensus.pbft.messages import Message, Stable, encode
 from ledgernode.consensus.pbft.view_change import Rules
@@ -35,6 +35,8 @@ class Seat:
         self.position = position
         self.sign = sign
         self.timing = timing
+        self.quorum = rules.quorum
+        self.faulty = rules.faulty
         self.journal = Journal(rules.scope.epoch)
         self.effects = Effects()
         self.now = TimeMs(0)
@@ -53,7 +55,7 @@ class Seat:
 
     @property
     def leads(self) -> bool:
-        return self.leader == self.position
+        return self.view % self.rules.members == self.position
 
     @property
     def may_vote(self) -> bool:
@@ -69,18 +71,18 @@ class Seat:
         self.effects.send.append(Send(encode(message), receivers))
 
 
-class Effects:
+class Effects(msgspec.Struct):
     """What one step has caused so far."""
 
-    def __init__(self) -> None:
-        self.send: list[Send] = []
-        self.deliver: list[Batch] = []
-        self.validate: list[Validate] = []
-        self.evidence: list[Evidence] = []
-        self.suspects = False
-        self.took_proposal = False
-        self.released = False
-        self.halt = ""
+    send: list[Send] = []
+    deliver: list[Batch] = []
+    validate: list[Validate] = []
+    evidence: list[Evidence] = []
+    shown: Shown | None = None
+    suspects: bool = False
+    took_proposal: bool = False
+    released: bool = False
+    halt: str = ""
 
 
 class Throttle:

@@ -22,6 +22,7 @@ class Slot:
         "arrived_ms",
         "commits",
         "decided",
+        "has_new_commits",
         "holds",
         "own",
         "pre_prepare",
@@ -40,6 +41,7 @@ class Slot:
         self.arrived_ms = 0  # when this view's pre-prepare was first seen
         self.prepares: dict[int, Vote] = {}
         self.commits: dict[int, Vote] = {}
+        self.has_new_commits = False  # that were not looked at together yet
         self.own: dict[Phase, Vote] = {}
         self.said_ms = 0  # when our own votes were last sent
         self.prepared: Prepared | None = None
@@ -90,6 +92,7 @@ class Slot:
         else:
             votes = self.prepares if vote.phase is Phase.PREPARE else self.commits
             votes[vote.position] = vote
+            self.has_new_commits |= votes is self.commits
         return None
 
     def knows(self, vote: Vote) -> bool:

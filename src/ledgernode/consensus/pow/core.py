@@ -3,22 +3,28 @@
 Theory of operation. A miner extends the heaviest branch it knows with what waits in its mempool, searches
 for a nonce, and tells everyone. A received block is checked (target, work, time, signature, envelopes)
 before it enters the tree; a missing parent is asked for. A block that lies `depth` deep in the heaviest
-branch is delivered, and never taken back: a heavier branch that parts below it halts the node, loudly,
-because then two histories have been promised.
+branch, with more than half of the miners at work from it to the head, is delivered, and never taken back: a
+heavier branch that parts below it halts the node, loudly, because then two histories have been promised.
 
-Nobody mines without a reason: while transactions wait, or lie in a block that is not deep enough yet,
-there is work; after the last one `depth` empty blocks follow, then mining pauses.
+Footing. The tree stands on the block that was delivered last. A miner that fetched certified blocks instead
+(it was away, or wiped, or a new epoch began with them) knows what was executed, and not which work stands
+behind it, nor, where an epoch begins, which target follows. Until f+1 others say the same about that height it
+neither mines nor delivers: whatever it built would be a branch of its own. For the same reason nobody mines who
+has not heard from f+1 others lately, or whom f+1 others are ahead of.
+
+Nobody mines without a reason: while transactions wait, or lie in a block that is not deep enough yet, there is
+work; after the last one `depth` empty blocks follow, then mining pauses. At the end of an epoch the blocks above
+its last height are empty: they bury that one, and die with the epoch.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
-from ledgernode.config import MESSAGE_BYTES
 from ledgernode.consensus.engine import (
     CaughtUp,
     Certified,
@@ -38,7 +44,11 @@ from ledgernode.consensus.engine import (
     WorkWaiting,
 )
 from ledgernode.consensus.pow.header import WorkBlock, WorkHeader, batch_digest, meets, work_hash, work_of
-from ledgernode.consensus.pow.retarget import Mark, WorkRules
+from ledgernode.consensus.pow.journal import Journal
+from ledgernode.consensus.pow.messages import Ask, Below, BelowAt, HeadAt, Message, decode, encode
+from ledgernode.consensus.pow.others import Others
+from ledgernode.consensus.pow.past import KEPT, Past
+from ledgernode.consensus.pow.retarget import WorkRules
 from ledgernode.consensus.pow.tree import Tree
 from ledgernode.wire.block import Batch
 from ledgernode.wire.types import ChainId, Epoch, Height, TimeMs
@@ -46,37 +56,11 @@ from ledgernode.wire.types import ChainId, Epoch, Height, TimeMs
 Sign = Callable[[bytes], bytes]
 Verify = Callable[[int, bytes, bytes], bool]
 
-ORPHANS: Final = 256
-"""Blocks kept without their parent, and delivered ones kept, in the log too, for peers who are behind or apart."""
+REACH_BLOCKS: Final = KEPT // 2
+"""Whoever lacks more delivered blocks than these does not ask for one after the other: the driver fetches them."""
 STANDING_MS: Final = 2_000
-_BELOW_KEY: Final = b"below"
-
-
-class Ask(msgspec.Struct, frozen=True, array_like=True, tag=2):
-    """Send me the block with this hash."""
-
-    hash: bytes
-
-
-class HeadAt(msgspec.Struct, frozen=True, array_like=True, tag=3):
-    """My heaviest branch ends here."""
-
-    hash: bytes
-    height: int
-
-
-class Below(msgspec.Struct, frozen=True, array_like=True, tag=4):
-    """The delivered block that the tree stands on, and the marks retargeting needs."""
-
-    root: bytes
-    height: int
-    time_ms: int
-    marks: tuple[Mark, ...]
-
-
-Message = WorkBlock | Ask | HeadAt | Below
-_ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final[msgspec.msgpack.Decoder[Message]] = msgspec.msgpack.Decoder(Message)
+SEARCHING_MS: Final = 500
+"""How often a miner says where it stands, and how often while it looks for the others."""
 
 
 class ProofOfWork:
@@ -86,27 +70,36 @@ class ProofOfWork:
         chain_id: ChainId,
         epoch: Epoch,
         rules: WorkRules,
+        members: int,
         position: int,
         sign: Sign,
         verify: Verify,
         base: Below,
     ) -> None:
+        """`base` is the block before the epoch; its marks are found in the log, or asked for, after the first."""
         self._chain_id = chain_id
         self._epoch = epoch
-        self._log_prefix = b"%d/" % epoch
         self._rules = rules
         self._position = position
         self._sign = sign
         self._verify = verify
+        self._base = base
+        self._reach = rules.depth + REACH_BLOCKS
+        self._journal = Journal(epoch)
+        self._others = Others(members)
         self._tree = Tree(base.root, base.height, base.time_ms, base.marks, rules)
-        self._delivered = int(base.height)
-        self._unstable: deque[tuple[Below, list[bytes]]] = deque()
-        self._delivered_blocks: dict[bytes, WorkBlock] = {}
+        self._past = Past(base, rules)
+        self._rooted = False
+        self._footing = False
+        self._delivered, self._delivered_ms = int(base.height), int(base.time_ms)
+        self._uncertified: deque[tuple[int, list[bytes]]] = deque()
         self._orphans: dict[bytes, WorkBlock] = {}
         self._checking: dict[bytes, list[WorkBlock]] = {}
         self._last_height: int | None = None
-        self._envelopes: tuple[bytes, ...] = ()
+        self._offer: tuple[bytes, ...] = ()
         self._waiting = False
+        self._line: _Line | None = None
+        self._told_head = base.root
         self._job: tuple[MiningJob, WorkHeader, tuple[bytes, ...]] | None = None
         self._next_standing_ms = 0
         self._now = TimeMs(0)
@@ -118,6 +111,7 @@ class ProofOfWork:
         self._send: list[Send] = []
         self._deliver: list[Batch] = []
         self._validate: list[Validate] = []
+        self._under_way: tuple[bytes, ...] = ()
         self._behind = Height(0)
 
     # ------------------------------------------------------------ what operators see
@@ -139,6 +133,7 @@ class ProofOfWork:
             return Ready(halt=self._halt)
         self._handle(event)
         self._deliver_deep()
+        parted = self._follow_head()
         return Ready(
             persist=tuple(self._persist),
             send=tuple(self._send),
@@ -148,6 +143,8 @@ class ProofOfWork:
             mine=None if self._halt else self._mining_job(),
             halt=self._halt,
             wants_proposal=not self._halt,
+            released=parted,
+            under_way=self._under_way,
             next_tick_ms=None if self._halt else TimeMs(self._next_standing_ms),
         )
 
@@ -158,11 +155,13 @@ class ProofOfWork:
             case Ticked():
                 self._tick()
             case ProposalAvailable(envelopes=envelopes):
-                self._envelopes = envelopes
+                held = self._branch().held
+                self._under_way = tuple(envelope for envelope in envelopes if envelope in held)
+                self._consider(envelope for envelope in envelopes if envelope not in held)
             case WorkWaiting(waiting=waiting):
                 self._waiting = waiting
                 if not waiting:
-                    self._envelopes = ()
+                    self._consider(())
             case Mined(job=job, nonce=nonce):
                 self._mined(job, nonce)
             case Validated(digest=digest, holds=holds):
@@ -171,38 +170,65 @@ class ProofOfWork:
                         self._insert(block)
             case Certified(height=height):
                 self._stabilise(height)
-            case CaughtUp(height=height):
-                self._delivered = max(self._delivered, height)
+            case CaughtUp(height=height, time_ms=time_ms):
+                self._caught_up(height, time_ms)
             case EpochEnds(last_height=last_height):
                 self._last_height = last_height
-            case Started(height=height, persisted=persisted):
-                self._delivered = height
-                self._restart(persisted)
+            case Started():
+                self._start(event)
 
-    # ------------------------------------------------------------ blocks in
+    # ------------------------------------------------------------ messages in
 
     def _receive(self, sender: int, raw: bytes) -> None:
-        match self._decode(raw):
+        message = decode(raw)
+        if message is None:
+            return
+        self._others.heard(sender, self._now)
+        match message:
             case WorkBlock() as block:
                 self._take(sender, block)
             case Ask(hash=hashed):
-                known = self._tree.get(hashed) or self._delivered_blocks.get(hashed)
+                known = self._tree.get(hashed) or self._past.get(hashed)
                 if known is not None:
                     self._tell(known, sender)
-            case HeadAt(hash=hashed, height=height):
-                if hashed not in self._tree and height >= self._tree.head_height:
-                    self._tell(Ask(hashed), sender)
-                elif height < self._tree.head_height and self._tree.head != self._tree.root:
-                    self._tell(HeadAt(self._tree.head, self._tree.head_height), sender)
+            case HeadAt() as head:
+                self._compare(sender, head)
+            case BelowAt(height=height):
+                below = self._past.below(height) if self._footing else None
+                if below is not None:
+                    self._tell(below, sender)
+            case Below() as below:
+                self._hear_of_footing(sender, below)
+
+    def _compare(self, sender: int, head: HeadAt) -> None:
+        """Another's head: ask for it, tell it of ours, or have the driver fetch what lies between."""
+        self._others.stands(sender, head)
+        self._look_behind()
+        if self._is_in_reach(head.height) and head.hash not in self._tree and head.hash not in self._past:
+            self._ask_below(head.hash, sender)
+        if head.asks or (head.height < self._tree.head_height and self._tree.head != self._tree.root):
+            self._tell(HeadAt(self._tree.head, self._tree.head_height), sender)
+
+    def _is_in_reach(self, height: int) -> bool:
+        """Is it worth to ask for block after block up to there?"""
+        return self._footing and self._tree.root_height < height <= self._tree.head_height + self._reach
+
+    def _look_behind(self) -> None:
+        """Others are out of reach: what enough of them have delivered is certified, or will be."""
+        theirs = self._others.height()
+        if theirs > max(self._tree.head_height, self._delivered) + self._reach:
+            self._behind = Height(theirs - self._rules.depth)
+
+    # ------------------------------------------------------------ blocks in
 
     def _take(self, sender: int, block: WorkBlock) -> None:
         """Check what can be checked without the parent, then the rest once it is here."""
         hashed = block.header.hash
         if hashed in self._orphans:
             self._ask_below(hashed, sender)
-        if hashed in self._tree or hashed in self._orphans or not self._sound(block, hashed):
+        if hashed in self._tree or hashed in self._past or hashed in self._orphans or not self._sound(block, hashed):
             return
-        if block.header.parent not in self._tree:
+        if block.header.parent not in self._tree or not self._rooted:
             self._keep_orphan(sender, hashed, block)
             return
         if self._fits(block):
@@ -243,27 +269,32 @@ class ProofOfWork:
         if hashed in self._tree or block.header.parent not in self._tree:
             return
         self._tree.add(hashed, block)
-        self._persist.append(LogEntry(self._block_key(hashed), _ENCODER.encode(block)))
+        self._persist.append(self._journal.keep(hashed, block))
         self._tell(block)
+        self._take_orphans_of(hashed)
+
+    def _take_orphans_of(self, hashed: bytes) -> None:
         for child in [orphan for orphan in self._orphans.values() if orphan.header.parent == hashed]:
             del self._orphans[child.header.hash]
             if self._fits(child):
                 self._check_envelopes(child)
 
     def _keep_orphan(self, sender: int, hashed: bytes, block: WorkBlock) -> None:
-        if len(self._orphans) >= ORPHANS:
+        if len(self._orphans) >= 2 * self._reach:
             del self._orphans[min(self._orphans, key=lambda known: self._orphans[known].header.height)]
         self._orphans[hashed] = block
+        if not self._footing:
+            return
         if block.header.height <= self._tree.root_height + 1:
             self._judge_other_history(block)
-            return
-        self._ask_below(hashed, sender)
+        elif self._is_in_reach(block.header.height):
+            self._ask_below(hashed, sender)
 
     def _ask_below(self, hashed: bytes, sender: int) -> None:
         """Ask for the first ancestor that is missing; an answer may have been lost before."""
         while hashed in self._orphans:
             hashed = self._orphans[hashed].header.parent
-        if hashed not in self._tree:
+        if hashed not in self._tree and hashed not in self._past:
             self._tell(Ask(hashed), sender)
 
     def _judge_other_history(self, lowest: WorkBlock) -> None:
@@ -287,12 +318,11 @@ class ProofOfWork:
 
     def _mining_job(self) -> MiningJob | None:
         """What to search for now; the same job as long as parent and batch are the same."""
-        if self._is_over() or not self._has_reason():
+        if not (self._has_reason() and self._may_mine()):
             self._job = None
             return None
-        parent = self._tree.head
-        envelopes = self._fresh_envelopes()
-        if self._job is not None and (self._job[1].parent, self._job[2]) == (parent, envelopes):
+        parent, envelopes = self._tree.head, self._fresh_envelopes()
+        if self._job is not None and self._job[1].parent == parent and self._job[2] == envelopes:
             return self._job[0]
         target = self._tree.target_after(parent)
         header = WorkHeader(
@@ -310,14 +340,37 @@ class ProofOfWork:
         return self._job[0]
 
     def _has_reason(self) -> bool:
-        return self._waiting or any(block.envelopes for block in self._tree.line(self._tree.head))
+        return self._waiting or bool(self._branch().held)
+
+    def _may_mine(self) -> bool:
+        """Only on what everybody builds on."""
+        return (
+            self._footing
+            and not self._is_over()
+            and self._others.are_there(self._now)
+            and not self._others.are_ahead(self._tree, self._past)
+        )
 
     def _fresh_envelopes(self) -> tuple[bytes, ...]:
-        """What is offered, less what the branch we extend holds already; nothing above the end of the epoch."""
+        """What is offered and not in the branch we extend; nothing above the end of the epoch.
+
+        A part of an offer fits a block, because the offer does.
+        """
         if self._last_height is not None and self._tree.head_height >= self._last_height:
             return ()
-        held = {envelope for block in self._tree.line(self._tree.head) for envelope in block.envelopes}
-        return tuple(envelope for envelope in self._envelopes if envelope not in held)
+        return self._branch().fresh
+
+    def _branch(self) -> _Line:
+        """What the branch we extend holds, and what of the offer it does not: looked through again when it changes."""
+        line = self._line
+        if line is None or line.head != self._tree.head or line.root != self._tree.root:
+            held = frozenset(envelope for block in self._tree.line(self._tree.head) for envelope in block.envelopes)
+            fresh = tuple(envelope for envelope in self._offer if envelope not in held)
+            line = self._line = _Line(self._tree.root, self._tree.head, held, fresh)
+        return line
+
+    def _consider(self, offer: Iterable[bytes]) -> None:
+        self._offer, self._line = tuple(offer), None
 
     def _mined(self, job: bytes, nonce: int) -> None:
         if self._job is None or self._job[0].prefix != job:
@@ -327,25 +380,50 @@ class ProofOfWork:
         if meets(hashed, self._job[0].target):
             self._insert(WorkBlock(header, self._sign(hashed), self._job[2]))
 
+    def _follow_head(self) -> bool:
+        """Tell the driver what lies in the branch of the head now; True when another branch was left for it."""
+        head, told = self._tree.head, self._told_head
+        if head == told:
+            return False
+        self._told_head = head
+        added: list[bytes] = []
+        for block in self._tree.line(head):
+            if block.header.hash == told:
+                break
+            added += block.envelopes
+        else:
+            told = told if told in self._past else b""
+        self._under_way = (*self._under_way, *added)
+        return not told
+
     # ------------------------------------------------------------ delivery
 
     def _deliver_deep(self) -> None:
-        while not self._is_over() and (advanced := self._tree.advance()) is not None:
-            block, dead = advanced
-            root = self._tree.root
-            marks = self._tree.marks(root)
-            below = Below(root, self._tree.root_height, self._tree.root_time_ms, marks)
-            self._delivered_blocks[root] = block
-            self._unstable.append((below, [hashed for hashed in dead if hashed not in self._delivered_blocks]))
-            if len(self._delivered_blocks) > ORPHANS:
-                oldest = next(iter(self._delivered_blocks))
-                del self._delivered_blocks[oldest]
-                self._persist.append(LogEntry(self._block_key(oldest), b""))
+        while self._footing and not self._is_over() and (hashed := self._deep()) is not None:
+            block = self._advance(hashed)
             header = block.header
-            if header.height > self._delivered:
-                self._delivered = header.height
-                batch = Batch(self._epoch, Height(header.height), TimeMs(header.time_ms), block.envelopes)
-                self._deliver.append(batch)
+            self._persist.append(self._journal.deliver(header.height, hashed))
+            self._delivered, self._delivered_ms = header.height, header.time_ms
+            batch = Batch(self._epoch, Height(header.height), TimeMs(header.time_ms), block.envelopes)
+            self._deliver.append(batch)
+
+    def _deep(self) -> bytes | None:
+        """What is to be delivered next: k deep, and not the work of so few that the others may be elsewhere."""
+        return self._tree.deep(self._others.majority)
+
+    def _advance(self, hashed: bytes) -> WorkBlock:
+        """This child of the root is delivered: it becomes the root."""
+        block = self._tree.get(hashed)
+        assert block is not None, "what the tree advances to is in it"
+        dead = self._tree.advance(hashed)
+        self._uncertified.append((block.header.height, dead))
+        forgotten = self._past.append(hashed, block)
+        if forgotten is not None:
+            self._persist.append(self._journal.drop(forgotten))
+        if block.envelopes:
+            gone = set(block.envelopes)
+            self._consider(envelope for envelope in self._offer if envelope not in gone)
+        return block
 
     def _is_over(self) -> bool:
         """Is the last block of this epoch delivered?"""
@@ -353,48 +431,110 @@ class ProofOfWork:
 
     def _stabilise(self, height: int) -> None:
         """The block is executed and certified: the log may begin above it."""
-        while self._unstable and self._unstable[0][0].height <= height:
-            below, dead = self._unstable.popleft()
-            self._persist.append(LogEntry(self._log_prefix + _BELOW_KEY, _ENCODER.encode(below)))
-            self._persist += [LogEntry(self._block_key(hashed), b"") for hashed in dead]
+        stable: list[tuple[int, list[bytes]]] = []
+        while self._uncertified and self._uncertified[0][0] <= height:
+            stable.append(self._uncertified.popleft())
+        below = self._past.below(stable[-1][0]) if stable else None
+        if below is not None:
+            self._persist.append(self._journal.stand_on(below))
+        for at, dead in stable:
+            self._persist.append(self._journal.undo_deliver(at))
+            self._persist += [self._journal.drop(hashed) for hashed in dead]
+
+    # ------------------------------------------------------------ footing
+
+    def _caught_up(self, height: int, time_ms: int) -> None:
+        """Blocks up to there were fetched. If we have not delivered them ourselves, we have lost our footing."""
+        if height <= self._delivered:
+            return
+        self._delivered, self._delivered_ms = height, time_ms
+        self._footing = False
+        self._consider(())
+        self._others.forget_answers()
+        self._seek_footing()
+
+    def _seek_footing(self) -> None:
+        self._next_standing_ms = min(self._next_standing_ms, self._now + SEARCHING_MS)
+        self._tell(BelowAt(self._delivered))
+
+    def _hear_of_footing(self, sender: int, below: Below) -> None:
+        if self._footing or below.height != self._delivered:
+            return
+        agreed = self._others.answers(sender, below)
+        if agreed is None:
+            return
+        if agreed.time_ms != self._delivered_ms:
+            self._halt = f"height {agreed.height} was executed here, and others have delivered another block there"
+            return
+        self._stand_on(agreed)
+
+    def _stand_on(self, below: Below) -> None:
+        """The tree moves to the block that was delivered; what does not grow from there is forgotten."""
+        self._persist.append(self._journal.stand_on(below))
+        if self._rooted and below.root in self._tree:
+            path = [block.header.hash for block in self._tree.line(below.root)]
+            for hashed in reversed(path):
+                self._advance(hashed)
+        else:
+            forgotten = [*self._tree, *self._past.hashes]
+            self._tree = Tree(below.root, below.height, below.time_ms, below.marks, self._rules)
+            self._past = Past(below, self._rules)
+            self._persist += [self._journal.drop(hashed) for hashed in forgotten]
+        self._rooted = self._footing = True
+        self._stabilise(below.height)
+        self._others.forget_answers()
+        self._orphans = {h: orphan for h, orphan in self._orphans.items() if orphan.header.height > below.height}
+        self._take_orphans_of(below.root)
+        self._tell(HeadAt(self._tree.head, self._tree.head_height, asks=True))
 
     # ------------------------------------------------------------ time and restart
 
     def _tick(self) -> None:
-        if self._now >= self._next_standing_ms:
-            self._next_standing_ms = self._now + STANDING_MS
-            self._tell(HeadAt(self._tree.head, self._tree.head_height))
+        if self._now < self._next_standing_ms:
+            return
+        present = self._others.are_there(self._now)
+        self._next_standing_ms = self._now + (STANDING_MS if present and self._footing else SEARCHING_MS)
+        self._tell(HeadAt(self._tree.head, self._tree.head_height, asks=not present))
+        self._look_behind()
+        if not self._footing:
+            self._seek_footing()
 
-    def _restart(self, persisted: tuple[LogEntry, ...]) -> None:
-        messages = []
-        for entry in persisted:
-            known = self._decode(entry.record) if entry.key.startswith(self._log_prefix) else None
-            if known is None:  # of an earlier epoch, or damaged: what is missing our peers still have
-                self._persist.append(LogEntry(entry.key, b""))
-            else:
-                messages.append(known)
-        for message in messages:
-            if isinstance(message, Below):
-                self._tree = Tree(message.root, message.height, message.time_ms, message.marks, self._rules)
-        blocks = [message for message in messages if isinstance(message, WorkBlock)]
-        for block in sorted(blocks, key=lambda block: block.header.height):
-            if block.header.height <= self._tree.root_height:
-                self._delivered_blocks[block.header.hash] = block
-            elif block.header.parent in self._tree:
-                self._tree.add(block.header.hash, block)
+    def _start(self, started: Started) -> None:
+        """Stand where the log leads to: on what we have delivered ourselves, as far as that was executed."""
+        self._delivered, self._delivered_ms = started.height, started.time_ms
+        self._persist += self._journal.read(started.persisted)
+        root = self._journal.root or self._known_base(started.former)
+        if root is not None:
+            self._rooted = True
+            self._tree, self._past = self._journal.recall(root, started.height, self._rules)
+            self._footing = self._tree.root_height == started.height
+            self._uncertified.extend((height, []) for height in range(root.height + 1, self._tree.root_height + 1))
+            self._persist += self._journal.tidy(self._tree, self._past)
+        self._told_head = self._tree.root
+        if not self._footing:
+            self._seek_footing()
+
+    def _known_base(self, former: tuple[LogEntry, ...]) -> Below | None:
+        """Where the epoch begins, with the marks of the one before, if we have lived through its end."""
+        base: Below | None = self._base
+        if self._epoch and self._others.enough:
+            journal = Journal(Epoch(self._epoch - 1))
+            journal.read(former)
+            past = journal.recall(journal.root, self._base.height, self._rules)[1] if journal.root else None
+            ended = past.below(self._base.height) if past is not None else None
+            base = msgspec.structs.replace(self._base, marks=ended.marks) if ended is not None else None
+        if base is not None:
+            self._persist.append(self._journal.stand_on(base))
+        return base
 
     def _tell(self, message: Message, *receivers: int) -> None:
-        self._send.append(Send(_ENCODER.encode(message), receivers))
+        self._send.append(Send(encode(message), receivers))
 
-    def _block_key(self, hashed: bytes) -> bytes:
-        return self._log_prefix + b"block/" + hashed
 
-    @staticmethod
-    def _decode(raw: bytes) -> Message | None:
-        """The message or record, or None when the bytes are none, or too many."""
-        if len(raw) > MESSAGE_BYTES:
-            return None
-        try:
-            return _DECODER.decode(raw)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return None
+class _Line(msgspec.Struct, frozen=True):
+    """The branch from a root to a head: the envelopes it holds, and those of the offer that it does not."""
+
+    root: bytes
+    head: bytes
+    held: frozenset[bytes]
+    fresh: tuple[bytes, ...]

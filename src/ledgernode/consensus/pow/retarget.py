@@ -27,6 +27,11 @@ class WorkRules(msgspec.Struct, frozen=True):
     depth: int = 6
     clock_skew_ms: int = 500
 
+    @property
+    def marks(self) -> int:
+        """How many blocks back a target can depend on."""
+        return self.window + 1 + self.depth
+
 
 class Mark(msgspec.Struct, frozen=True):
     """What retargeting needs to know of a block."""

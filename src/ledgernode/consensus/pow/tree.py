@@ -27,7 +27,7 @@ class Tree:
     def __init__(self, root: bytes, height: int, time_ms: int, marks: tuple[Mark, ...], rules: WorkRules) -> None:
         self._rules = rules
         self._branches: dict[bytes, Branch] = {}
-        self._below: deque[Mark] = deque(marks, maxlen=rules.window + 1 + rules.depth)
+        self._below: deque[Mark] = deque(marks, maxlen=rules.marks)
         self._root_work = 0
         self.root = root
         self.root_height = height
@@ -36,6 +36,10 @@ class Tree:
 
     def __contains__(self, hashed: bytes) -> bool:
         return hashed == self.root or hashed in self._branches
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The hashes of all blocks above the root."""
+        return iter(self._branches)
 
     def get(self, hashed: bytes) -> WorkBlock | None:
         branch = self._branches.get(hashed)
@@ -61,7 +65,7 @@ class Tree:
     def marks(self, hashed: bytes) -> tuple[Mark, ...]:
         """The blocks up to and including this one, oldest first, as far back as retargeting looks."""
         above = [mark_of(block) for block in self.line(hashed)]
-        return (*self._below, *reversed(above))[-(self._rules.window + 1 + self._rules.depth) :]
+        return (*self._below, *reversed(above))[-self._rules.marks :]
 
     def line(self, hashed: bytes) -> Iterator[WorkBlock]:
         """This block and its ancestors above the root, newest first."""
@@ -77,21 +81,28 @@ class Tree:
         if work > self.work(self.head):
             self.head = hashed
 
-    def advance(self) -> tuple[WorkBlock, list[bytes]] | None:
-        """The next block of the head's branch that lies `depth` deep becomes the root.
+    def deep(self, miners: int) -> bytes | None:
+        """The child of the root that lies `depth` deep in the head's branch, if so many miners have built on that.
 
-        Answers it with the hashes of the branches that died with it; None while nothing is deep enough.
+        None while there is none.
         """
         if self.head_height - self.root_height <= self._rules.depth:
             return None
-        following = next(block for block in self.line(self.head) if block.header.parent == self.root)
-        self.root, self._root_work = following.header.hash, self.work(following.header.hash)
-        self.root_height, self.root_time_ms = following.header.height, following.header.time_ms
+        line = list(self.line(self.head))
+        return line[-1].header.hash if len({block.header.miner for block in line}) >= miners else None
+
+    def advance(self, hashed: bytes) -> list[bytes]:
+        """This child of the root becomes the root; the hashes of the branches that die with it."""
+        following = self._branches[hashed].block
+        self._root_work = self.work(hashed)
+        self.root, self.root_height, self.root_time_ms = hashed, following.header.height, following.header.time_ms
         self._below.append(mark_of(following))
-        dead = [hashed for hashed in self._branches if not self._lives(hashed)]
-        for hashed in dead:
-            del self._branches[hashed]
-        return following, dead
+        dead = [known for known in self._branches if known != hashed and not self._lives(known)]
+        for known in (hashed, *dead):
+            del self._branches[known]
+        if self.head in dead:
+            self.head = max(self._branches, key=self.work, default=self.root)
+        return dead
 
     def _lives(self, hashed: bytes) -> bool:
         while hashed in self._branches and hashed != self.root:

@@ -27,10 +27,13 @@ def key_record(found: CertifiedIdentity) -> KeyRecord:
 
 def admitted(certificate: str, organisation: OrganisationRecord, at_ms: int) -> IdentityRecord:
     """The record of the identity that this certificate makes; its id is its first key's."""
-    found = certified(certificate, organisation, at_ms)
+    return identity_record(certified(certificate, organisation, at_ms))
+
+
+def identity_record(found: CertifiedIdentity) -> IdentityRecord:
     return IdentityRecord(
         id=identity_id(found.public_key).hex(),
-        organisation=organisation.name,
+        organisation=found.organisation,
         role=found.role,
         attributes=found.attributes,
         status=Status.ACTIVE,

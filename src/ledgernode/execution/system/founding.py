@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from ledgernode.execution.system import roll
-from ledgernode.execution.system.admission import admitted, new_organisation
+from ledgernode.execution.system.admission import certified, identity_record, new_organisation
 from ledgernode.execution.system.index import entry
 from ledgernode.execution.system.validators import arranged
+from ledgernode.identity.certificates import CertifiedIdentity
 from ledgernode.identity.founding_set import FIRST_EPOCH
 from ledgernode.identity.records import (
     CHAIN_KEY,
@@ -18,12 +19,12 @@ from ledgernode.identity.records import (
     PARAMETERS_KEY,
     POLICY_KEY,
     VALIDATORS_KEY,
-    IdentityRecord,
     Role,
     ValidatorRecord,
     ValidatorsRecord,
     identity_key,
     key_owner_key,
+    named_key,
     organisation_key,
 )
 from ledgernode.wire.genesis import Genesis, GenesisOrganisation
@@ -57,18 +58,21 @@ def _organisation(
 ) -> Iterator[tuple[str, Any]]:
     """The records of one organisation; its validators join the members."""
     certificates = tuple(admin.certificate for admin in founder.admins)
-    organisation, admins = new_organisation(founder.name, founder.roots, certificates, at_ms)
+    organisation, _ = new_organisation(founder.name, founder.roots, certificates, at_ms)
     yield organisation_key(organisation.name), organisation
-    for record in admins:
-        yield from _identity(record)
+    for certificate in certificates:
+        yield from _identity(certified(certificate, organisation, at_ms))
     for validator in founder.validators:
-        record = admitted(validator.certificate, organisation, at_ms)
+        found = certified(validator.certificate, organisation, at_ms)
+        record = identity_record(found)
         members.append(ValidatorRecord(record.id, organisation.name, record.keys[0].public_key, validator.endpoint))
-        yield from _identity(record)
+        yield from _identity(found)
 
 
-def _identity(record: IdentityRecord) -> Iterator[tuple[str, Any]]:
+def _identity(found: CertifiedIdentity) -> Iterator[tuple[str, Any]]:
+    record = identity_record(found)
     yield identity_key(record.id), record
+    yield named_key(found.organisation, found.role, found.name), record.id
     yield key_owner_key(record.keys[0].public_key), record.id
     yield entry(roll.MEMBERS, record.organisation, record.id), record.id
     if record.role is Role.ADMIN:

@@ -268,6 +268,7 @@ def _renewed(
         raise BadCertificate(f"the certificate is of a {found.role}, identity {record.id[:16]} is a {record.role}")
     key = key_record(found)
     roll.claim_key(ctx, key.public_key, record.id)
+    roll.keep_name(ctx, found, record)
     if record.role is Role.VALIDATOR:
         ctx.call(GOVERNANCE, "replace_validator_key", identity=record.id, public_key=key.public_key)
     return IdentityRecord(

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from ledgernode.errors import GovernanceRefused, IdentityExists, UnknownIdentity, UnknownOrganisation
 from ledgernode.execution.system.access import CERTIFICATE_UNITS, SystemContext
-from ledgernode.execution.system.admission import admitted
+from ledgernode.execution.system.admission import certified, identity_record
 from ledgernode.execution.system.index import entries, entry
+from ledgernode.identity.certificates import CertifiedIdentity
 from ledgernode.identity.records import (
     IdentityRecord,
     OrganisationRecord,
@@ -19,6 +20,7 @@ from ledgernode.identity.records import (
     Status,
     identity_key,
     key_owner_key,
+    named_key,
     organisation_key,
 )
 
@@ -53,13 +55,20 @@ def keep(ctx: SystemContext, record: IdentityRecord) -> None:
             ctx.delete(listed)
 
 
+def keep_name(ctx: SystemContext, found: CertifiedIdentity, record: IdentityRecord) -> None:
+    """From now on the name in this certificate is this identity's."""
+    ctx.put(named_key(found.organisation, found.role, found.name), record.id)
+
+
 def enrol(ctx: SystemContext, organisation: OrganisationRecord, certificate: str) -> IdentityRecord:
     """Register a new identity; refuses a certificate that does not hold, and a key that was ever used."""
     ctx.charge(CERTIFICATE_UNITS)
-    record = admitted(certificate, organisation, ctx.time_ms)
+    found = certified(certificate, organisation, ctx.time_ms)
+    record = identity_record(found)
     claim_key(ctx, record.keys[0].public_key, record.id)
     ctx.put(entry(MEMBERS, record.organisation, record.id), record.id)
     keep(ctx, record)
+    keep_name(ctx, found, record)
     ctx.emit("IdentityRegistered", identity=record.id, organisation=record.organisation, role=record.role.value)
     return record
 
