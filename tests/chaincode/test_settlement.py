@@ -493,6 +493,45 @@ def test_trades_are_read_by_those_concerned(scene: Scene) -> None:
         scene.ask(buyer.wallet, "settlement", "trade", trade=9)
 
 
+def test_levies_and_tax_are_those_of_the_buyers_utility(scene: Scene) -> None:
+    """Two utilities in one area: each collects from its own customers, the fee goes to whom the trade names."""
+    seller = scene.houses[0]
+    chief = scene.ledger.admin("community")
+    clerk, *accounts = (
+        scene.ledger.identity(name, role="operator", organisation="community")
+        for name in ("clerk", "its-treasury", "its-taxes", "its-levies")
+    )
+    scene.enlist(chief, *accounts)
+    charges = {"levies": [{"name": "levy", "price_micro": 30_000}], "tax_micro": 70_000}
+    proposal = scene.ok(
+        clerk,
+        "tariff",
+        "propose_peer_charges",
+        utility="community",
+        charges=charges,
+        from_ms=scene.now_ms + 1_000,
+    )
+    scene.ok(chief, "tariff", "approve", proposal=proposal)
+    scene.charges(90_000, 900_000)
+    scene.ok(scene.operator, "registry", "admit", area=AREA, organisation="community")
+    buyer = House("cabin", scene.ledger.identity("its-meter", role="meter", organisation="community"), scene.stranger)
+    buyer.premises = buyer.point = buyer.customer = "community:cabin"
+    row = dict.fromkeys(("premises", "point", "customer"), "community:cabin")
+    row |= {"wallet": buyer.wallet.id, "meter": {"id": buyer.meter.id}}
+    scene.ok(clerk, "registry", "add_houses", feeder=FEEDER, houses=[row], **RATINGS)
+    scene.funded(buyer)
+    scene.houses.append(buyer)
+    scene.registers[buyer.point] = [0, 0]
+    scene.use((0, 0), (0, 0), (0, 0), (0, 0))
+    before = scene.totals()
+    scene.trade(seller, buyer, 2, fee_micro=10_000, fee_account=scene.operator.id)
+    start_ms = scene.use((0, 2), (0, 0), (0, 0), (2, 0))
+    assert scene.classes(start_ms, buyer) == [2, 0, 0, 0, 0, 0]
+    assert scene.gained(before) == {"house-1": 4_000, "cabin": -(4_000 + 200 + 600 + 336)}
+    assert [scene.money(account)[0] for account in accounts] == [0, 336, 600]
+    assert scene.money(scene.operator) == (200, 0)
+
+
 # ---------------------------------------------------------------- devices
 
 

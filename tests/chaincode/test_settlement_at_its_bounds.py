@@ -56,6 +56,8 @@ def test_two_hundred_points_and_three_hundred_trades(tmp_path: Path) -> None:
         ).require_success()
         for at in range(TRADES)
     ]
+    one_more = scene.terms(sellers[0], buyers[0], 1)
+    assert scene.code(scene.operator, "market", "match", obligations=[one_more]) == "AREA_BUSY"
     before = sum(scene.totals().values())
     scene.registers = {
         point: [imported + (0 if at < 100 else 4 * KWH), exported + (int(2.9 * KWH) if at < 100 else KWH // 2)]
