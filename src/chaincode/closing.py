@@ -309,17 +309,21 @@ def facts_of(
 ) -> Facts:
     utilities = [member[2] for member in closing.members]
     due: list[Trade] = []
+    stopped_ms = halts(ctx, area.id)
     for trade, run in zip(trades, running, strict=True):
         seller, buyer = places.get(trade.seller_point, NOWHERE), places.get(trade.buyer_point, NOWHERE)
         if seller != NOWHERE and closing.members[seller][3] != trade.seller_customer:
             seller = NOWHERE
         if buyer != NOWHERE and closing.members[buyer][3] != trade.buyer_customer:
             buyer = NOWHERE
+        left_mwh = trade.energy_wh * MWH_PER_WH - run.delivered_mwh
+        if stopped_ms.get(trade.trade, LARGEST) <= closing.interval_ms:
+            left_mwh = 0
         each = Trade(
             number=trade.trade,
             seller=seller,
             buyer=buyer,
-            left_mwh=trade.energy_wh * MWH_PER_WH - run.delivered_mwh,
+            left_mwh=left_mwh,
             price_micro=trade.price_micro,
             fee_micro=trade.fee_micro,
             escrow_minor=run.escrow_minor,
@@ -338,6 +342,11 @@ def facts_of(
         pool_fee_micro=rules.pool_fee_micro,
         digits=area.digits,
     )
+
+
+def halts(ctx: Context, area: str) -> dict[int, int]:
+    """The trades that were told to stop, and when."""
+    return {int(ctx.parts(key)[2]): at_ms for key, at_ms in ctx.matching("curtailed", area)}
 
 
 def charges_of(ctx: Context, utility: str, at_ms: int) -> tuple[int, int]:
@@ -388,7 +397,7 @@ def advanced(
     """Pay each trade and carry it on; those whose last interval this is are judged, and hand back what they hold."""
     end_ms = closing.interval_ms + area.interval_ms
     bought = {posting[2]: posting for posting in postings if posting[1] == TRADE_IMPORT}
-    curtailed = {int(ctx.parts(key)[2]): at_ms for key, at_ms in ctx.matching("curtailed", area.id)}
+    curtailed = halts(ctx, area.id)
     known: dict[tuple[str, int], int] = {}
     fallback = ""
     going: list[Running] = []

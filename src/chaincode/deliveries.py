@@ -22,6 +22,7 @@ from chaincode.settled import (
     WINDOW_MS,
     Area,
     AreaBusy,
+    Closing,
     Command,
     NotAParty,
     NotDue,
@@ -135,12 +136,21 @@ def halted(ctx: Context, trade: Obligation) -> None:
 
 
 def disputed(ctx: Context, trade: Obligation, by: str, reason: str) -> None:
-    if trade.status == DISPUTED or trade.over_ms:
+    if trade.status == DISPUTED or is_over(ctx, trade):
         raise TradeOver("the trade has ended, or is disputed already")
     if ctx.get(delivering_key(ctx, trade)) is not None:
         halted(ctx, trade)
+    elif ctx.time_ms < trade.until_ms:
+        ctx.put(ctx.key("curtailed", trade.area, number_text(trade.trade)), ctx.time_ms)
     ctx.put(trade_key(ctx, trade.trade), trade.replace(status=DISPUTED))
     ctx.emit("TradeDisputed", trade=trade.trade, by=by, reason=reason)
+
+
+def is_over(ctx: Context, trade: Obligation) -> bool:
+    """Whether a trade is judged, if not paid out yet."""
+    closing = ctx.get(ctx.key("closing", trade.area), Closing)
+    judged = closing is not None and any(done[0] == trade.trade for done in closing.done)
+    return judged or trade.over_ms > 0
 
 
 def require_disputed(trade: Obligation) -> None:
@@ -287,7 +297,7 @@ def compared(ctx: Context, one: Command) -> None:
     apart_mwh = abs(one.measured_mwh - other.measured_mwh)
     allowed_micro = rules_at(ctx, trade.area, trade.from_ms).tie_tolerance_micro
     too_much = apart_mwh * MICRO > allowed_micro * max(one.measured_mwh, other.measured_mwh)
-    if too_much and trade.status != DISPUTED and not trade.over_ms:
+    if too_much and trade.status != DISPUTED and not is_over(ctx, trade):
         disputed(ctx, trade, "", f"the two ends of the tie differ by {apart_mwh} mWh")
 
 

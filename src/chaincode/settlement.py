@@ -36,7 +36,7 @@ from chaincode.access import organisation_of, require_caller, require_direct, re
 from chaincode.afterwards import adjusted, last_adjustment, reconciled, roll, rosters_of, view
 from chaincode.api import Context, Contract, query, transaction
 from chaincode.approvals import Proposal, approved, proposals_of, propose, withdrawn
-from chaincode.calendar import DAY_MS
+from chaincode.calendar import DAY_MS, MINUTE_MS
 from chaincode.closing import closed, due_ms
 from chaincode.dated import put_dated
 from chaincode.deliveries import (
@@ -295,7 +295,7 @@ class Settlement(Contract):
         require_direct(ctx)
         customer = own_customer(ctx, point)
         area = area_of(ctx, area_at(ctx, point))
-        shares = [share for share in pool_of(ctx, area.id) if share.point != point or share.wallet]
+        shares = pool_of(ctx, area.id)
         if any(share.point == point for share in shares):
             raise NotInPool(f"{point} is a member, or has not left yet")
         if len(shares) >= POOL_MEMBERS:
@@ -378,6 +378,10 @@ class Settlement(Contract):
     @transaction(roles=("timer",))
     def take_late(self, ctx: Context, area: str) -> int:
         """Ask metering what has changed, and post adjustments for days that are rolled up; answers how many."""
+        if ctx.get(ctx.key("closing", area)) is not None:
+            # what is half closed is not run again beside it
+            ctx.schedule("late/" + area, ctx.time_ms + MINUTE_MS, "take_late", area=area)
+            return area_of(ctx, area).adjustments
         for point, day in ctx.call("metering", "take_late", area=area, limit=LATE_TAKEN):
             ctx.put(ctx.key("late", area, f"{day:06d}", point), True)
         found, more = adjusted(ctx, area_of(ctx, area))

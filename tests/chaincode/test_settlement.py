@@ -642,6 +642,24 @@ def test_a_dispute_keeps_the_money_until_two_people_have_decided(scene: Scene) -
     assert scene.code(scene.operator, "settlement", "propose_resolve", **arguments) == "TRADE_OVER"
 
 
+def test_a_trade_disputed_before_it_begins_delivers_nothing(scene: Scene) -> None:
+    """Nobody is told to start, the energy is the grid's, and what it holds waits for the decision: all goes back."""
+    seller, buyer, _ = scene.houses
+    ahead_ms = scene.read_ms + INTERVAL_MS
+    number = scene.trade(seller, buyer, 2, from_ms=ahead_ms, until_ms=ahead_ms + 2 * INTERVAL_MS)
+    scene.ok(seller.wallet, "settlement", "dispute", trade=number, reason="a mistake")
+    scene.use((0, 0), (0, 0), (0, 0))
+    before = scene.totals()
+    start_ms = scene.use((0, 2), (2, 0), (0, 0))
+    assert scene.classes(start_ms, buyer) == [0, 0, 2, 0, 0, 0]
+    assert commands(scene, seller) == []
+    assert scene.found(number)["curtailed_mwh"] == 2 * KWH
+    scene.two("settlement", "propose_resolve", trade=number, delivered_mwh=0)
+    assert scene.gained(before) == {}
+    assert scene.money(buyer.wallet)[1] == 2 * 10**6 - ESCROW
+    assert scene.code(seller.wallet, "settlement", "dispute", trade=number, reason="again") == "TRADE_OVER"
+
+
 # ---------------------------------------------------------------- the pool
 
 
