@@ -916,3 +916,27 @@ def test_what_came_late_ends_a_prepaid_meters_shortage_too(tmp_path: Path) -> No
     assert adjustments(scene, other) == []
     assert bought["interval_ms"] == start_ms
     assert scene.ask(scene.operator, "settlement", "area", area=AREA)["adjustments"] >= 1
+
+
+def test_what_metering_has_put_in_for_a_silent_meter_is_kept(scene: Scene) -> None:
+    """Closed on the same interval of the day before, it is the grid's; the day has it, and the truth corrects it."""
+    house = scene.houses[0]
+    scene.use((2, 0), (0, 0), (0, 0))
+    to_the_end(scene)
+    next_ms = scene.start_ms + DAY_MS
+    days_pass(scene, 4)
+    assert scene.classes(next_ms, house) == [0, 0, 2, 0, 0, 0]
+    day = {"first_day": next_ms // DAY_MS, "last_day": next_ms // DAY_MS}
+    [found] = scene.ask(house.wallet, "settlement", "days", point=house.point, **day)
+    assert sum(found["columns"][4]) == 2 * KWH
+    start_ms = scene.read_ms
+    while scene.read_ms < start_ms + DAY_MS:
+        scene.read_ms += INTERVAL_MS
+        scene.sequence += 1
+        row = [scene.sequence, scene.read_ms, *scene.registers[house.point], 0]
+        scene.unsent.setdefault(house.point, []).append(row)
+    scene.send(house)
+    days_pass(scene, 1)
+    assert [row["columns_mwh"][4] for row in adjustments(scene, house)] == [-2 * KWH]
+    assert adjustments(scene, house)[0]["interval_ms"] == next_ms
+    assert scene.classes(next_ms, house) == [0, 0, 0, 0, 0, 0]
