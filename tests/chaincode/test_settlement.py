@@ -863,7 +863,7 @@ def days_pass(scene: Scene, days: int) -> None:
 
 
 def test_a_late_reading_of_the_grid_alone_changes_no_money(scene: Scene) -> None:
-    """Where there was neither trade nor pool the difference is the grid's, for the tariff to price; each posted once."""
+    """Where there was neither trade nor pool the difference is the grid's, for the tariff to price, once."""
     house = scene.houses[0]
     start_ms = scene.use((2, 0), (1, 0), (0, 0), but=(house,))
     days_pass(scene, 4)
