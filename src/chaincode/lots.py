@@ -110,21 +110,20 @@ def give_back_units(ctx: Context, point: str, energy_mwh: int) -> None:
     ctx.put(ctx.key("queue", point), queue.replace(first=first, short_mwh=short_mwh - left_mwh))
 
 
-def share_units(ctx: Context, point: str, utility: str, energy_mwh: int, alike: bool) -> list[Worth]:
-    """Units leave for another meter: as they are where the tariff class is alike, else at the average price.
+def share_units(ctx: Context, point: str, utility: str, energy_mwh: int, to: tuple[str, int] | None) -> list[Worth]:
+    """Units leave for another meter, of this vendor and tariff class; for none, to come back as they were.
 
-    Lifeline lots leave at the average price of all that is there, or not at all. Units that no lot covers are
-    worth nothing.
+    Lots of that vendor and class leave as they are, but for lifeline lots. Where these are too few, units leave at the
+    average price of all that is there. Units that no lot covers are worth nothing.
     """
     queue, lots = queue_of(ctx, point), open_lots(ctx, point)
-    free_mwh = sum(lot.left_mwh for lot in lots if not lot.worth.lifeline)
-    if not alike or free_mwh < energy_mwh:
-        lots = averaged(lots, energy_mwh)
+    if to is not None and sum([lot.left_mwh for lot in lots if alike(lot.worth, to)]) < energy_mwh:
+        lots, to = averaged(lots), None
     moved: list[Worth] = []
     left_mwh = energy_mwh
     for lot in lots:
         leaving_mwh = min(left_mwh, lot.left_mwh)
-        if leaving_mwh and not lot.worth.lifeline:
+        if leaving_mwh and (to is None or alike(lot.worth, to)):
             left_mwh -= leaving_mwh
             moved.append(part(lot, leaving_mwh))
             keep(ctx, point, shrunk(lot, leaving_mwh))
@@ -193,27 +192,29 @@ def shrunk(lot: Lot, energy_mwh: int) -> Lot:
     )
 
 
-def averaged(lots: list[Lot], energy_mwh: int) -> list[Lot]:
-    """The same lots with their value shared by energy, so that none is cheaper, and no lifeline among what leaves.
+def alike(worth: Worth, to: tuple[str, int]) -> bool:
+    """Whether units may go as they are to a meter of this vendor and tariff class."""
+    return (worth.vendor, worth.tariff_class) == to and not worth.lifeline
 
-    Lots from which nothing would leave keep their mark; the value of all of them stays the same.
-    """
+
+def averaged(lots: list[Lot]) -> list[Lot]:
+    """The same lots with their value shared by energy, so that none is cheaper; all of them are worth the same."""
     weights = [lot.left_mwh for lot in lots]
     if not sum(weights):
         return lots
     nets = largest_remainder(sum([lot.left_net_minor for lot in lots]), weights)
     taxes = largest_remainder(sum([lot.left_tax_minor for lot in lots]), weights)
-    made: list[Lot] = []
-    left_mwh = energy_mwh
-    for lot, net_minor, tax_minor in zip(lots, nets, taxes, strict=True):
-        worth = lot.worth.replace(
-            net_minor=lot.worth.net_minor + net_minor - lot.left_net_minor,
-            tax_minor=lot.worth.tax_minor + tax_minor - lot.left_tax_minor,
-            lifeline=lot.worth.lifeline and left_mwh == 0,
+    return [
+        lot.replace(
+            worth=lot.worth.replace(
+                net_minor=lot.worth.net_minor + net_minor - lot.left_net_minor,
+                tax_minor=lot.worth.tax_minor + tax_minor - lot.left_tax_minor,
+            ),
+            left_net_minor=net_minor,
+            left_tax_minor=tax_minor,
         )
-        left_mwh -= min(left_mwh, lot.left_mwh)
-        made.append(lot.replace(worth=worth, left_net_minor=net_minor, left_tax_minor=tax_minor))
-    return made
+        for lot, net_minor, tax_minor in zip(lots, nets, taxes, strict=True)
+    ]
 
 
 def unpaid(vendor: str, energy_mwh: int) -> Worth:

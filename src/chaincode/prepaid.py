@@ -285,7 +285,7 @@ class Prepaid(Contract):
         account = account.replace(paid_minor=account.paid_minor + quote.total_minor, fixed_day=terms.day + 1)
         keep_account(ctx, account)
         waited(ctx, point, quote.withheld_mwh)
-        drafted = draft(point, place.utility, VEND, quote.units, made.worths, quote.withheld_mwh).replace(
+        drafted = draft(place, VEND, quote.units, made.worths, quote.withheld_mwh).replace(
             month=terms.month,
             stepped_mwh=made.stepped_mwh,
             day=account.day,
@@ -389,7 +389,7 @@ class Prepaid(Contract):
 
     @transaction
     def take_emergency(self, ctx: Context, point: str) -> Credit:
-        """Units on credit, paid by the next vends; the tenant's wallet or customer key. Refuses a second before that."""
+        """Units on credit, paid by the next vends; tenant's wallet or customer key. Refuses a second before that."""
         place = prepaid_place(ctx, point)
         require_tenant(ctx, place)
         account = begun(ctx, point, place.utility, place.meter)
@@ -406,7 +406,7 @@ class Prepaid(Contract):
         levies_minor, taxes_minor = levy_and_tax(tuple(lines_of(made)))
         add_debt(ctx, debt.replace(levy_minor=levies_minor, tax_minor=taxes_minor))
         keep_account(ctx, stepped(account, terms, made["energy_mwh"]).replace(emergency_ms=ctx.time_ms))
-        drafted = draft(point, place.utility, EMERGENCY, units, worths_of(place, terms, rules, made))
+        drafted = draft(place, EMERGENCY, units, worths_of(place, terms, rules, made))
         return reserve(ctx, place.pan, drafted, rules.reserve_minutes)
 
     # ------------------------------------------------------------ sharing
@@ -624,14 +624,14 @@ class Prepaid(Contract):
         require_staff(ctx, old.utility)
         require_replaceable(old)
         place = prepaid_place(ctx, point or old.point)
-        if place.utility != old.utility or (point and place.customer != place_of(ctx, old.point).customer):
+        if place.utility != old.utility or place.customer != old.customer:
             raise NotYours("a token is reissued to the same customer of the same utility")
         account = begun(ctx, place.point, place.utility, place.meter)
         require_running(account, place)
         keep_account(ctx, account)
         keep_credit(ctx, old.replace(replaced="reissued"))
         note = f"for credit {old.number}"
-        drafted = draft(place.point, place.utility, old.kind, old.units, old.worths, old.withheld_mwh, note)
+        drafted = draft(place, old.kind, old.units, old.worths, old.withheld_mwh, note)
         credit = reserve(ctx, place.pan, drafted, rules_of(ctx, account).reserve_minutes)
         ctx.emit("CreditReissued", credit=old.number, by=credit.number, point=place.point)
         return credit
@@ -999,8 +999,9 @@ def corrected(ctx: Context, point: str, energy_mwh: int, reason: str) -> Credit:
     place = prepaid_place(ctx, point)
     account = keep_account(ctx, begun(ctx, point, place.utility, place.meter))
     require_running(account, place)
-    worths = [unpaid(place.utility, energy_mwh).replace(tariff=place.tariff)]
-    drafted = draft(point, place.utility, CORRECTION, energy_mwh // MWH_PER_UNIT, worths, 0, reason)
+    tariff_class = terms_of(ctx, place, 0).tariff_class
+    worths = [unpaid(place.utility, energy_mwh).replace(tariff=place.tariff, tariff_class=tariff_class)]
+    drafted = draft(place, CORRECTION, energy_mwh // MWH_PER_UNIT, worths, 0, reason)
     return reserve(ctx, place.pan, drafted, rules_of(ctx, account).reserve_minutes)
 
 
@@ -1082,7 +1083,7 @@ def collected(ctx: Context, place: Place | None) -> Credit | None:
     if not units:
         return None
     account = keep_account(ctx, begun(ctx, place.point, place.utility, place.meter))
-    drafted = draft(place.point, place.utility, RETURN, units, ())
+    drafted = draft(place, RETURN, units, ())
     credit = reserve(ctx, place.pan, drafted, rules_of(ctx, account).reserve_minutes)
     ctx.put(ctx.key("waiting", place.point), waiting.replace(energy_mwh=waiting.energy_mwh - credit.energy_mwh))
     return credit

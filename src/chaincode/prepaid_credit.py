@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from chaincode.access import require_digest
 from chaincode.api import Context, Record, Refusal
 from chaincode.lots import Worth
+from chaincode.prepaid_account import Place
 from chaincode.tid import NEVER_EXPIRES, NONE_YET, STARTS_MS, next_tid
 from chaincode.vended import MWH_PER_UNIT, Line, encodable
 
@@ -70,6 +71,7 @@ class Credit(Record):
 
     point: str
     utility: str
+    customer: str
     kind: str
     units: int
     energy_mwh: int
@@ -166,12 +168,13 @@ class SettingInvalid(Refusal):
 
 
 def draft(
-    point: str, utility: str, kind: str, units: int, worths: Sequence[Worth], withheld_mwh: int = 0, note: str = ""
+    place: Place, kind: str, units: int, worths: Sequence[Worth], withheld_mwh: int = 0, note: str = ""
 ) -> Credit:
     """A credit before it has its number and identifier."""
     return Credit(
-        point=point,
-        utility=utility,
+        point=place.point,
+        utility=place.utility,
+        customer=place.customer,
         kind=kind,
         units=units,
         energy_mwh=units * MWH_PER_UNIT,

@@ -3,8 +3,8 @@
     left   under `left`, point: what a cleared meter held, whose it was, and in which lots
 
 Rules it keeps: the old meter signs its final balance, then that it cleared itself (or two of the staff read it in the
-field and enter a clear token), and only then the new one is credited, once. Within one utility and tariff class the
-units go in their lots; else they are valued at lot cost and vended again, and between utilities that value is owed.
+field and enter a clear token), and only then the new one is credited, once. Under the same tariff the units
+go in their lots; else they are valued at lot cost and vended again, and between utilities that value is owed.
 """
 
 from chaincode.api import Context, Record, Refusal
@@ -90,8 +90,8 @@ def relocated(ctx: Context, left: Left, place: Place, account: Account, rules: R
     if not left.customer or place.customer != left.customer:
         raise WrongTenant("unused credit follows its tenant")
     terms = terms_of(ctx, place, 0)
-    kinds = [(worth.vendor, worth.tariff_class) for worth in left.worths if worth.tariff]
-    alike = left.utility == place.utility and all(kind == (place.utility, terms.tariff_class) for kind in kinds)
+    kinds = [(worth.vendor, worth.tariff) for worth in left.worths if worth.tariff]
+    alike = left.utility == place.utility and all(kind == (place.utility, place.tariff) for kind in kinds)
     if alike:
         energy_mwh, worths = left.energy_mwh, left.worths
     else:
@@ -116,7 +116,7 @@ def relocated(ctx: Context, left: Left, place: Place, account: Account, rules: R
     ctx.emit("Relocated", point=left.point, to=place.point, customer=left.customer, energy_mwh=energy_mwh)
     if units:
         note = f"from {left.point}"
-        drafted = draft(place.point, place.utility, RELOCATION, units, worths, rest_mwh, note)
+        drafted = draft(place, RELOCATION, units, worths, rest_mwh, note)
         reserve(ctx, place.pan, drafted, rules.reserve_minutes)
     return waiting_mwh + rest_mwh
 

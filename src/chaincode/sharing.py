@@ -10,8 +10,10 @@ blocked, a share that timed out). Units shared count in nobody's steps and carry
 tariff class they keep their lots, else they go at the sender's average price.
 """
 
+from collections.abc import Sequence
+
 from chaincode.api import Context, Record, Refusal
-from chaincode.lots import Worth, share_units, take_units, worth_of
+from chaincode.lots import Worth, alike, merged, share_units, take_units, worth_of
 from chaincode.prepaid_account import CLEARED, DAY_MS, Account, Place, account_of, place_of
 from chaincode.prepaid_credit import (
     RETURN,
@@ -154,8 +156,8 @@ def debited(ctx: Context, share: Share, account: Account) -> Share:
     """
     units = encodable(share.energy_mwh // MWH_PER_UNIT)
     to = place_of(ctx, share.recipient) if not share.reason else None
-    alike = to is None or same_class(ctx, place_of(ctx, share.sender), to)
-    worths = share_units(ctx, account.point, account.utility, units * MWH_PER_UNIT, alike)
+    kind = None if to is None else (to.utility, class_of(ctx, to))
+    worths = share_units(ctx, account.point, account.utility, units * MWH_PER_UNIT, kind)
     rest_mwh = share.energy_mwh - units * MWH_PER_UNIT
     if rest_mwh:
         take_units(ctx, account.point, rest_mwh)
@@ -171,28 +173,26 @@ def debited(ctx: Context, share: Share, account: Account) -> Share:
     return credited(ctx, share) if units else keep_share(ctx, share.replace(status=RETURNED))
 
 
-def same_class(ctx: Context, sender: Place, recipient: Place) -> bool:
-    """Whether lots may go from one to the other as they are: one utility, one tariff class."""
-    if sender.utility != recipient.utility:
-        return False
-    if sender.tariff == recipient.tariff:
-        return True
-    classes: list[int] = []
-    for place in (sender, recipient):
-        terms = ctx.call("tariff", "terms", id=place.tariff, at_ms=ctx.time_ms)
-        classes.append(-1 if terms is None else terms["tariff_class"])
-    return classes[0] == classes[1] >= 0
+def class_of(ctx: Context, place: Place) -> int:
+    """The tariff class of a point now, -1 where no tariff holds: no lot is of that."""
+    terms = ctx.call("tariff", "terms", id=place.tariff, at_ms=ctx.time_ms)
+    return -1 if terms is None else int(terms["tariff_class"])
+
+
+def received(ctx: Context, worths: Sequence[Worth], to: Place) -> list[Worth]:
+    """What units are worth at another meter: those of its vendor and class are what they were, others its own now."""
+    tariff_class = class_of(ctx, to)
+    there = {"vendor": to.utility, "tariff": to.tariff, "tariff_class": tariff_class, "step": 0, "lifeline": False}
+    kept = (to.utility, tariff_class)
+    return merged([worth if alike(worth, kept) else worth.replace(**there) for worth in worths])
 
 
 def credited(ctx: Context, share: Share) -> Share:
     """Give the units a credit of their own: the recipient's, or the sender's again. Tries later while none is free."""
     back = share.reason != ""
     to = place_of(ctx, share.sender if back else share.recipient)
-    worths = list(share.worths)
-    crossed = not back and to.utility != share.utility
-    if not back and not same_class(ctx, place_of(ctx, share.sender), to):
-        worths = [worth.replace(vendor=to.utility, tariff=to.tariff, step=0, lifeline=False) for worth in worths]
-    drafted = draft(to.point, to.utility, RETURN if back else SHARE, share.units, worths, note=f"share {share.number}")
+    worths = list(share.worths) if back else received(ctx, share.worths, to)
+    drafted = draft(to, RETURN if back else SHARE, share.units, worths, note=f"share {share.number}")
     try:
         credit = reserve(ctx, to.pan, drafted, AHEAD_MINUTES)
     except (TidAhead, KeyChanging):
@@ -202,7 +202,7 @@ def credited(ctx: Context, share: Share) -> Share:
     if back:
         ctx.emit("ShareReturned", share=share.number, sender=share.sender, reason=share.reason, credit=credit.number)
         return keep_share(ctx, share.replace(status=RETURNED, credit=credit.number))
-    if crossed:
+    if to.utility != share.utility:
         owe(ctx, share.utility, to.utility, worth_of(worths)[1])
     ctx.emit("ShareCredited", share=share.number, recipient=to.point, credit=credit.number, units=share.units)
     return keep_share(ctx, share.replace(status=CREDITED, credit=credit.number))

@@ -27,7 +27,6 @@ from chaincode.pricing import (
     bands_of_day,
     by_step,
     check,
-    encodable,
     export_bands,
     lines,
     price_at,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from chaincode.calendar import FIXED_UTC
-from chaincode.pricing import FLAT, STEPS, Band, Levy, Step, Tariff
+from chaincode.pricing import FLAT, STEPS, TIME_OF_USE, Band, Levy, Step, Tariff
 from ledgernode.execution.sandbox.package import pack
 from ledgernode.sts.pan import check_digit
 from ledgernode.testing import Member
@@ -68,6 +68,14 @@ def stepped(id: str, *steps: tuple[int, int], **changes: Any) -> Tariff:
     made = tuple(Step(up_to_wh=up_to_wh, price_micro=price) for up_to_wh, price in steps)
     fields = {"steps": made, "feed_in": FEED_IN, "prepaid_class": 1} | changes
     return Tariff(id=id, utility=id.partition(":")[0], zone=FIXED_UTC, kind=STEPS, **fields)
+
+
+def by_time(id: str) -> Tariff:
+    bands = (
+        Band(name="night", price_micro=200_000, until_minute=360),
+        Band(name="day", price_micro=300_000, from_minute=360),
+    )
+    return Tariff(id=id, utility=id.partition(":")[0], zone=FIXED_UTC, kind=TIME_OF_USE, bands=bands, feed_in=FEED_IN)
 
 
 class Home:
@@ -139,6 +147,10 @@ class VendingTown(Town):
         self.decide(flat(UTILITY_OTHER, 200_000, prepaid_class=2))
         self.decide(stepped(UTILITY_STEPS, (50_000, 100_000), (100_000, 200_000), (0, 400_000)))
         self.decide(flat(COMMUNITY_FLAT, 250_000, tax_micro=0), self.clerk, self.chief)
+        self.decide(flat("utility:fixed", 100_000, fixed_minor=31_000, tax_micro=0))
+        self.decide(by_time("utility:time"))
+        self.payer = self.stranger
+        self.spares = 9_000
         if rules:
             self.set_rules(**rules)
         for _ in range(houses):
@@ -180,6 +192,21 @@ class VendingTown(Town):
         self.homes.append(home)
         return home
 
+    def settled(self, tariff: str = UTILITY_FLAT) -> Home:
+        """One more house in which somebody lives already."""
+        home = self.home(tariff)
+        self.later(ms=INTERVAL_MS)
+        return home
+
+    def spare_pan(self) -> str:
+        self.spares += 1
+        return pan_of_house(self.spares)
+
+    def stranger_with_money(self) -> Member:
+        self.payer = self.ledger.identity(f"payer-{self.now_ms}")
+        self.give(self.payer)
+        return self.payer
+
     def give(self, who: Member, amount_minor: int = PURSE_MINOR) -> None:
         self.ok(self.operator, "currency", "mint", account=who.id, amount_minor=amount_minor, purpose="purse")
 
@@ -203,13 +230,20 @@ class VendingTown(Town):
     def give_units(self, home: Home, energy_mwh: int) -> Any:
         """Units that cost nothing, taken by the meter."""
         self.two("prepaid", "propose_vend", point=home.point, energy_mwh=energy_mwh, reason="start")
-        [credit] = self.to_mint()
+        [credit] = [credit for credit in self.to_mint() if credit["point"] == home.point]
         home.take(self.mint(credit))
         return credit
 
     def to_mint(self, utility: str = "utility") -> Any:
         clerk = self.operator if utility == "utility" else self.clerk
         return self.ask(clerk, "prepaid", "to_mint", utility=utility)
+
+    def wrong_share(self, sender: Home, recipient: Home) -> int:
+        """The number of a share that another meter was asked for."""
+        self.give_units(sender, kwh(5))
+        asked = {"point": sender.point, "recipient_pan": recipient.pan, "energy_mwh": kwh(3), "request": "other"}
+        number: int = self.ok(sender.wallet, "prepaid", "request_share", **asked)["number"]
+        return number
 
     # ------------------------------------------------------------ looking
 
