@@ -55,7 +55,7 @@ from chaincode.debts import (
     hold_debts,
     lessen_debt,
 )
-from chaincode.lots import Lot, give_back_units, open_lots, put_units, take_units, unpaid, worth_of
+from chaincode.lots import Lot, give_back_units, open_lots, put_units, queue_of, take_units, unpaid, worth_of
 from chaincode.prepaid_account import (
     DAY_MS,
     Account,
@@ -94,6 +94,7 @@ from chaincode.prepaid_credit import (
     KeyChanging,
     Owed,
     Setting,
+    SettingInvalid,
     TokenOtherMeter,
     TokensPending,
     TokenUnknown,
@@ -179,10 +180,11 @@ class Returned(Record):
 
 
 class PrepaidAccount(Record):
-    """An account with all that belongs to it. `consumed_mwh` of it is what the meter's word comes to."""
+    """An account with all that belongs to it. What its lots hold, less `short_mwh`, is its balance."""
 
     account: Account
     waiting_mwh: int
+    short_mwh: int
     setting: Setting
     debts: list[Debt]
 
@@ -678,6 +680,8 @@ class Prepaid(Contract):
         setting = setting_of(ctx, place.pan)
         wanted = {"base": base, "key_revision": key_revision, "tariff_index": tariff_index, "key_expiry": key_expiry}
         checked(setting.replace(**wanted))
+        if base < setting.base:
+            raise SettingInvalid("a base date is followed by a later one: its identifiers were used before")
         setting = setting.replace(
             wanted_base=base, wanted_revision=key_revision, wanted_index=tariff_index, wanted_expiry=key_expiry
         )
@@ -850,6 +854,7 @@ class Prepaid(Contract):
         return PrepaidAccount(
             account=account_of(ctx, point, place.utility),
             waiting_mwh=waiting_of(ctx, point).energy_mwh,
+            short_mwh=queue_of(ctx, point).short_mwh,
             setting=setting_of(ctx, place.pan),
             debts=debts_of(ctx, place.customer, place.premises),
         )
