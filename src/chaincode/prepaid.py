@@ -70,6 +70,7 @@ from chaincode.prepaid_account import (
     of_signer,
     place_of,
     prepaid_place,
+    receives,
     reported,
     require_rules,
     rules_at,
@@ -725,7 +726,7 @@ class Prepaid(Contract):
         account, _ = of_signer(ctx)
         if counter <= account.counter:
             raise CounterBackwards(f"the meter has signed number {account.counter} already")
-        return cleared(ctx, account)
+        return cleared(ctx, account, counter)
 
     @transaction
     def relocate(self, ctx: Context, from_point: str, to_point: str) -> int:
@@ -733,9 +734,9 @@ class Prepaid(Contract):
 
         Answers what waits there beside the token. Debts follow the customer by themselves.
         """
-        left = left_of(ctx, from_point)
-        require_staff(ctx, left.utility)
         place = prepaid_place(ctx, to_point)
+        left = left_of(ctx, from_point, place.customer)
+        require_staff(ctx, left.utility)
         account = begun(ctx, to_point, place.utility, place.meter)
         require_running(account, place)
         there, gone = waiting_of(ctx, to_point), waiting_of(ctx, from_point)
@@ -1098,8 +1099,7 @@ def prepaid_place_or_none(ctx: Context, point: str) -> Place | None:
     """The place, when its meter can take a token now."""
     place = place_of(ctx, point)
     account = account_of(ctx, point, place.utility)
-    running = account.meter in ("", place.meter) and account.state == "running"
-    return place if place.pan and running else None
+    return place if place.pan and receives(account, place.meter) else None
 
 
 def waited(ctx: Context, point: str, more_mwh: int) -> None:
@@ -1169,10 +1169,10 @@ def blocked(ctx: Context, point: str, kind: str, on: bool, reason: str) -> None:
 
 
 def field_read(ctx: Context, point: str, balance_mwh: int) -> None:
-    """What two of the staff read at a meter that cannot sign, and cleared."""
+    """What two of the staff read at a meter that cannot sign, and cleared; what it signed is not believed any more."""
     account = account_of(ctx, point)
-    account = reported(ctx, account, balance_mwh, account.counter + 1, 0)
-    cleared(ctx, finalised(ctx, account))
+    account = reported(ctx, account, balance_mwh, min(account.counter + 1, LARGEST), 0)
+    cleared(ctx, finalised(ctx, account), LARGEST)
 
 
 # ---------------------------------------------------------------- who may

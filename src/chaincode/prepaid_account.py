@@ -147,7 +147,7 @@ def begun(ctx: Context, point: str, utility: str, meter: str) -> Account:
     """The account of a point for the meter that hangs there. Refuses while another's credit is not cleared."""
     account = account_of(ctx, point, utility)
     if account.meter == meter:
-        return account
+        return account.replace(state=RUNNING) if account.state == CLEARED else account
     if account.meter and account.state != CLEARED:
         raise MeterNotCleared(f"the last meter of {point} has not been cleared: its credit is relocated first")
     return account.replace(meter=meter, state=RUNNING, counter=0, balance_mwh=0)
@@ -159,6 +159,11 @@ def of_signer(ctx: Context) -> tuple[Account, dict[str, Any]]:
     if not meter["pan"]:
         raise NotPrepaid("this meter has no PAN: it takes no tokens")
     return begun(ctx, meter["point"], meter["utility"], meter["id"]), meter
+
+
+def receives(account: Account, meter: str) -> bool:
+    """Whether the meter may be credited: not while its own balance is final, or the last one's is not cleared."""
+    return account.state == CLEARED or (account.meter in ("", meter) and account.state == RUNNING)
 
 
 def today(account: Account, time_ms: int) -> Account:

@@ -1,6 +1,6 @@
 """Relocation: a tenant's unused units go to another meter, once the old one has signed what it held and lost it.
 
-    left   under `left`, point: what a cleared meter held, whose it was, and in which lots
+    left   under `left`, point, customer: what a cleared meter held, and in which lots
 
 Rules it keeps: the old meter signs its final balance, then that it cleared itself (or two of the staff read it in the
 field and enter a clear token), and only then the new one is credited, once. Under the same tariff the units
@@ -12,12 +12,12 @@ from chaincode.lots import Worth, clear_units, unpaid, worth_of
 from chaincode.prepaid_account import (
     CLEARED,
     FINAL,
-    RUNNING,
     Account,
     MeterNotCleared,
     Place,
     Rules,
     keep_account,
+    receives,
     this_month,
 )
 from chaincode.prepaid_credit import RELOCATION, draft, require_none_open, reserve
@@ -27,7 +27,7 @@ from chaincode.vending import terms_of, worths_of
 
 
 class Left(Record):
-    """Under `left`, point; gone when it is relocated."""
+    """Under `left`, point, customer; gone when it is relocated."""
 
     point: str
     utility: str
@@ -44,22 +44,17 @@ class NothingLeft(Refusal):
     code = "NOTHING_LEFT"
 
 
-class WrongTenant(Refusal):
-    """The credit follows the tenant it belonged to, and nobody else."""
-
-    code = "WRONG_TENANT"
-
-
 def finalised(ctx: Context, account: Account) -> Account:
     """The meter has signed its last balance; nothing is vended to it any more."""
     ctx.emit("FinalBalance", point=account.point, meter=account.meter, balance_mwh=account.balance_mwh)
     return keep_account(ctx, account.replace(state=FINAL))
 
 
-def cleared(ctx: Context, account: Account) -> Left:
-    """The meter holds nothing any more: what it held waits for its tenant. Refuses while tokens are open."""
-    if account.state == CLEARED:
-        return left_of(ctx, account.point)
+def cleared(ctx: Context, account: Account, counter: int) -> Left:
+    """The meter holds nothing any more: what it held waits for its tenant. Refuses while tokens are open.
+
+    Steps, fixed charges and emergency credit begin anew with the next tenant.
+    """
     if account.state != FINAL:
         raise MeterNotCleared("the meter signs its final balance first")
     require_none_open(ctx, account.point)
@@ -78,17 +73,20 @@ def cleared(ctx: Context, account: Account) -> Left:
         energy_mwh=energy_mwh,
         worths=worths,
     )
-    ctx.put(ctx.key("left", account.point), left)
+    before = ctx.get(left_key(ctx, left.point, customer), Left)
+    if before is not None:
+        both = [*before.worths, *worths]
+        left = left.replace(energy_mwh=before.energy_mwh + energy_mwh, worths=both)
+    ctx.put(left_key(ctx, left.point, customer), left)
+    account = account.replace(vended_mwh=0, fixed_day=0, emergency_ms=0, low=False)
     cleared_mwh = account.cleared_mwh + account.balance_mwh
-    keep_account(ctx, account.replace(state=CLEARED, cleared_mwh=cleared_mwh, balance_mwh=0))
+    keep_account(ctx, account.replace(state=CLEARED, counter=counter, cleared_mwh=cleared_mwh, balance_mwh=0))
     ctx.emit("MeterCleared", point=left.point, meter=left.meter, customer=customer, energy_mwh=energy_mwh)
     return left
 
 
 def relocated(ctx: Context, left: Left, place: Place, account: Account, rules: Rules, waiting_mwh: int) -> int:
     """Credit what is left to a meter of the same tenant. Answers what waits there: too little for a token."""
-    if not left.customer or place.customer != left.customer:
-        raise WrongTenant("unused credit follows its tenant")
     terms = terms_of(ctx, place, 0)
     kinds = [(worth.vendor, worth.tariff) for worth in left.worths if worth.tariff]
     alike = left.utility == place.utility and all(kind == (place.utility, place.tariff) for kind in kinds)
@@ -109,7 +107,7 @@ def relocated(ctx: Context, left: Left, place: Place, account: Account, rules: R
         account = account.replace(vended_mwh=account.vended_mwh + made["energy_mwh"])
         if place.utility != left.utility:
             owe(ctx, left.utility, place.utility, value_minor)
-    ctx.delete(ctx.key("left", left.point))
+    ctx.delete(left_key(ctx, left.point, left.customer))
     keep_account(ctx, account)
     units = encodable(energy_mwh // MWH_PER_UNIT)
     rest_mwh = energy_mwh - units * MWH_PER_UNIT
@@ -121,11 +119,15 @@ def relocated(ctx: Context, left: Left, place: Place, account: Account, rules: R
     return waiting_mwh + rest_mwh
 
 
-def left_of(ctx: Context, point: str) -> Left:
-    found = ctx.get(ctx.key("left", point), Left)
-    if found is None:
-        raise NothingLeft(f"no cleared credit waits at {point}")
+def left_of(ctx: Context, point: str, customer: str) -> Left:
+    found = ctx.get(left_key(ctx, point, customer), Left)
+    if found is None or not customer:
+        raise NothingLeft(f"no cleared credit of {customer or 'nobody'} waits at {point}: it follows its tenant")
     return found
+
+
+def left_key(ctx: Context, point: str, customer: str) -> str:
+    return ctx.key("left", point, customer or "nobody")
 
 
 def last_tenant(ctx: Context, point: str) -> tuple[str, str]:
@@ -138,6 +140,5 @@ def last_tenant(ctx: Context, point: str) -> tuple[str, str]:
 
 def require_running(account: Account, place: Place) -> None:
     """Refuses to credit a meter whose balance is final, or one after it while that is not cleared."""
-    same = account.meter in ("", place.meter)
-    if (same and account.state != RUNNING) or (not same and account.state != CLEARED):
+    if not receives(account, place.meter):
         raise MeterNotCleared(f"the credit of {place.point} is being relocated")

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from chaincode.api import Context, Record, Refusal
 from chaincode.lots import Worth, alike, merged, share_units, take_units, worth_of
-from chaincode.prepaid_account import CLEARED, DAY_MS, Account, Place, account_of, place_of
+from chaincode.prepaid_account import DAY_MS, Account, Place, account_of, place_of, receives
 from chaincode.prepaid_credit import (
     RETURN,
     SHARE,
@@ -124,7 +124,7 @@ def why_not(ctx: Context, pan: str, sender: str) -> tuple[str, str]:
         return place.point, SelfShare.code
     if not place.prepaid:
         return place.point, RecipientUnknown.code
-    if account.sharing_blocked or (account.meter not in ("", place.meter) and account.state != CLEARED):
+    if account.sharing_blocked or not receives(account, place.meter):
         return place.point, RecipientBlocked.code
     return place.point, ""
 

@@ -435,7 +435,7 @@ def test_the_old_meter_is_cleared_before_the_new_one_is_credited(town: VendingTo
     assert (left["customer"], left["energy_mwh"]) == (stepper.customer, stepper.balance_mwh)
     wrong = town.settled(UTILITY_STEPS)
     there = {"from_point": stepper.point, "to_point": wrong.point}
-    assert town.code(town.operator, "prepaid", "relocate", **there) == "WRONG_TENANT"
+    assert town.code(town.operator, "prepaid", "relocate", **there) == "NOTHING_LEFT"
     assert town.ok(town.operator, "prepaid", "relocate", **route) == 65_433
     assert town.code(town.operator, "prepaid", "relocate", **route) == "NOTHING_LEFT"
     [credit] = town.ask(town.operator, "prepaid", "unused", point=new.point)
@@ -445,6 +445,17 @@ def test_the_old_meter_is_cleared_before_the_new_one_is_credited(town: VendingTo
     assert town.code(town.operator, "prepaid", "reissue", **where(pending)) == "NOT_YOURS"
     reissued = town.ok(town.operator, "prepaid", "reissue", **where(pending), point=new.point)
     assert (reissued["pan"], reissued["units"]) == (new.pan, pending["units"])
+
+    # the old meter serves the next tenant, from nothing
+    next_one = town.ok(town.operator, "registry", "add_customer", id=f"{stepper.customer}-next")
+    town.ok(town.operator, "registry", "move_in", premises=stepper.premises, customer=next_one["id"])
+    town.later(minutes=16)
+    fresh = town.mint(town.reserve(stepper, 5_000, "next"))
+    stepper.balance_mwh, stepper.counter = 0, 70
+    stepper.take(fresh)
+    account = town.account(stepper)["account"]
+    assert (account["state"], account["balance_mwh"], account["vended_mwh"]) == ("running", kwh(5), kwh(5))
+    assert sum(lot["left_mwh"] for lot in town.lots(stepper)) == kwh(5)
 
 
 def test_credit_that_moves_to_another_tariff_is_vended_again(town: VendingTown, stepper: Home) -> None:
