@@ -28,7 +28,7 @@ TokenRefused, LowCredit, ShareRequested, ShareDebited, ShareCredited, ShareRetur
 PayablePaid, UnitsReturned, UnitsClawedBack, DebtAdded, DebtPaid, DebtWrittenOff, VendingBlocked, VendingUnblocked,
 SharingBlocked, SharingUnblocked, SupplyBlocked, SupplyUnblocked, FinalBalance, MeterCleared, Relocated, KeySet,
 KeyChangeAsked, KeyChanged, RefundsFunded, RulesChanged, Proposed, Approved, Withdrawn.
-Timers: hold/<credit>, share/<number>, credit/<share>, returns/<point>, net/<day>.
+Timers: hold/<credit>, share/<number>, credit/<share>, returns, returns/<point>, net/<day>.
 """
 
 from typing import Any
@@ -160,6 +160,7 @@ CODE_CHARACTERS = 40
 RETURNS_AT_ONCE = 250
 REFUND_ESCROW = "refund/"
 RETRY_MS = 3_600_000
+COLLECTED_AT_ONCE = 50
 BLOCKS = ("vending", "sharing", "supply")
 
 # ---------------------------------------------------------------- records
@@ -565,16 +566,19 @@ class Prepaid(Contract):
         return moved_back(ctx, "claw", debits, -1)
 
     @transaction(roles=("timer",))
-    def collect(self, ctx: Context, point: str) -> None:
-        """Called when returned units are worth a token; tried again while none is free."""
-        waiting = waiting_of(ctx, point)
-        try:
-            collected(ctx, prepaid_place_or_none(ctx, point))
-        except (TidAhead, KeyChanging, KeyExpired, TidsRunOut):
-            ctx.schedule(f"returns/{point}", ctx.time_ms + RETRY_MS, "collect", point=point)
-        else:
-            waiting = waiting_of(ctx, point)
-            ctx.put(ctx.key("waiting", point), waiting.replace(collecting=False))
+    def collect(self, ctx: Context) -> None:
+        """Called when returned units are worth tokens: some points a block, the others in the next."""
+        ripe = [ctx.parts(key)[1] for key, _ in ctx.matching("ripe")]
+        for point in ripe[:COLLECTED_AT_ONCE]:
+            ctx.delete(ctx.key("ripe", point))
+            gathered(ctx, point)
+        if len(ripe) > COLLECTED_AT_ONCE:
+            ctx.schedule("returns", ctx.time_ms, "collect")
+
+    @transaction(roles=("timer",))
+    def collect_again(self, ctx: Context, point: str) -> None:
+        """Called when a meter had no free identifier at the last try."""
+        gathered(ctx, point)
 
     @transaction
     def collect_returns(self, ctx: Context, point: str) -> Credit:
@@ -1059,6 +1063,7 @@ def moved_back(ctx: Context, kind: str, rows: list[tuple[str, int, int, str]], s
         raise OutOfRange(f"at most {RETURNS_AT_ONCE} at once")
     told: list[tuple[str, int, int, int]] = []
     least: dict[str, int] = {}
+    ripe = False
     for point, interval_ms, energy_mwh, reference in rows:
         key = ctx.key(kind, point, f"{interval_ms:015d}", reference)
         if ctx.get(key) is None:
@@ -1070,11 +1075,14 @@ def moved_back(ctx: Context, kind: str, rows: list[tuple[str, int, int, str]], s
             if utility not in least:
                 least[utility] = rules_at(ctx, utility, ctx.time_ms).return_least_mwh
             if waiting.energy_mwh >= least[utility] and not waiting.collecting:
-                ctx.schedule(f"returns/{point}", ctx.time_ms, "collect", point=point)
+                ctx.put(ctx.key("ripe", point), True)
                 waiting = waiting.replace(collecting=True)
+                ripe = True
             ctx.put(ctx.key("waiting", point), waiting)
             ctx.put(key, Returned(number=waiting.number, energy_mwh=energy_mwh))
             told.append((point, interval_ms, energy_mwh, waiting.number))
+    if ripe:
+        ctx.schedule("returns", ctx.time_ms, "collect")
     if told:
         ctx.emit("UnitsReturned" if sign > 0 else "UnitsClawedBack", units=told)
     return len(told)
@@ -1093,6 +1101,16 @@ def collected(ctx: Context, place: Place | None) -> Credit | None:
     credit = reserve(ctx, place.pan, drafted, rules_of(ctx, account).reserve_minutes)
     ctx.put(ctx.key("waiting", place.point), waiting.replace(energy_mwh=waiting.energy_mwh - credit.energy_mwh))
     return credit
+
+
+def gathered(ctx: Context, point: str) -> None:
+    """Put what waits at a point on a token; tried again later while none is free."""
+    try:
+        collected(ctx, prepaid_place_or_none(ctx, point))
+    except (TidAhead, KeyChanging, KeyExpired, TidsRunOut):
+        ctx.schedule(f"returns/{point}", ctx.time_ms + RETRY_MS, "collect_again", point=point)
+    else:
+        ctx.put(ctx.key("waiting", point), waiting_of(ctx, point).replace(collecting=False))
 
 
 def prepaid_place_or_none(ctx: Context, point: str) -> Place | None:

@@ -23,6 +23,7 @@ from chaincode.pricing import (
     Tariff,
     check,
     fixed_due,
+    price_at,
     require_prepaid,
     sold,
     vend,
@@ -187,6 +188,11 @@ class TariffContract(Contract):
         tariff = _tariff(ctx, id, at_ms)
         require_prepaid(tariff)
         return sold(tariff, units, 0, vended_mwh, ctx.call("registry", "ground")["digits"])
+
+    def price(self, ctx: Context, id: str, at_ms: int) -> int | None:
+        """The import price per kWh at a time; None where no version holds, for contracts that must not fail."""
+        found: Tariff | None = dated_at(ctx, "tariff", id, at_ms, Tariff)
+        return None if found is None else price_at(found, at_ms)
 
     @query
     def versions(self, ctx: Context, id: str) -> list[Version]:

@@ -265,6 +265,23 @@ def test_returns_are_numbered_credits_that_count_once(town: VendingTown) -> None
     assert town.code(other.wallet, "prepaid", "collect_returns", point=other.point) == "AMOUNT_NOT_ENCODABLE"
 
 
+def test_many_returns_are_collected_some_a_block(town: VendingTown) -> None:
+    """A step does some points and goes on in the next block; a meter without a free identifier gets its units later."""
+    homes = [town.home(UTILITY_FLAT) for _ in range(60)]
+    full = homes[0]
+    town.later(minutes=16)
+    for number in range(62):
+        asked = {"point": full.point, "amount_minor": 4_000, "request": f"{number}"}
+        town.code(full.wallet, "prepaid", "reserve", **asked)
+    rows = [[home.point, 900_000, kwh(1.5), "settlement"] for home in homes]
+    assert town.ok(town.operator, "settlement", "return_units", rows=rows) == 60
+    town.later(seconds=1)
+    assert [len(unused(town, home)) for home in homes[1:]] == [1] * 59
+    assert town.account(full)["waiting_mwh"] == kwh(1.5)
+    town.later(minutes=61)
+    assert town.account(full)["waiting_mwh"] == 0
+
+
 def test_what_was_advanced_and_not_delivered_is_clawed_back(town: VendingTown) -> None:
     """Settlement claws back the excess: off the next returns, then off the units of the next vends."""
     [home] = [town.settled(UTILITY_STEPS)]
