@@ -34,6 +34,7 @@ Timers: hold/<credit>, share/<number>, credit/<share>, returns, returns/<point>,
 from typing import Any
 
 from chaincode.access import (
+    DirectCallsOnly,
     NotYourOrganisation,
     require_caller,
     require_digest,
@@ -333,6 +334,7 @@ class Prepaid(Contract):
     @transaction(roles=("timer",))
     def expire(self, ctx: Context, pan: str, base: int, tid: int) -> None:
         """Called when a vend was not minted in time."""
+        require_own_timer(ctx)
         credit = credit_of(ctx, pan, base, tid)
         if credit.status == RESERVED:
             let_go(ctx, credit)
@@ -340,6 +342,7 @@ class Prepaid(Contract):
     @transaction
     def delivered(self, ctx: Context, pan: str, base: int, tid: int) -> Credit:
         """A minted token has reached the meter or the customer; the utility's gateway or staff."""
+        require_direct(ctx)
         credit = credit_of(ctx, pan, base, tid)
         require_carrier(ctx, credit.utility)
         return delivered(ctx, credit)
@@ -513,6 +516,7 @@ class Prepaid(Contract):
     @transaction(roles=("timer",))
     def time_out(self, ctx: Context, share: int) -> None:
         """Called when a meter has not signed in time; what it signs later goes back to it."""
+        require_own_timer(ctx)
         found = share_of(ctx, share)
         if found.status == PENDING:
             keep_share(ctx, found.replace(status=TIMED_OUT))
@@ -521,6 +525,7 @@ class Prepaid(Contract):
     @transaction(roles=("timer",))
     def credit_again(self, ctx: Context, share: int) -> None:
         """Called when the last try found no free identifier."""
+        require_own_timer(ctx)
         found = share_of(ctx, share)
         if found.status == DEBITED:
             credited(ctx, found)
@@ -528,6 +533,7 @@ class Prepaid(Contract):
     @transaction(roles=("timer",))
     def net(self, ctx: Context, day: int) -> None:
         """Called when a day is over: of each two utilities, one owes the difference."""
+        require_own_timer(ctx)
         netted(ctx, day)
 
     @transaction
@@ -568,6 +574,7 @@ class Prepaid(Contract):
     @transaction(roles=("timer",))
     def collect(self, ctx: Context) -> None:
         """Called when returned units are worth tokens: some points a block, the others in the next."""
+        require_own_timer(ctx)
         ripe = [ctx.parts(key)[1] for key, _ in ctx.matching("ripe")]
         for point in ripe[:COLLECTED_AT_ONCE]:
             ctx.delete(ctx.key("ripe", point))
@@ -578,6 +585,7 @@ class Prepaid(Contract):
     @transaction(roles=("timer",))
     def collect_again(self, ctx: Context, point: str) -> None:
         """Called when a meter had no free identifier at the last try."""
+        require_own_timer(ctx)
         gathered(ctx, point)
 
     @transaction
@@ -1211,6 +1219,12 @@ def require_carrier(ctx: Context, utility: str) -> None:
         return
     if ctx.creator.organisation != utility or ctx.creator.role not in ("admin", "operator", "gateway"):
         raise NotYourOrganisation(f"this is for staff and gateways of {utility}")
+
+
+def require_own_timer(ctx: Context) -> None:
+    """Refuses other contracts' timers, which have the role too."""
+    if ctx.caller:
+        raise DirectCallsOnly("this is called by a timer of this contract")
 
 
 def require_reader(ctx: Context, point: str) -> None:

@@ -15,6 +15,7 @@ out of the lots first in, first out. One meter at a time has an account: the nex
 
 from typing import Any
 
+from chaincode.access import require_direct
 from chaincode.api import Context, Record, Refusal
 from chaincode.dated import dated_at
 from chaincode.lots import give_back_units, take_units
@@ -155,6 +156,7 @@ def begun(ctx: Context, point: str, utility: str, meter: str) -> Account:
 
 def of_signer(ctx: Context) -> tuple[Account, dict[str, Any]]:
     """The signing meter's account, and the meter as the registry has it. One that was replaced still tells."""
+    require_direct(ctx)
     meter: dict[str, Any] = ctx.call("registry", "meter", meter=ctx.creator.id)
     if not meter["pan"]:
         raise NotPrepaid("this meter has no PAN: it takes no tokens")

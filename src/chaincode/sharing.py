@@ -137,13 +137,8 @@ def require_recipient(ctx: Context, pan: str, sender: str) -> str:
     if code == RecipientBlocked.code:
         raise RecipientBlocked("the recipient may not share now")
     if code:
-        raise RecipientUnknown(f"no prepaid meter has the PAN {recipient_text(pan)}")
+        raise RecipientUnknown(f"no prepaid meter has the PAN {pan[:18]}")
     return point
-
-
-def recipient_text(pan: str) -> str:
-    """A PAN that somebody typed, not longer than one."""
-    return pan[:18]
 
 
 # ---------------------------------------------------------------- from debit to credit

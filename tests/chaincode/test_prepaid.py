@@ -274,6 +274,26 @@ def test_only_billing_and_settlement_may_call_what_is_theirs(town: VendingTown, 
     assert town.code(town.admin, "settlement", "add_debt", **debt) == "CALLER_REFUSED"
 
 
+def test_no_contract_signs_for_a_meter_or_burns_by_a_timer_of_its_own(town: VendingTown, home: Home) -> None:
+    """What people and devices call refuses contracts; what a timer calls refuses other contracts' timers."""
+    credit = town.reserve(home, 9_000, "a")
+    assert town.code(home.meter, "billing", "report") == "DIRECT_CALLS_ONLY"
+    town.ok(town.operator, "billing", "burn_later", **where(credit))
+    town.later(seconds=5)
+    [waiting] = town.ask(home.wallet, "prepaid", "unused", point=home.point)
+    assert waiting["status"] == "reserved"
+
+
+@pytest.mark.parametrize(
+    ("amount", "units"), [(49_999, 499), (50_000, 500), (50_001, 500), (50_199, 500), (50_200, 501)]
+)
+def test_a_step_ends_where_it_ends(town: VendingTown, stepper: Home, amount: int, units: int) -> None:
+    """Tier boundary: up to it at its price, the next 0.1 kWh above it at the next one's."""
+    asked = {"point": stepper.point, "amount_minor": amount}
+    quote = town.ask(stepper.wallet, "prepaid", "quote", **asked)
+    assert (quote["units"], quote["total_minor"] + quote["rest_minor"]) == (units, amount)
+
+
 def test_time_of_use_needs_postpaid(town: VendingTown, home: Home) -> None:
     """Only flat and step tariffs vend as kWh; a point that is not prepaid takes no token."""
     point = {"point": home.point, "import_rating_w": 10_000, "export_rating_w": 0}

@@ -45,6 +45,18 @@ class Caller(Contract):
     def add_debt(self, ctx: Context, point: str, amount_minor: int, reason: str, ref: str) -> int:
         done: int = ctx.call("prepaid", "add_debt", point=point, amount_minor=amount_minor, reason=reason, ref=ref)
         return done
+
+    @transaction
+    def burn_later(self, ctx: Context, pan: str, base: int, tid: int) -> None:
+        ctx.schedule("burn", ctx.time_ms, "burn", pan=pan, base=base, tid=tid)
+
+    @transaction
+    def burn(self, ctx: Context, pan: str, base: int, tid: int) -> None:
+        ctx.call("prepaid", "expire", pan=pan, base=base, tid=tid)
+
+    @transaction
+    def report(self, ctx: Context) -> None:
+        ctx.call("prepaid", "report_balance", balance_mwh=0, counter=99)
 '''
 
 
