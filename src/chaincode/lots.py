@@ -16,6 +16,7 @@ from chaincode.api import Context, Record
 from chaincode.units import largest_remainder
 
 REFILLED_LOTS = 100
+OPEN_LOTS = 300
 
 
 class Worth(Record):
@@ -256,9 +257,9 @@ def lot_of(ctx: Context, point: str, number: int) -> Lot:
 
 
 def open_lots(ctx: Context, point: str) -> list[Lot]:
-    """What is left, the oldest first."""
+    """What is left, the oldest first; so many as one call can look at."""
     queue = queue_of(ctx, point)
-    return [lot_of(ctx, point, number) for number in range(queue.first, queue.next)]
+    return [lot_of(ctx, point, number) for number in range(queue.first, min(queue.next, queue.first + OPEN_LOTS))]
 
 
 def keep(ctx: Context, point: str, lot: Lot) -> None:
