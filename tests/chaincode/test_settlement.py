@@ -863,7 +863,7 @@ def days_pass(scene: Scene, days: int) -> None:
 
 
 def test_a_late_reading_of_the_grid_alone_changes_no_money(scene: Scene) -> None:
-    """Where there was neither trade nor pool the difference is the grid's, for the tariff to price."""
+    """Where there was neither trade nor pool the difference is the grid's, for the tariff to price, once."""
     house = scene.houses[0]
     start_ms = scene.use((2, 0), (1, 0), (0, 0), but=(house,))
     days_pass(scene, 4)
@@ -876,6 +876,12 @@ def test_a_late_reading_of_the_grid_alone_changes_no_money(scene: Scene) -> None
     assert posted["columns_mwh"] == [2 * KWH, 0, 0, 0, 2 * KWH, 0, 0, 0]
     assert posted["amount_minor"] == posted["tax_minor"] == 0
     assert adjustments(scene, scene.houses[1]) == []
+    correction = {"point": house.point, "import_mwh": KWH, "export_mwh": 0, "reason": "read again"}
+    scene.two("metering", "propose_correction", interval_ms=start_ms + INTERVAL_MS, **correction)
+    days_pass(scene, 1)
+    [_, second] = adjustments(scene, house)
+    assert (second["number"], second["interval_ms"]) == (2, start_ms + INTERVAL_MS)
+    assert second["columns_mwh"] == [KWH, 0, 0, 0, KWH, 0, 0, 0]
 
 
 def test_quiet_intervals_are_passed_over_a_day_at_a_time(scene: Scene) -> None:
