@@ -189,6 +189,7 @@ class TariffContract(Contract):
         require_prepaid(tariff)
         return sold(tariff, units, 0, vended_mwh, ctx.call("registry", "ground")["digits"])
 
+    @query
     def price(self, ctx: Context, id: str, at_ms: int) -> int | None:
         """The import price per kWh at a time; None where no version holds, for contracts that must not fail."""
         found: Tariff | None = dated_at(ctx, "tariff", id, at_ms, Tariff)
