@@ -25,6 +25,7 @@ from chaincode.calendar import (
     Zone,
     civil,
     day_type_of,
+    days_in_month,
     offset_minutes,
     season_of,
 )
@@ -32,10 +33,10 @@ from chaincode.units import (
     MWH_PER_WH,
     half_even,
     largest_remainder,
-    power_of_ten,
     price_times_energy,
     rate_times_amount,
 )
+from chaincode.vended import LARGEST_UNITS, MWH_PER_UNIT, Line, Part, Vending, encodable
 
 MINUTES_A_DAY = 1_440
 BANDS_LIMIT = 48
@@ -51,12 +52,6 @@ TIME_OF_USE = "time_of_use"
 STEPS = "steps"
 NET_BY_ENERGY = "energy"
 NET_BY_MONEY = "money"
-
-MWH_PER_UNIT = 100_000
-"""A token counts in units of 0.1 kWh."""
-TOKEN_MANTISSA = 16_383
-TOKEN_BASES = (0, 16_384, 180_224, 1_818_624)
-LARGEST_UNITS = 18_201_624
 
 # ---------------------------------------------------------------- data
 
@@ -123,39 +118,6 @@ class Use(Record):
     reactive_mvarh: int = 0
     before_mwh: int = 0
     """Taken since the month began, before this: where the steps go on."""
-
-
-class Line(Record):
-    """One row of an invoice; `remainder_pico` is what rounding left over."""
-
-    kind: str
-    name: str
-    quantity: int
-    unit: str
-    price_micro: int
-    amount_minor: int
-    remainder_pico: int = 0
-
-
-class Part(Record):
-    """What was vended within one step: a lot."""
-
-    step: int
-    price_micro: int
-    energy_mwh: int
-    net_minor: int
-    tax_minor: int
-
-
-class Vending(Record):
-    """What an amount buys; lines and rest together are the amount."""
-
-    units: int
-    energy_mwh: int
-    lines: list[Line]
-    parts: list[Part]
-    total_minor: int
-    rest_minor: int
 
 
 class TariffInvalid(Refusal):
@@ -330,6 +292,18 @@ def export_bands(tariff: Tariff) -> tuple[Band, ...]:
     return tariff.bands if tariff.net_metering == NET_BY_MONEY else tariff.feed_in
 
 
+def fixed_due(tariff: Tariff, first_day: int, last_day: int) -> int:
+    """Fixed charges of these local days, both included, without tax: of each month its part, rounded once."""
+    due_minor = 0
+    while tariff.fixed_minor and first_day <= last_day:
+        year, month, day = civil(first_day)
+        of_month = days_in_month(year, month)
+        days = min(of_month - day + 1, last_day - first_day + 1)
+        due_minor += half_even(tariff.fixed_minor * days, of_month)
+        first_day += days
+    return due_minor
+
+
 def _prorated(amount_minor: int, use: Use) -> int:
     return half_even(amount_minor * use.days, use.days_in_month)
 
@@ -367,7 +341,11 @@ def vend(tariff: Tariff, amount_minor: int, vended_mwh: int, digits: int) -> Ven
             low = middle
         else:
             high = middle - 1
-    units = encodable(low)
+    return sold(tariff, encodable(low), amount_minor, vended_mwh, digits)
+
+
+def sold(tariff: Tariff, units: int, amount_minor: int, vended_mwh: int, digits: int) -> Vending:
+    """What so many units cost, and what is left of an amount."""
     made = _vend_lines(tariff, units, vended_mwh, digits)
     total_minor = sum(line.amount_minor for line in made)
     return Vending(
@@ -378,15 +356,6 @@ def vend(tariff: Tariff, amount_minor: int, vended_mwh: int, digits: int) -> Ven
         total_minor=total_minor,
         rest_minor=amount_minor - total_minor,
     )
-
-
-def encodable(units: int) -> int:
-    """The largest number of units, up to this one, that a token carries exactly."""
-    exponent = len(TOKEN_BASES) - 1
-    while units < TOKEN_BASES[exponent]:
-        exponent -= 1
-    power = power_of_ten(exponent)
-    return TOKEN_BASES[exponent] + power * min((units - TOKEN_BASES[exponent]) // power, TOKEN_MANTISSA)
 
 
 def require_prepaid(tariff: Tariff) -> None:

@@ -894,6 +894,12 @@ class Registry(Contract):
         return meter_of(ctx, meter)
 
     @query
+    def find_pan(self, ctx: Context, pan: str) -> Meter | None:
+        """The same; nothing where no meter has the PAN. A contract must go on when somebody mistyped one."""
+        meter = ctx.get("pan/" + pan, str)
+        return None if meter is None else meter_of(ctx, meter)
+
+    @query
     def point(self, ctx: Context, point: str) -> Point:
         return point_of(ctx, point)
 

@@ -14,10 +14,25 @@ Events: Proposed, Approved, Withdrawn, TariffDecided, PeerChargesDecided, RulesD
 from chaincode.access import require_id, require_staff
 from chaincode.api import Context, Contract, Record, Refusal, query, transaction
 from chaincode.approvals import Proposal, approved, proposals_of, propose, withdrawn
+from chaincode.calendar import local, local_day
 from chaincode.dated import dated_at, put_dated
-from chaincode.pricing import LEVIES_LIMIT, Levy, Tariff, check, price_at
+from chaincode.pricing import (
+    LEVIES_LIMIT,
+    STEPS,
+    Levy,
+    Tariff,
+    check,
+    fixed_due,
+    price_at,
+    require_prepaid,
+    sold,
+    vend,
+)
+from chaincode.units import rate_times_amount
+from chaincode.vended import Vending
 
 LARGEST_NOTICE_MS = 366 * 86_400_000
+LONGEST_FIXED_DAYS = 400
 VERSIONS_LISTED = 200
 RATE_LIMIT_MICRO = 1_000_000
 
@@ -35,6 +50,17 @@ class PeerCharges(Record):
 
     levies: tuple[Levy, ...] = ()
     tax_micro: int = 0
+
+
+class Terms(Record):
+    """What a vend goes by, beside the price. `month` is year * 12 + month."""
+
+    month: int
+    day: int
+    fixed_minor: int
+    fixed_tax_minor: int
+    tariff_class: int
+    by_steps: bool
 
 
 class Version(Record):
@@ -128,6 +154,40 @@ class TariffContract(Contract):
     def tariff(self, ctx: Context, id: str, at_ms: int) -> Tariff:
         """The version that holds at a time."""
         return _tariff(ctx, id, at_ms)
+
+    @query
+    def terms(self, ctx: Context, id: str, at_ms: int, from_day: int = 0) -> Terms | None:
+        """What vending by a tariff at a time goes by: the local month and day, and the fixed charges since a local day.
+
+        Nothing where no tariff holds. A day of 0 is that of the time itself; more than 400 days are not charged.
+        """
+        tariff: Tariff | None = dated_at(ctx, "tariff", id, at_ms, Tariff)
+        if tariff is None:
+            return None
+        now, day = local(tariff.zone, at_ms), local_day(tariff.zone, at_ms)
+        fixed_minor = fixed_due(tariff, max(from_day or day, day - LONGEST_FIXED_DAYS), day)
+        digits = ctx.call("registry", "ground")["digits"]
+        return Terms(
+            month=now.year * 12 + now.month,
+            day=day,
+            fixed_minor=fixed_minor,
+            fixed_tax_minor=rate_times_amount(tariff.tax_micro, fixed_minor, digits)[0],
+            tariff_class=tariff.prepaid_class,
+            by_steps=tariff.kind == STEPS,
+        )
+
+    @query
+    def vend(self, ctx: Context, id: str, at_ms: int, amount_minor: int, vended_mwh: int) -> Vending:
+        """The units that an amount buys at a time, after so many in the local month."""
+        digits = ctx.call("registry", "ground")["digits"]
+        return vend(_tariff(ctx, id, at_ms), amount_minor, vended_mwh, digits)
+
+    @query
+    def cost(self, ctx: Context, id: str, at_ms: int, units: int, vended_mwh: int) -> Vending:
+        """What so many units cost at a time; refuses what cannot be vended."""
+        tariff = _tariff(ctx, id, at_ms)
+        require_prepaid(tariff)
+        return sold(tariff, units, 0, vended_mwh, ctx.call("registry", "ground")["digits"])
 
     @query
     def price(self, ctx: Context, id: str, at_ms: int) -> int | None:

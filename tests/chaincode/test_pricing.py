@@ -12,15 +12,12 @@ from hypothesis import strategies as st
 from chaincode.calendar import CENTRAL_EUROPE, DAY_MS, FIXED_UTC, DayType, Season, day_number, day_start_ms
 from chaincode.pricing import (
     FLAT,
-    LARGEST_UNITS,
-    MWH_PER_UNIT,
     NET_BY_ENERGY,
     NET_BY_MONEY,
     STEPS,
     TIME_OF_USE,
     Band,
     Levy,
-    Line,
     Step,
     Tariff,
     TariffInvalid,
@@ -30,12 +27,12 @@ from chaincode.pricing import (
     bands_of_day,
     by_step,
     check,
-    encodable,
     export_bands,
     lines,
     price_at,
     vend,
 )
+from chaincode.vended import LARGEST_UNITS, MWH_PER_UNIT, Line, encodable
 
 KWH = 1_000_000
 WH = 1_000

@@ -129,3 +129,34 @@ def test_a_tariff_of_contradicting_data_is_refused_when_it_is_proposed(scene: Sc
     assert scene.code(scene.clerk, "propose_tariff", tariff=flat(bands=()), from_ms=ahead_ms) == "TARIFF_INVALID"
     foreign = flat().replace(id="south:flat")
     assert scene.code(scene.clerk, "propose_tariff", tariff=foreign, from_ms=ahead_ms) == "ID_INVALID"
+
+
+def test_what_vending_goes_by_is_asked_of_the_tariff() -> None:
+    """Month, day and fixed charges by the local calendar, with tax; what an amount buys; nothing where none holds."""
+    ledger = TestLedger(organisations=("north", "south"))
+    for source in ("src/chaincode/registry.py", SOURCE):
+        ledger.deploy(source)
+    chief, clerk = ledger.admin("north"), ledger.identity("clerk", role="operator", organisation="north")
+    ledger.submit(chief, "registry", "establish", interval_ms=900_000, digits=4)
+    from_ms = ledger.time_ms + 1_000
+    wanted = msgspec.to_builtins(flat(fixed_minor=31_000, tax_micro=100_000, prepaid_class=3))
+    proposal = ledger.submit(clerk, "tariff", "propose_tariff", tariff=wanted, from_ms=from_ms).result
+    ledger.submit(chief, "tariff", "approve", proposal=proposal)
+
+    def ask(function: str, **arguments: Any) -> Any:
+        return ledger.query(clerk, "tariff", function, id="north:flat", **arguments)
+
+    assert ask("terms", at_ms=from_ms - 1) is None
+    now = ask("terms", at_ms=from_ms)
+    assert now == {
+        "month": 2026 * 12 + 1,
+        "day": from_ms // DAY_MS,
+        "fixed_minor": 1_000,
+        "fixed_tax_minor": 100,
+        "tariff_class": 3,
+        "by_steps": False,
+    }
+    late_ms = from_ms + 31 * DAY_MS  # all of January, and the first of February: 31,000 / 28
+    assert ask("terms", at_ms=late_ms, from_day=now["day"])["fixed_minor"] == 31_000 + 1_107
+    assert ask("vend", at_ms=from_ms, amount_minor=3_300, vended_mwh=0)["units"] == 10
+    assert ask("cost", at_ms=from_ms, units=10, vended_mwh=0)["total_minor"] == 3_300

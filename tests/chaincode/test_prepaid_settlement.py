@@ -1,0 +1,28 @@
+"""Settlement and prepaid together: what was traded or pooled comes back to a prepaid meter as units, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.chaincode.test_settlement import Scene
+from tests.chaincode.town import package
+
+
+def test_what_was_pooled_comes_back_as_units(tmp_path: Path) -> None:
+    """The meter decrements all I at once; settlement returns trade and pool Wh as one numbered credit per (meter,
+    interval), neither sale nor tax event."""
+    scene = Scene(tmp_path, prepaid=True)
+    scene.ledger.deploy(package("prepaid"))
+    scene.rules(pool_price_micro=150_000)
+    giver, taker, _ = scene.houses
+    scene.enroll(giver, taker)
+    scene.use((0, 0), (0, 0), (0, 0))
+    scene.use((0, 0), (0, 0), (0, 0))
+    treasury = scene.money(scene.treasury)
+    start_ms = scene.use((0, 2), (3, 0), (1, 0))
+    assert scene.classes(start_ms, taker)[1] == 2.0
+    found = scene.ask(scene.operator, "prepaid", "account", point=taker.point)
+    assert found["waiting_mwh"] == 2_000_000
+    [told] = [event.payload for event in scene.ledger.events("prepaid", "UnitsReturned")]
+    assert told == {"units": [[taker.point, start_ms, 2_000_000, 1]]}
+    assert scene.money(scene.treasury) == treasury
