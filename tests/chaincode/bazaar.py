@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ledgernode.execution.sandbox.package import pack
-from ledgernode.testing import Member
+from ledgernode.testing import START_MS, Member
 from tests.chaincode.town import AREA, HOUR_MS, PRICES_DIGITS, House, Town, package, plain_zone
 
 STAND_IN = Path(__file__).parent / "stand_in"
@@ -46,7 +46,7 @@ class Bazaar(Town):
         for house in self.houses:
             self.fund(house.wallet)
         self.ok(self.operator, "settlement", "open_area", area=AREA)
-        self.midnight_ms = self.now_ms - 3_600_000  # local midnight is an hour before UTC's
+        self.midnight_ms = START_MS - HOUR_MS  # local midnight is an hour before UTC's
         self.market(mechanism, **fields)
         self.at_minute(720)
         self.slot = self.midnight_ms + 780 * 60_000
@@ -61,7 +61,6 @@ class Bazaar(Town):
 
     def at_minute(self, minute: int) -> None:
         """Move the clock to a local minute of the first day."""
-        self.midnight_ms = self.midnight_ms if hasattr(self, "midnight_ms") else self.now_ms - HOUR_MS
         self.ledger.advance(ms=self.midnight_ms + minute * 60_000 - self.now_ms)
 
     # ------------------------------------------------------------ orders

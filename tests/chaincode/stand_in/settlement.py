@@ -87,11 +87,11 @@ class Settlement(Contract):
         """Pay a trade as if it had been delivered, and give back what is left."""
         found = ctx.get(f"trade/{trade:012d}", Obligation)
         assert found is not None
-        credits = [(found.seller, seller_minor)]
+        paid = [(found.seller, seller_minor)]
         if fee_minor:
-            credits.append((found.fee_account, fee_minor))
+            paid.append((found.fee_account, fee_minor))
         debits = [(found.buyer, f"trade/{trade}", seller_minor + fee_minor)]
-        ctx.call("currency", "distribute", debits=debits, credits=credits, purpose="delivered")
+        ctx.call("currency", "distribute", debits=debits, credits=paid, purpose="delivered")
         if found.escrow_minor > seller_minor + fee_minor:
             ctx.call("currency", "refund_escrow", owner=found.buyer, escrow=f"trade/{trade}")
         if found.pledge_minor:
