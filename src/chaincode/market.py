@@ -83,7 +83,7 @@ from chaincode.orders import (
     slot_of,
     time_text,
 )
-from chaincode.strategies import Strategy, acted, kept_strategy, started, stopped, strategy_of
+from chaincode.strategies import Strategy, acted, reported, started, stopped, strategy_of
 from chaincode.venue import (
     BOARD,
     BY_COORDINATOR,
@@ -419,9 +419,7 @@ class MarketContract(Contract):
             raise NotYourOrder("a level is reported by the strategy's wallet, or the meter at its point")
         if not 0 <= level_wh <= LARGEST_ENERGY_WH:
             raise QuantityLimit("a battery holds nothing at least")
-        first = found.level_wh < 0
-        away_wh = abs(found.target_wh - level_wh) if first else found.away_wh
-        return kept_strategy(ctx, found.replace(level_wh=level_wh, away_wh=away_wh))
+        return reported(ctx, found, level_wh)
 
     @transaction
     def stop_strategy(self, ctx: Context, strategy: int) -> Strategy:

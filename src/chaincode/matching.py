@@ -41,8 +41,10 @@ from chaincode.orders import (
     slot_of,
     time_text,
 )
+from chaincode.units import largest_remainder
 from chaincode.venue import (
     AT_ONCE,
+    BILL_SHARE,
     BOARD,
     BY_COORDINATOR,
     CENTRAL,
@@ -320,6 +322,9 @@ def cleared(ctx: Context, venue: Venue, slot: Slot) -> Slot:
         if venue.market.mechanism not in (BOARD, CONTINUOUS):
             outcome = outcome_of(ctx, venue, slot)
             matches = outcome["matches"]
+            if venue.market.mechanism == BILL_SHARE:
+                matches = shared_out(matches)
+                outcome["surplus_micro"] = 0
             announced(ctx, slot, venue.market.mechanism, outcome)
         slot = matched(ctx, slot, matches)
         if slot.orders > COMPUTED_WITH_TRADES:
@@ -363,6 +368,31 @@ def outcome_of(ctx: Context, venue: Venue, slot: Slot) -> dict[str, Any]:
         feed_in_micro_per_kwh=market.feed_in_micro,
     )
     return outcome
+
+
+def shared_out(matches: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same volumes, each buyer with a part of every seller's energy by its own: all pay the same on average.
+
+    So each seller gets its ask out of what its own buyers pay, whoever of the others does not deliver.
+    """
+    wants: dict[str, int] = {}
+    gives: dict[str, int] = {}
+    prices: dict[str, int] = {}
+    for found in matches:
+        wants[found["bid"]] = wants.get(found["bid"], 0) + found["energy_wh"]
+        gives[found["ask"]] = gives.get(found["ask"], 0) + found["energy_wh"]
+        prices[found["ask"]] = found["price_micro_per_kwh"]
+    buyers = sorted(wants, key=int)
+    shared: list[dict[str, Any]] = []
+    for ask in sorted(gives, key=int):
+        parts = largest_remainder(gives[ask], [wants[bid] for bid in buyers])
+        for place, bid in enumerate(buyers):
+            wants[bid] -= parts[place]
+            row = {"bid": bid, "ask": ask, "energy_wh": parts[place], "price_micro_per_kwh": prices[ask]}
+            row["buyer_price_micro_per_kwh"] = prices[ask]
+            if parts[place]:
+                shared.append(row)
+    return shared
 
 
 def book_of(ctx: Context, venue: Venue, slot: Slot) -> Book:

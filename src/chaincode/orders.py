@@ -21,7 +21,7 @@ from chaincode.api import Context, Record, Refusal
 from chaincode.book import LARGEST_ENERGY_WH, LARGEST_PRICE_MICRO
 from chaincode.calendar import DAY_MS, HOUR_MS
 from chaincode.units import MICRO, MWH_PER_WH, PICO_DIGITS, power_of_ten
-from chaincode.venue import BOARD, Venue
+from chaincode.venue import BILL_SHARE, BOARD, Venue
 from chaincode.windows import Delivery
 
 BID = "bid"
@@ -46,6 +46,8 @@ SLACK_MINOR = 5
 TRADES_COVERED = 8
 BOOK_ORDERS = 1_000
 WEDGED_BOOK_ORDERS = 300
+SHARED_BOOK_ORDERS = 34
+"""Where every buyer buys from every seller: 17 x 17 trades."""
 ORDERS_OF_CUSTOMER = 20
 COUNTERS_OF_OFFER = 10
 
@@ -384,6 +386,8 @@ def require_place(ctx: Context, venue: Venue, order: Order) -> None:
     """Refuses an order that a full book cannot hold, or that another one of its customer would meet."""
     slot = slot_of(ctx, order.market, order.from_ms)
     limit = WEDGED_BOOK_ORDERS if venue.wedges else BOOK_ORDERS
+    if venue.market.mechanism == BILL_SHARE:
+        limit = SHARED_BOOK_ORDERS
     if slot is not None and slot.status != OPEN:
         raise WindowClosed(f"the delivery at {order.from_ms} ms is being cleared")
     if slot is not None and slot.orders >= limit:

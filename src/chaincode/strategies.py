@@ -7,8 +7,8 @@ sell_above offers `energy_wh` at `price_micro` or more; buy_below bids for it at
 bids for what a battery lacks to `target_wh` (at most `energy_wh` a delivery) at `price_micro` or less, and offers
 what it has beyond at `sell_price_micro` or more, by the level that the point's meter or wallet reports.
 
-A strategy strays when the market refuses its order, or when a battery has gone further from its target three times
-in a row. That raises an alarm once, until it acts as it should again; after ten refusals in a row it stops.
+A strategy strays when the market refuses its order, or when a battery is reported further from its target three
+times in a row. That raises an alarm once, until it acts as it should again; after ten refusals in a row it stops.
 """
 
 from chaincode.api import Context, Record, Refusal
@@ -42,7 +42,6 @@ class Strategy(Record):
     target_wh: int
     until_ms: int
     level_wh: int = -1
-    away_wh: int = 0
     away: int = 0
     refused: int = 0
     order: int = 0
@@ -102,11 +101,10 @@ def acted(ctx: Context, strategy: Strategy, market: Market, interval_ms: int) ->
         try:
             order = placed(ctx, venue_of(ctx, market.id, delivery.from_ms), wanted, delivery)
             ctx.emit("StrategyActed", strategy=strategy.number, order=order.number, energy_wh=order.energy_wh)
-            strategy = strategy.replace(order=order.number, refused=0, alarm="")
+            alarm = LEVEL if strategy.alarm == LEVEL else ""
+            strategy = strategy.replace(order=order.number, refused=0, alarm=alarm)
         except OrderRefused as refusal:
             strategy = strayed(ctx, strategy.replace(refused=strategy.refused + 1), refusal.code)
-    if strategy.rule == KEEP_BATTERY and strategy.level_wh >= 0:
-        strategy = watched(ctx, strategy)
     again_ms = next_opening_ms(market.windows, market.zone, interval_ms, ctx.time_ms)
     ctx.schedule(f"strategy/{strategy.number}", min(again_ms, strategy.until_ms), "act", strategy=strategy.number)
     return kept_strategy(ctx, strategy)
@@ -137,12 +135,16 @@ def wanted_now(strategy: Strategy) -> Wanted | None:
     )
 
 
-def watched(ctx: Context, strategy: Strategy) -> Strategy:
-    """Whether a battery comes nearer to its target."""
-    away_wh = abs(strategy.target_wh - strategy.level_wh)
-    away = strategy.away + 1 if away_wh > strategy.away_wh else 0
-    strategy = strategy.replace(away_wh=away_wh, away=away)
-    return strayed(ctx, strategy, LEVEL) if away >= AWAY_LIMIT else strategy
+def reported(ctx: Context, strategy: Strategy, level_wh: int) -> Strategy:
+    """A battery's level: whether it comes nearer to its target."""
+    away_wh = abs(strategy.target_wh - level_wh)
+    further = strategy.level_wh >= 0 and away_wh > abs(strategy.target_wh - strategy.level_wh)
+    strategy = strategy.replace(level_wh=level_wh, away=strategy.away + 1 if further else 0)
+    if strategy.away >= AWAY_LIMIT:
+        strategy = strayed(ctx, strategy, LEVEL)
+    elif strategy.alarm == LEVEL:
+        strategy = strategy.replace(alarm="")
+    return kept_strategy(ctx, strategy)
 
 
 def strayed(ctx: Context, strategy: Strategy, alarm: str) -> Strategy:

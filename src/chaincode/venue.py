@@ -6,8 +6,8 @@
 A delivery is traded to its end under the version that held when its first order came.
 
 Mechanisms with one price for all have one fee for all: they take no wedges. Settlement pays a trade's fee to one
-account; where a mechanism leaves something between what buyers pay and sellers get (truthful, bill_share), that goes
-with the fee, so both have one account there.
+account; where a mechanism leaves something between what buyers pay and sellers get (truthful), that goes with the
+fee, so both have one account there. With bill_share every buyer takes a part of every seller's energy, at its ask.
 """
 
 from chaincode.access import require_id
@@ -31,7 +31,6 @@ ONE_PRICE = (UNIFORM, TRUTHFUL, MID_MARKET, BILL_SHARE)
 AT_ONCE = (CONTINUOUS, HYBRID)
 """An arriving order trades with the resting ones."""
 BY_COORDINATOR = (CENTRAL, HYBRID)
-LEAVES_SURPLUS = (TRUTHFUL, BILL_SHARE)
 WEDGES_LIMIT = 100
 FEEDERS_LIMIT = 20
 
@@ -181,9 +180,9 @@ def fault_of_market(market: Market, operator: str) -> str:
         return "a coordinator has at most an hour, where there is one"
     if len(market.feeders) > FEEDERS_LIMIT:
         return f"a market has at most {FEEDERS_LIMIT} feeders"
-    if market.mechanism in LEAVES_SURPLUS:
+    if market.mechanism == TRUTHFUL:
         if not market.surplus_account or market.floor_micro < 0:
-            return f"{market.mechanism} leaves something over: it needs an account for it, and prices from 0 on"
+            return "truthful leaves something over: it needs an account for it, and prices from 0 on"
         if market.fee_micro and market.fee_account != market.surplus_account:
             return "what is left over goes with the fee: to the same account"
     return ""

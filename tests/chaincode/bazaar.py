@@ -35,7 +35,7 @@ def market_data(mechanism: str, **fields: Any) -> dict[str, Any]:
 class Bazaar(Town):
     """The town at noon local time, its market open for bids; delivery is from 13:00 to 14:00."""
 
-    def __init__(self, mechanism: str, houses: int = 4, **fields: Any) -> None:
+    def __init__(self, mechanism: str, houses: int = 4, *, surplus: bool = False, **fields: Any) -> None:
         super().__init__("currency", "tariff")
         for contract in ("settlement", "feeder"):
             self.ledger.deploy(pack(STAND_IN / f"{contract}.py"))
@@ -47,7 +47,7 @@ class Bazaar(Town):
             self.fund(house.wallet)
         self.ok(self.operator, "settlement", "open_area", area=AREA)
         self.midnight_ms = START_MS - HOUR_MS  # local midnight is an hour before UTC's
-        self.market(mechanism, **fields)
+        self.market(mechanism, surplus_account=self.treasury.id if surplus else "", **fields)
         self.at_minute(720)
         self.slot = self.midnight_ms + 780 * 60_000
         self.until_ms = self.slot + HOUR_MS
