@@ -6,6 +6,7 @@ and in them everything that a client was told is committed.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 import socket
@@ -13,8 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import gettempdir
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 import msgspec
 
@@ -42,17 +44,35 @@ from tests.running import LEDGER, FoundedNetwork, NodeProcess, Person, deploy, n
 
 ORGANISATIONS = ("north", "south", "east", "west", "isle", "lake", "fjord")
 RECOVERY_SECONDS = 20.0
+_RESERVED: list[TextIO] = []
 PORTS = range(20_000, 32_000)  # below those that the system gives to outgoing connections
 OPTIONS = {"pow": {"first_target_bits": 15, "interval_ms": 150, "depth_blocks": 4}}
 """Blocks often enough for tests; a partition of these tests is never four blocks long on both sides."""
 
 
 def free_ports(count: int) -> int:
-    """The first of neighbouring ports that are free; at random, because several test processes look."""
+    """The first of neighbouring ports that are free; no other test process is given them while this one lives.
+
+    A node that is down for a while must find its port free when it comes back.
+    """
     while True:
         first = random.choice(PORTS)
-        if all(_is_free(port) for port in range(first, first + count)):
+        ports = range(first, first + count)
+        if all(_is_free(port) for port in ports) and all(_reserve(port) for port in ports):
             return first
+
+
+def _reserve(port: int) -> bool:
+    folder = Path(gettempdir()) / "ledgernode-test-ports"
+    folder.mkdir(exist_ok=True)
+    file = (folder / str(port)).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return False
+    _RESERVED.append(file)  # released by the system, with this process
+    return True
 
 
 def _is_free(port: int) -> bool:
@@ -81,9 +101,15 @@ class RunningNetwork:
         )
         for home in self.founded.homes:
             self._configure(home)
-        self.nodes = [self._node(directory / node.home, node.endpoint) for node in self.founded.network.nodes]
-        for running in self.nodes:
-            running.wait_until_serving()
+        self.nodes: list[NodeProcess] = []
+        try:
+            for node in self.founded.network.nodes:
+                self.nodes.append(self._node(directory / node.home, node.endpoint))
+            for running in self.nodes:
+                running.wait_until_serving()
+        except BaseException:
+            self.close()
+            raise
 
     def _node(self, home: Path, endpoint: str) -> NodeProcess:
         return NodeProcess(self.founded, home, endpoint, wait=False)
@@ -94,6 +120,10 @@ class RunningNetwork:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """None of its processes outlives this."""
         for node in self.nodes:
             if node.running:
                 node.thaw()

@@ -200,8 +200,8 @@ class SwitchedNetwork(RunningNetwork):
     def _node(self, home: Path, endpoint: str) -> NodeProcess:
         return SwitchedNode(self.founded, home, endpoint, self.switch)
 
-    def __exit__(self, *how: Any) -> None:
-        super().__exit__(*how)
+    def close(self) -> None:
+        super().close()
         self.switch.close()
 
     def restore(self) -> None:

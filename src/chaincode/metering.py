@@ -413,6 +413,32 @@ class Metering(Contract):
         return answer
 
     @transaction
+    def close_many(self, ctx: Context, area: str, points: list[str], from_ms: int, until_ms: int) -> int:
+        """Close the intervals of one UTC day from one to another (not included), as far as all points have
+        measured them; answers the end of what is closed, `from_ms` if nothing is. For settlement.
+
+        For areas in which nobody trades: what is closed is what `days` says, and nothing is put in.
+        """
+        require_caller(ctx, "settlement")
+        day = from_ms // DAY_MS
+        if len(points) > POINTS_AT_ONCE or not from_ms < until_ms <= (day + 1) * DAY_MS:
+            raise OutOfRange(f"at most {POINTS_AT_ONCE} points, and intervals of one day")
+        reach_ms = until_ms
+        for point in points:
+            series = ctx.get("series/" + point, Series)
+            if series is None:
+                reach_ms = from_ms if meter_hangs(ctx, point) else reach_ms
+            else:
+                reach_ms = measured_until(ctx, series, from_ms, reach_ms)
+                if area not in series.areas:
+                    ctx.put("series/" + point, series.replace(areas=[*series.areas[-2:], area]))
+            if reach_ms == from_ms:
+                return from_ms
+        closed_ms = ctx.get("closed/" + area, int) or 0
+        ctx.put("closed/" + area, max(closed_ms, reach_ms))
+        return reach_ms
+
+    @transaction
     def take_late(self, ctx: Context, area: str, limit: int) -> list[tuple[str, int]]:
         """Days of points, as (point, day), in which closed intervals have changed since; for settlement, once each."""
         require_caller(ctx, "settlement")
@@ -524,6 +550,7 @@ class Book:
     days: dict[int, Day]
     first_ms: int
     last_ms: int
+    touched_ms: int
     accepted: int
     held: int
     resets: list[int]
@@ -544,6 +571,7 @@ def opened(ctx: Context, head: Head, device: dict[str, Any], columns: str) -> Bo
     book.days = {}
     book.first_ms = LARGEST
     book.last_ms = 0
+    book.touched_ms = LARGEST
     book.accepted = book.held = book.estimated_ms = 0
     book.resets = []
     book.rollovers = []
@@ -722,6 +750,7 @@ def replayed(ctx: Context, book: Book) -> None:
     else:
         old, old_origin = believed_before(ctx, book, first_ms)
         new, new_origin = old, old_origin
+    book.touched_ms = new.time_ms
     last_day = max(head.last_day, book.last_ms // DAY_MS)
     sequence = head.last_sequence
     limits, limit_at, limit = head.limits, 0, head.limits[0]
@@ -882,7 +911,7 @@ def kept(ctx: Context, book: Book, counts: tuple[int, int, int]) -> Recorded:
         ctx.put(chunk_key(head.meter, day), chunk)
         mark_held(ctx, head.meter, day, chunk)
     if book.days:
-        mark_days(ctx, series, book.days)
+        mark_days(ctx, series, book.days, book.touched_ms)
     known, conflicts, ignored = counts
     answer = Recorded(
         accepted=book.accepted,
@@ -923,13 +952,14 @@ def mark_held(ctx: Context, meter: str, day: int, chunk: Chunk) -> None:
         ctx.delete(key)
 
 
-def mark_days(ctx: Context, series: Series, days: dict[int, Day]) -> None:
-    """Write days of a point; those with closed intervals are late for the areas that closed them."""
+def mark_days(ctx: Context, series: Series, days: dict[int, Day], touched_ms: int) -> None:
+    """Write days of a point, changed from a time on; those with closed intervals are late for who closed them."""
     closed = [(area, ctx.get("closed/" + area, int) or 0) for area in series.areas]
+    touched_ms -= touched_ms % series.interval_ms
     for day, intervals in days.items():
         ctx.put(day_key(series.point, day), intervals)
         for area, closed_ms in closed:
-            if day * DAY_MS < closed_ms:
+            if max(day * DAY_MS, touched_ms) < closed_ms:
                 ctx.put(f"late/{area}/{series.point}/{day:08d}", True)
                 ctx.emit("LateReading", point=series.point, area=area, day=day)
 
@@ -1064,7 +1094,7 @@ def corrected(ctx: Context, proposal: Proposal) -> None:
     if intervals.import_mwh[at] < 0 or intervals.export_mwh[at] < 0:
         raise OutOfRange("an interval's energy does not go below zero")
     ctx.put(f"correction/{series.point}/{correction.interval_ms:015d}/{proposal.id}", correction)
-    mark_days(ctx, series, {day: intervals})
+    mark_days(ctx, series, {day: intervals}, correction.interval_ms)
     ctx.emit(
         "IntervalCorrected",
         point=series.point,
@@ -1104,6 +1134,24 @@ def idle_ms(series: Series, interval_ms: int) -> int:
     for from_ms, until_ms in series.idle:
         total += max(0, min(end_ms, until_ms or end_ms) - max(interval_ms, from_ms))
     return total
+
+
+def measured_until(ctx: Context, series: Series, from_ms: int, until_ms: int) -> int:
+    """The first interval of a day from one to another that is not wholly measured; the other if all are."""
+    length_ms, start_ms = series.interval_ms, from_ms // DAY_MS * DAY_MS
+    first, last = (from_ms - start_ms) // length_ms, (until_ms - start_ms) // length_ms
+    day = ctx.get(day_key(series.point, from_ms // DAY_MS), Day)
+    if day is not None and min(day.device_ms[first:last]) == length_ms:
+        return until_ms
+    for at in range(first, last):
+        interval_ms = start_ms + at * length_ms
+        if day is None:
+            measured = idle_ms(series, interval_ms) == length_ms
+        else:
+            measured = state_of(series, day, at, interval_ms) in (DEVICE, GATEWAY)
+        if not measured:
+            return interval_ms
+    return until_ms
 
 
 def unmeasured(ctx: Context, point: str) -> tuple[int, int, str]:

@@ -30,6 +30,10 @@ class Settlement(Contract):
         return ctx.call("metering", "close", area=area, points=points, interval_ms=interval_ms)
 
     @transaction
+    def close_many(self, ctx: Context, area: str, points: list[str], from_ms: int, until_ms: int) -> int:
+        return ctx.call("metering", "close_many", area=area, points=points, from_ms=from_ms, until_ms=until_ms)
+
+    @transaction
     def late(self, ctx: Context, area: str, limit: int = 100) -> list[tuple[str, int]]:
         return ctx.call("metering", "take_late", area=area, limit=limit)
 '''
@@ -583,6 +587,34 @@ def test_after_48_hours_what_is_missing_is_put_in_and_flagged(tmp_path: Path) ->
     assert scene.ask(silent.wallet, "registry", "point", point=silent.point)["meter"] == silent.meter.id
 
 
+def test_many_intervals_close_as_far_as_all_have_measured_them(tmp_path: Path) -> None:
+    """Up to the first that is estimated or missing, within one day; what changes them later is late."""
+    scene = Scene(2)
+    scene.settlement(tmp_path)
+    one, other = scene.houses
+    span = {"area": AREA, "points": [one.point, other.point]}
+
+    def close_many(first: int, last: int) -> int:
+        ends = {"from_ms": scene.start_ms + first * INTERVAL_MS, "until_ms": scene.start_ms + last * INTERVAL_MS}
+        closed_ms: int = scene.ok(scene.operator, "settlement", "close_many", **span, **ends)
+        return (closed_ms - scene.start_ms) // INTERVAL_MS
+
+    scene.record(*(scene.reading(at, at) for at in range(1, 9)), house=one)
+    assert close_many(0, 8) == 0
+    scene.record(*(scene.reading(at, at) for at in (1, 2, 3, 5, 6, 7, 8)), house=other)
+    assert [close_many(*ends) for ends in ((0, 2), (0, 8), (3, 8), (5, 8))] == [2, 3, 3, 8]
+    ends = {"from_ms": scene.start_ms, "until_ms": scene.start_ms + DAY_MS}
+    assert scene.attempt(scene.operator, "settlement", "close_many", **span, **ends).code == "metering.OUT_OF_RANGE"
+    assert scene.ok(scene.operator, "settlement", "late", area=AREA) == []
+    scene.record(scene.reading(4, 4), house=other)
+    assert scene.ok(scene.operator, "settlement", "late", area=AREA) == [[other.point, scene.start_ms // DAY_MS]]
+    scene.ok(scene.operator, "registry", "add_premises", id="utility:p")
+    empty = {"id": "utility:p", "kind": "connection", "feeder": FEEDER, "premises": "utility:p"}
+    scene.ok(scene.operator, "registry", "add_point", **empty)
+    span["points"] = ["utility:p"]
+    assert close_many(0, 8) == 8
+
+
 def test_nothing_is_made_up_when_no_meter_hangs(tmp_path: Path) -> None:
     """Before the first one came, and after the last one left, an interval is known to be empty."""
     scene = Scene()
@@ -611,9 +643,12 @@ def test_a_late_reading_is_told_to_settlement_once(tmp_path: Path) -> None:
     scene.settlement(tmp_path)
     scene.record(scene.reading(1, 1), scene.reading(3, 2))
     close(scene, 0)
+    scene.record(scene.reading(4, 2.5))
     assert scene.ok(scene.operator, "settlement", "late", area=AREA) == []
     scene.ledger.advance(days=2)
     close(scene, 1)
+    scene.record(scene.reading(5, 3))
+    assert scene.ok(scene.operator, "settlement", "late", area=AREA) == []
     scene.record(scene.reading(2, 1.9))
     day = scene.start_ms // DAY_MS
     assert scene.ok(scene.operator, "settlement", "late", area=AREA) == [[scene.house.point, day]]
@@ -646,6 +681,28 @@ def test_a_full_area_closes_in_one_call(tmp_path: Path) -> None:
     assert done.receipt.budget_used < 250_000
 
 
+def test_a_batch_costs_what_the_page_says(scene: Scene) -> None:
+    """A day's 96 readings fit a call twenty times, 500 readings four times; docs/energy.md has the figures."""
+    rows = [
+        [n, scene.start_ms + n * 30_000, 100 * n, 0, 0, 230_000, 1_500, 345_000, -2_000, 998] for n in range(1, 1_502)
+    ]
+    meter = scene.house.meter
+    for first, last, units in ((0, 96, 25_000), (96, 596, 125_000), (596, 1_096, 140_000)):
+        done = scene.attempt(meter, "metering", "record", rows=rows[first:last])
+        assert done.code == "OK"
+        assert done.receipt.budget_used < units
+
+
+def test_a_meter_has_at_most_1500_readings_a_day(scene: Scene) -> None:
+    """One a minute; finer samples stay with the gateway."""
+    midnight_ms = (scene.start_ms // DAY_MS + 1) * DAY_MS
+    scene.ledger.advance(days=1)
+    rows = [[n, midnight_ms + n * 40_000, 100 * n, 0, 0] for n in range(1, 1_502)]
+    for first in (0, 500, 1_000):
+        scene.record(*rows[first : first + 500])
+    assert scene.refused(rows[1_500]) == "BATCH_SIZE"
+
+
 # ---------------------------------------------------------------- rules and reading
 
 
@@ -664,6 +721,34 @@ def test_rules_are_changed_by_two_from_a_time_on(scene: Scene) -> None:
     assert scene.ask(scene.stranger, "metering", "rules", time_ms=from_ms, **asked)["burst_mwh"] == 10_000
     scene.ledger.advance(hours=1)
     assert scene.refused([0, scene.now_ms + 2 * MINUTE_MS, KWH, 0, 0]) == "OK"
+
+
+def test_a_later_change_that_is_decided_stays(scene: Scene) -> None:
+    """Nothing is put before it; at its own time it can be replaced."""
+    from_ms = scene.now_ms + DAY_MS
+    scene.two("metering", "propose_rules", from_ms=from_ms, rules={"late_ms": HOUR_MS})
+    before = scene.ok(scene.operator, "metering", "propose_rules", from_ms=from_ms - 1, rules={"late_ms": 1})
+    assert scene.code(scene.admin, "metering", "approve", proposal=before) == "BACKDATED"
+    scene.two("metering", "propose_rules", from_ms=from_ms, rules={"late_ms": 2 * HOUR_MS})
+    found = scene.ask(scene.stranger, "metering", "rules", utility="utility", time_ms=from_ms)
+    assert found["late_ms"] == 2 * HOUR_MS
+
+
+def test_what_waits_for_a_second_person_ends(scene: Scene) -> None:
+    """Approved once, withdrawn by any of the staff, or lapsed after 14 days; strangers do neither."""
+    rules = {"from_ms": scene.now_ms + 30 * DAY_MS, "rules": {}}
+    one, two, three = (scene.ok(scene.operator, "metering", "propose_rules", **rules) for _ in range(3))
+    waiting = scene.ask(scene.admin, "metering", "proposals", organisation="utility")
+    assert {found["id"] for found in waiting} == {one, two, three}
+    foreign = scene.ledger.admin("community")
+    assert scene.code(foreign, "metering", "approve", proposal=one) == "NOT_YOUR_ORGANISATION"
+    assert scene.code(foreign, "metering", "withdraw", proposal=one) == "NOT_YOUR_ORGANISATION"
+    scene.ok(scene.admin, "metering", "approve", proposal=one)
+    assert scene.code(scene.admin, "metering", "approve", proposal=one) == "PROPOSAL_UNKNOWN"
+    scene.ok(scene.admin, "metering", "withdraw", proposal=two)
+    assert scene.code(scene.admin, "metering", "withdraw", proposal=two) == "PROPOSAL_UNKNOWN"
+    scene.ledger.advance(days=15)
+    assert scene.code(scene.admin, "metering", "approve", proposal=three) == "PROPOSAL_LAPSED"
 
 
 def test_readings_are_read_by_whom_the_tenant_lets(scene: Scene) -> None:

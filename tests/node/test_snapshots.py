@@ -224,10 +224,10 @@ async def begun(house: House) -> AsyncIterator[tuple[House, TransactionId, Trans
     served = house.open()
     served.start()
     old = house.remark("old")
-    await served.submissions.submit(old.envelope, Wait.COMMITTED, 5)
+    await served.submissions.submit(old.envelope, Wait.COMMITTED, 20)
     house.clock.move(200_000)
     recent = house.remark("recent")
-    await served.submissions.submit(recent.envelope, Wait.COMMITTED, 5)
+    await served.submissions.submit(recent.envelope, Wait.COMMITTED, 20)
     steps = [step async for step in served.snapshot(house.network.directory / "taken")]
     await served.stop()
     house.close()
@@ -251,7 +251,7 @@ async def begun(house: House) -> AsyncIterator[tuple[House, TransactionId, Trans
 async def test_it_goes_on_and_says_where_it_began(begun: tuple[House, TransactionId, TransactionId]) -> None:
     """The next block follows; nothing is left of what was put in place."""
     house, *_ = begun
-    outcome = await house.served.submissions.submit(house.remark("new").envelope, Wait.COMMITTED, 5)
+    outcome = await house.served.submissions.submit(house.remark("new").envelope, Wait.COMMITTED, 20)
     assert outcome.height == 3
     status = house.served.status()
     assert (status.base_height, status.height, status.sync) == (2, 3, None)
@@ -263,7 +263,7 @@ async def test_it_never_says_never_of_what_it_cannot_know(begun: tuple[House, Tr
     house, old, recent = begun
     served = house.served
     house.clock.move(300_000)
-    await served.submissions.submit(house.remark("later").envelope, Wait.COMMITTED, 5)
+    await served.submissions.submit(house.remark("later").envelope, Wait.COMMITTED, 20)
     base_ms = served.chain.header(Height(2)).time_ms
     with pytest.raises(Pruned):
         await served.submissions.status(old, base_ms - 80_000, 5)
@@ -283,7 +283,7 @@ async def test_a_vote_for_a_block_before_its_beginning_does_no_harm(
     house, *_ = begun
     for height in (0, 0, 1, 1):
         house.served.driver.voted(b"a member", HeaderVote(Epoch(0), Height(height), bytes(32), bytes(64)))
-    outcome = await house.served.submissions.submit(house.remark("still").envelope, Wait.COMMITTED, 5)
+    outcome = await house.served.submissions.submit(house.remark("still").envelope, Wait.COMMITTED, 20)
     assert outcome.height == 3
 
 

@@ -61,6 +61,7 @@ def play_one(engine: str, seed: int) -> int:
 
 def play_range(campaign: Campaign, *, recorded: bool) -> int:
     interrupted = False
+    code = record.Code.of(campaign.engine, ROOT) if recorded else None
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         watch(campaign)
@@ -68,8 +69,8 @@ def play_range(campaign: Campaign, *, recorded: bool) -> int:
         interrupted = True
     tally = campaign.tally
     print(told(tally, campaign.wall_s))
-    if recorded and (tally.schedules or tally.violation):
-        record.append(record.row_of(campaign, ROOT), ROOT)
+    if code is not None and (tally.schedules or tally.violation):
+        record.append(record.row_of(campaign, code), ROOT)
         print(f"a row was appended to {record.TABLE}: commit it")
     if tally.violation:
         print(

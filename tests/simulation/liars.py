@@ -20,9 +20,11 @@ from ledgernode.consensus.pbft.messages import (
     decode,
     encode,
 )
-from tests.simulation.world import Lie, Node, World, sign_as
+from tests.simulation.world import STARTS_MS, Lie, Node, World, sign_as
 
 STALE_KEPT = 200
+
+Liar = Callable[[World, Node, random.Random], Lie]
 
 
 def silent(_: World, node: Node, chance: random.Random) -> Lie:
@@ -114,12 +116,7 @@ def forging(_: World, node: Node, chance: random.Random) -> Lie:
                 signature = sign_as(node.position, node.membership.scope.view_change(forged))
                 return [encode(msgspec.structs.replace(forged, signature=signature))]
             case NewView():
-                nothing = ViewChange(message.view, message.position, message.view_changes[0].stable, (), b"")
-                signature = sign_as(node.position, node.membership.scope.view_change(nothing))
-                changes = (msgspec.structs.replace(nothing, signature=signature),) * chance.choice((1, 3))
-                unsigned = msgspec.structs.replace(message, view_changes=changes, signature=b"")
-                signature = sign_as(node.position, node.membership.scope.new_view(unsigned))
-                return [encode(msgspec.structs.replace(unsigned, signature=signature)), raw]
+                return [encode(begun_on_nothing(node, message, chance.choice((1, 3)))), raw]
             case Stable():
                 return [encode(msgspec.structs.replace(message, height=message.height + 5))]
             case Relayed(votes=votes) if votes:
@@ -127,6 +124,26 @@ def forging(_: World, node: Node, chance: random.Random) -> Lie:
             case Recalled():
                 return [encode(msgspec.structs.replace(message, votes=(), view_change=None, new_view=None))]
         return [raw]
+
+    return lie
+
+
+def usurping(world: World, node: Node, _: random.Random) -> Lie:
+    """Begins its views on nothing, and orders there what it likes, in place of what was prepared."""
+    proposals: dict[tuple[int, int], Proposal] = {}
+
+    def lie(raw: bytes, receiver: int) -> list[bytes]:
+        message = decode(raw)
+        if isinstance(message, NewView):
+            return [encode(begun_on_nothing(node, message, len(message.view_changes)))]
+        vote = message.vote if isinstance(message, PrePrepare) else message
+        if not isinstance(vote, Vote) or vote.phase is not Phase.PRE_PREPARE or vote.view == 0:
+            return [raw]
+        mine = Proposal(vote.sequence, STARTS_MS + world.now_ms, (b"usurped",))
+        mine = proposals.setdefault((vote.view, vote.sequence), mine)
+        first = resigned(node, vote, node.membership.scope.digest(mine))
+        commit = resigned(node, msgspec.structs.replace(first, phase=Phase.COMMIT), first.digest)
+        return [encode(PrePrepare(first, mine)), encode(commit)]
 
     return lie
 
@@ -141,16 +158,25 @@ def changeable(world: World, node: Node, chance: random.Random) -> Lie:
     return lie
 
 
-LIARS: tuple[Callable[[World, Node, random.Random], Lie], ...] = (
+LIARS: tuple[Liar, ...] = (
     silent,
     equivocating,
     double_voting,
     mutating,
     stale,
     forging,
-    forging,
+    usurping,
     changeable,
 )
+
+
+def begun_on_nothing(node: Node, message: NewView, changes: int) -> NewView:
+    """The same view, from a view change of its own in which nothing was prepared, so many times over."""
+    scope = node.membership.scope
+    nothing = ViewChange(message.view, message.position, message.view_changes[0].stable, (), b"")
+    change = msgspec.structs.replace(nothing, signature=sign_as(node.position, scope.view_change(nothing)))
+    unsigned = msgspec.structs.replace(message, view_changes=(change,) * changes, signature=b"")
+    return msgspec.structs.replace(unsigned, signature=sign_as(node.position, scope.new_view(unsigned)))
 
 
 def resigned(node: Node, vote: Vote, digest: bytes) -> Vote:

@@ -7,10 +7,13 @@ hole in the simulator, not a virtue of the mutant.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -22,15 +25,16 @@ from ledgernode.consensus.pbft.recalling import Recalling
 from ledgernode.consensus.pbft.slot import Slot
 from ledgernode.consensus.pbft.view_change import Outcome, Rules, outcome
 from tests.simulation import world
-from tests.simulation.liars import forging
-from tests.simulation.schedule import one_ahead, play
+from tests.simulation.liars import Liar, forging, usurping
+from tests.simulation.node import Block, Coming, Node
+from tests.simulation.schedule import FAULTS_UNTIL_MS, one_ahead, play
 from tests.simulation.world import Violation, World
 
 LIMIT_S = 120
 
 
 class Caught(NamedTuple):
-    seed: int
+    seeds: int
     seconds: float
     reason: str
 
@@ -107,6 +111,11 @@ def forget_own_votes() -> Iterator[None]:
         yield
 
 
+def never_prove() -> AbstractContextManager[Any]:
+    """Nothing shows that blocks were certified elsewhere."""
+    return patch.object(Helping, "help", lambda self, sender, standing: None)
+
+
 def forget_the_view() -> AbstractContextManager[Any]:
     """The view change is not in the log, so that a restart votes in a view it has left."""
     return patch.object(journal.Journal, "view", lambda self, message: None)
@@ -143,6 +152,25 @@ def accept_any_signature() -> AbstractContextManager[Any]:
     return patch.object(ordering, "vote_holds", holds)
 
 
+def ignore_the_end() -> AbstractContextManager[Any]:
+    """Ordering goes on above the last height of the epoch."""
+    return patch.object(Ordering, "end_at", lambda self, height: None)
+
+
+@contextmanager
+def hand_over_early() -> Iterator[None]:
+    """The old epoch's engine is let go when its last block is executed here, certified or not."""
+    whole = Node.append
+
+    def append(self: Node, block: Block, coming: Coming | None) -> None:
+        whole(self, block, coming)
+        if self.ends_with(block):
+            self.world.later(0, self, self.hand_over)
+
+    with patch.object(Node, "append", append), patch.object(Node, "uncertified", lambda self: []):
+        yield
+
+
 def send_first(played: World) -> None:
     for node in played.nodes:
         node.sends_first = True
@@ -151,11 +179,19 @@ def send_first(played: World) -> None:
 def tempt_to_commit(world: World) -> None:
     """Hard times for a quorum: a forger among them, and again and again one is ahead of the others, and gone."""
     chance = random.Random(world.seed)
-    liar = chance.randrange(world.members)
+    tempt(world, chance, chance.randrange(world.members), forging)
+
+
+def tempt_to_believe(world: World) -> None:
+    """The same, and whoever leads next begins its view on nothing."""
+    tempt(world, random.Random(world.seed), 1, usurping)
+
+
+def tempt(world: World, chance: random.Random, liar: int, lies: Liar) -> None:
     world.faulty.add(liar)
-    world.nodes[liar].lies.append(forging(world, world.nodes[liar], chance))
+    world.nodes[liar].lies.append(lies(world, world.nodes[liar], chance))
     world.links.loss, world.links.delay_ms = 0.0, (1, 20)
-    for start_ms in range(1_000, 15_000, 4_500):
+    for start_ms in range(500, FAULTS_UNTIL_MS, 3_000):
         one_ahead(world, chance, start_ms)
 
 
@@ -165,7 +201,7 @@ MUTANTS = (
     Mutant("a vote is sent before it is persisted", alter=send_first),
     Mutant("COMMIT takes one vote less", commit_with_one_less, tempt_to_commit),
     Mutant("PREPARE takes one vote less", prepare_with_one_less),
-    Mutant("NEW-VIEW is believed", believe_new_views, tempt_to_commit),
+    Mutant("NEW-VIEW is believed", believe_new_views, tempt_to_believe),
     Mutant("a no-op is preferred to what was prepared", prefer_no_ops),
     Mutant("a stable height is believed without its proof", believe_stable_heights),
     Mutant("own votes are forgotten at a restart", forget_own_votes),
@@ -173,11 +209,14 @@ MUTANTS = (
     Mutant("votes go on in a view that was left", vote_while_leaving),
     Mutant("nothing is said again", never_help),
     Mutant("signatures are not checked", accept_any_signature),
+    Mutant("the end of an epoch is ignored", ignore_the_end),
+    Mutant("an epoch is handed over before it is certified", hand_over_early),
+    Mutant("whoever is far behind is not told", never_prove),
 )
 
 
 def hunt(mutant: Mutant, limit_s: float = LIMIT_S, first: int = 0) -> Caught | None:
-    """Play schedules until one notices; None when the time is up."""
+    """Play schedules until one notices; None when the time is up (of this process: others may share the machine)."""
     began = time.process_time()
     seed = first
     with mutant.breaks():
@@ -186,25 +225,31 @@ def hunt(mutant: Mutant, limit_s: float = LIMIT_S, first: int = 0) -> Caught | N
                 play(seed, mutant.alter)
             except Violation as violation:
                 reason = str(violation).splitlines()[0].split("ms: ", 1)[-1]
-                return Caught(seed, time.process_time() - began, reason)
+                return Caught(seed - first + 1, time.process_time() - began, reason)
             seed += 1
     return None
 
 
-def main() -> None:
-    """Hunt them all; fails when one survives."""
+def main() -> int:
+    """Hunt them all, in every core; fails when one survives."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="those whose name has this in it")
     parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds for each")
     given = parser.parse_args()
+    chosen = [number for number, mutant in enumerate(MUTANTS) if given.only in mutant.name]
     survivors = 0
-    for mutant in (mutant for mutant in MUTANTS if given.only in mutant.name):
-        caught = hunt(mutant, given.limit)
-        survivors += caught is None
-        told = f"seed {caught.seed}, {caught.seconds:.1f} s: {caught.reason[:90]}" if caught else "SURVIVED"
-        print(f"{mutant.name:<52} {told}", flush=True)
-    raise SystemExit(survivors)
+    with multiprocessing.get_context("spawn").Pool() as pool:
+        for number, caught in zip(chosen, pool.imap(partial(_hunt_one, given.limit), chosen), strict=True):
+            survivors += caught is None
+            told = f"{caught.seeds:>4} seeds {caught.seconds:>6.1f} s  {caught.reason[:70]}" if caught else "SURVIVED"
+            print(f"{MUTANTS[number].name:<52} {told}", flush=True)
+    print(f"{len(chosen) - survivors} of {len(chosen)} mutants caught")
+    return survivors
+
+
+def _hunt_one(limit_s: float, number: int) -> Caught | None:
+    return hunt(MUTANTS[number], limit_s)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -473,11 +473,16 @@ class Node:
             self.world.later(0, self, self.hand_over)
 
     def restabilise(self) -> None:
-        """Tell the engine the highest certified height of its epoch that we have executed."""
-        block = next((block for block in reversed(self.chain) if block.certificate), None)
-        if block is not None and block.certificate is not None and block.header.epoch == self.membership.epoch:
-            proof = encode_certificate(block.certificate)
-            self.step(Certified(self.now(), block.header.height, header_hash(block.header), proof))
+        """Tell the engine how far the chain stands, as the driver does: up to there no block lacks its certificate."""
+        standing = None
+        for block in self.chain[self.base.height :]:
+            if block.certificate is None:
+                break
+            standing = block
+        if standing is not None and standing.certificate is not None:
+            proof = encode_certificate(standing.certificate)
+            header = standing.header
+            self.step(Certified(self.now(), header.height, header_hash(header), proof))
 
     # ------------------------------------------------------------ catching up
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.simulation.campaign import ENGINES, Campaign
 
@@ -54,14 +55,25 @@ class Row:
         return cls(engine, int(first), int(last), commit, code, *counted, wall, result)
 
 
-def row_of(campaign: Campaign, root: Path) -> Row:
+class Code(NamedTuple):
+    """What is played: taken down before, because others may commit meanwhile."""
+
+    commit: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, engine: str, root: Path) -> Code:
+        return cls(_git(root, "rev-parse", "--short=9", "HEAD"), code_of(engine, root))
+
+
+def row_of(campaign: Campaign, code: Code) -> Row:
     tally = campaign.tally
     return Row(
         engine=campaign.engine,
         first=campaign.first,
         last=campaign.first + tally.schedules - 1 + (tally.failed_seed is not None),
-        commit=_git(root, "rev-parse", "--short=9", "HEAD"),
-        code=code_of(campaign.engine, root),
+        commit=code.commit,
+        code=code.fingerprint,
         schedules=tally.schedules,
         events=tally.events,
         view_changes=tally.view_changes,

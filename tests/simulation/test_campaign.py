@@ -47,11 +47,15 @@ def played(engine: str, first: int, number: int, **tally: object) -> Campaign:
     return Campaign(engine, first, number, 2, Tally(schedules=number, events=12_345, **tally), 7.4)  # type: ignore[arg-type]
 
 
+def row_of(campaign: Campaign, root: Path) -> Row:
+    return record.row_of(campaign, record.Code.of(campaign.engine, root))
+
+
 def test_a_row_is_read_as_it_was_written(root: Path) -> None:
     """Range, commit, code and figures, and the result."""
-    row = record.row_of(played("pbft", 100, 50), root)
+    row = row_of(played("pbft", 100, 50), root)
     record.append(row, root)
-    record.append(record.row_of(played("pow", 0, 3, violation="…", failed_seed=3), root), root)
+    record.append(row_of(played("pow", 0, 3, violation="…", failed_seed=3), root), root)
     kept, failed = record.read(root)
     assert kept == row
     assert (kept.first, kept.last, kept.events, kept.wall, kept.result) == (100, 149, 12_345, "7 s by 2", "held")
@@ -61,7 +65,7 @@ def test_a_row_is_read_as_it_was_written(root: Path) -> None:
 def test_a_range_counts_until_the_code_of_its_engine_changes(root: Path) -> None:
     """A change of what engines share makes every row of before void; one of another engine's folder does not."""
     for engine in ("pbft", "pow"):
-        record.append(record.row_of(played(engine, 0, 100), root), root)
+        record.append(row_of(played(engine, 0, 100), root), root)
     rows = record.read(root)
     assert record.schedules_that_count(rows, root) == {"pbft": 100, "pow": 100}
     write(root, f"{record.CONSENSUS}/pow/core.py", "2")
@@ -74,8 +78,8 @@ def test_a_range_counts_until_the_code_of_its_engine_changes(root: Path) -> None
 def test_a_seed_counts_once_and_a_violation_not_at_all(root: Path) -> None:
     """Ranges may overlap; one that ended in a violation shows nothing but that."""
     for first, number in ((0, 100), (50, 100), (60, 10), (200, 10)):
-        record.append(record.row_of(played("pbft", first, number), root), root)
-    record.append(record.row_of(played("pbft", 1_000, 5, violation="…", failed_seed=1_005), root), root)
+        record.append(row_of(played("pbft", first, number), root), root)
+    record.append(row_of(played("pbft", 1_000, 5, violation="…", failed_seed=1_005), root), root)
     assert record.schedules_that_count(record.read(root), root)["pbft"] == 160
 
 

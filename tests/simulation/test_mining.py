@@ -51,7 +51,9 @@ def test_a_partition_shorter_than_the_depth_heals(seed: int) -> None:
 def apart_for_longer_than_the_depth() -> MiningWorld:
     world = started(7)
     world.check_block = lambda node, block: None  # two histories are what this scenario is about
-    world.nodes[3].engine._others.enough = 0  # it goes on alone, against the rule below
+    world.nodes[3].engine._others.enough = 0  # it goes on alone, against the rules below
+    world.nodes[3].engine._others.majority = 1
+    world.nodes[3].engine._tree._rules = RULES  # in which it is always anybody's turn
     pairs = {pair for other in (0, 1, 2) for pair in ((3, other), (other, 3))}
     cut_for(world, pairs, 0, 200_000, "one apart")
     for number in range(60):
@@ -72,6 +74,7 @@ def test_another_history_that_arrives_as_certified_blocks_halts() -> None:
     """The same, when the node hears of the other branch only by fetching what the others have certified."""
     world = apart_for_longer_than_the_depth()
     world.filters.append(lambda sender, receiver, raw: 3 in (sender, receiver))
+    world.hash_rate[:3] = [8.0] * 3  # so that the others are ahead
     world.run(400_000)
     assert list(world.halts) == [3]
     assert "certified block does not follow ours" in world.halts[3]

@@ -122,7 +122,11 @@ async def _answer(call: Any) -> Any:
         return await call
     except grpc.aio.AioRpcError as error:
         raise _refusal(error) from error
-    except asyncio.InvalidStateError as error:  # its channel was closed under it
+    except (asyncio.InvalidStateError, asyncio.CancelledError) as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # nobody cancels us: the channel was closed under the call
         raise NodeUnreachable("the link to it has ended") from error
 
 

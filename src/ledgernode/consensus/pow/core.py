@@ -3,14 +3,18 @@
 Theory of operation. A miner extends the heaviest branch it knows with what waits in its mempool, searches
 for a nonce, and tells everyone. A received block is checked (target, work, time, signature, envelopes)
 before it enters the tree; a missing parent is asked for. A block that lies `depth` deep in the heaviest
-branch is delivered, and never taken back: a heavier branch that parts below it halts the node, loudly,
-because then two histories have been promised.
+branch, with more than half of the miners at work from it to the head, is delivered, and never taken back: a
+heavier branch that parts below it halts the node, loudly, because then two histories have been promised.
 
 Footing. The tree stands on the block that was delivered last. A miner that fetched certified blocks instead
 (it was away, or wiped, or a new epoch began with them) knows what was executed, and not which work stands
 behind it, nor, where an epoch begins, which target follows. Until f+1 others say the same about that height it
 neither mines nor delivers: whatever it built would be a branch of its own. For the same reason nobody mines who
-has not heard from f+1 others lately, or whom f+1 others are ahead of.
+has not heard from f+1 others lately, or whom f+1 others are far ahead of.
+
+Turns. Between two blocks of one miner in a branch lie blocks of half of the members, so a branch that grows has more
+than half of them at work: a part of the network with fewer cannot build one, however long it is apart, and a machine
+that is slow to hear waits for the others instead of running away from them.
 
 Nobody mines without a reason: while transactions wait, or lie in a block that is not deep enough yet, there is
 work; after the last one `depth` empty blocks follow, then mining pauses. At the end of an epoch the blocks above
@@ -79,7 +83,7 @@ class ProofOfWork:
         """`base` is the block before the epoch; its marks are found in the log, or asked for, after the first."""
         self._chain_id = chain_id
         self._epoch = epoch
-        self._rules = rules
+        self._rules = rules = msgspec.structs.replace(rules, others_between=members // 2)
         self._position = position
         self._sign = sign
         self._verify = verify
@@ -246,12 +250,13 @@ class ProofOfWork:
         )
 
     def _fits(self, block: WorkBlock) -> bool:
-        """Does it follow from its parent: height, target, time?"""
+        """Does it follow from its parent: height, target, time, turn?"""
         header = block.header
         return (
             header.height == self._tree.height(header.parent) + 1
             and header.time_ms > self._tree.time_ms(header.parent)
             and int.from_bytes(header.target, "big") == self._tree.target_after(header.parent)
+            and self._tree.has_turn(header.parent, header.miner)
         )
 
     def _check_envelopes(self, block: WorkBlock) -> None:
@@ -347,8 +352,9 @@ class ProofOfWork:
         return (
             self._footing
             and not self._is_over()
+            and self._branch().turn
             and self._others.are_there(self._now)
-            and not self._others.are_ahead(self._tree, self._past)
+            and not self._others.are_ahead(self._tree, self._past, self._rules.depth)
         )
 
     def _fresh_envelopes(self) -> tuple[bytes, ...]:
@@ -366,7 +372,8 @@ class ProofOfWork:
         if line is None or line.head != self._tree.head or line.root != self._tree.root:
             held = frozenset(envelope for block in self._tree.line(self._tree.head) for envelope in block.envelopes)
             fresh = tuple(envelope for envelope in self._offer if envelope not in held)
-            line = self._line = _Line(self._tree.root, self._tree.head, held, fresh)
+            turn = self._tree.has_turn(self._tree.head, self._position)
+            line = self._line = _Line(self._tree.root, self._tree.head, held, fresh, turn)
         return line
 
     def _consider(self, offer: Iterable[bytes]) -> None:
@@ -399,13 +406,17 @@ class ProofOfWork:
     # ------------------------------------------------------------ delivery
 
     def _deliver_deep(self) -> None:
-        while self._footing and not self._is_over() and (hashed := self._tree.deep()) is not None:
+        while self._footing and not self._is_over() and (hashed := self._deep()) is not None:
             block = self._advance(hashed)
             header = block.header
             self._persist.append(self._journal.deliver(header.height, hashed))
             self._delivered, self._delivered_ms = header.height, header.time_ms
             batch = Batch(self._epoch, Height(header.height), TimeMs(header.time_ms), block.envelopes)
             self._deliver.append(batch)
+
+    def _deep(self) -> bytes | None:
+        """What is to be delivered next: k deep, and not the work of so few that the others may be elsewhere."""
+        return self._tree.deep(self._others.majority)
 
     def _advance(self, hashed: bytes) -> WorkBlock:
         """This child of the root is delivered: it becomes the root."""
@@ -518,19 +529,25 @@ class ProofOfWork:
             journal.read(former)
             past = journal.recall(journal.root, self._base.height, self._rules)[1] if journal.root else None
             ended = past.below(self._base.height) if past is not None else None
-            base = msgspec.structs.replace(self._base, marks=ended.marks) if ended is not None else None
+            base = self._carried(ended) if ended is not None else None
         if base is not None:
             self._persist.append(self._journal.stand_on(base))
         return base
+
+    def _carried(self, ended: Below) -> Below:
+        """The targets go on, the turns of another set's miners do not."""
+        marks = (msgspec.structs.replace(mark, miner=None) for mark in ended.marks[-self._rules.target_marks :])
+        return msgspec.structs.replace(self._base, marks=tuple(marks))
 
     def _tell(self, message: Message, *receivers: int) -> None:
         self._send.append(Send(encode(message), receivers))
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """The branch from a root to a head: the envelopes it holds, and those of the offer that it does not."""
+    """The branch from a root to a head: the envelopes it holds, those of the offer that it does not; is it our turn?"""
 
     root: bytes
     head: bytes
     held: frozenset[bytes]
     fresh: tuple[bytes, ...]
+    turn: bool

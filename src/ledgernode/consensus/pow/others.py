@@ -28,6 +28,7 @@ class Others:
 
     def __init__(self, members: int) -> None:
         self.enough = min(faulty_limit(members) + 1, members - 1)
+        self.majority = members // 2 + 1
         self._standings: dict[int, _Standing] = {}
         self._answers: dict[int, Below] = {}
 
@@ -47,9 +48,9 @@ class Others:
         heights = sorted((head.height for head in self._heads()), reverse=True)
         return heights[self.enough - 1] if 0 < self.enough <= len(heights) else 0
 
-    def are_ahead(self, tree: Tree, past: Past) -> bool:
-        """Do enough of them extend higher branches that we have not seen?"""
-        unseen = (head for head in self._heads() if head.height > tree.head_height)
+    def are_ahead(self, tree: Tree, past: Past, blocks: int) -> bool:
+        """Do enough of them extend branches that are by more than so many blocks higher, and that we have not seen?"""
+        unseen = (head for head in self._heads() if head.height > tree.head_height + blocks)
         return sum(head.hash not in tree and head.hash not in past for head in unseen) >= self.enough > 0
 
     def _heads(self) -> list[HeadAt]:

@@ -26,19 +26,28 @@ class WorkRules(msgspec.Struct, frozen=True):
     window: int = 16
     depth: int = 6
     clock_skew_ms: int = 500
+    others_between: int = 0
+    """So many blocks of others lie between two of one miner: half of the members, as the set of an epoch has them."""
 
     @property
-    def marks(self) -> int:
+    def target_marks(self) -> int:
         """How many blocks back a target can depend on."""
         return self.window + 1 + self.depth
 
+    @property
+    def marks(self) -> int:
+        """How many blocks back anything can depend on."""
+        return max(self.target_marks, self.others_between)
+
 
 class Mark(msgspec.Struct, frozen=True):
-    """What retargeting needs to know of a block."""
+    """What those above it need to know of a block: for the next target, and for whose turn it is."""
 
     time_ms: int
     target: bytes
     empty: bool
+    miner: int | None = None
+    """None for a miner of another epoch."""
 
 
 def next_target(height: int, marks: Sequence[Mark], rules: WorkRules) -> int:

@@ -1,8 +1,9 @@
 """The branches that miners have built above what is delivered, and which of them is the heaviest.
 
-Only checked blocks with a known parent are in the tree. Of two equally heavy branches the one seen
-first stays the head. What lies below the delivered height is gone, except for the marks that the
-next retarget needs.
+Only checked blocks with a known parent are in the tree. Of two equally heavy branches the one whose last
+block has the lower hash is the head: whoever knows the same blocks has the same head, so that two miners
+never wait for each other's turn on branches of their own. What lies below the delivered height is gone, except
+for the marks that the next retarget needs.
 """
 
 from __future__ import annotations
@@ -58,9 +59,17 @@ class Tree:
     def work(self, hashed: bytes) -> int:
         return self._root_work if hashed == self.root else self._branches[hashed].work
 
+    def _weight(self, hashed: bytes) -> tuple[int, int]:
+        return self.work(hashed), -int.from_bytes(hashed, "big")
+
     def target_after(self, hashed: bytes) -> int:
         """The only target that a child of this block may have."""
         return next_target(self.height(hashed) + 1, self.marks(hashed), self._rules)
+
+    def has_turn(self, hashed: bytes, miner: int) -> bool:
+        """May this miner find the next block above? Not before enough others have found one since its last."""
+        between = self._rules.others_between
+        return not between or all(mark.miner != miner for mark in self.marks(hashed)[-between:])
 
     def marks(self, hashed: bytes) -> tuple[Mark, ...]:
         """The blocks up to and including this one, oldest first, as far back as retargeting looks."""
@@ -78,14 +87,18 @@ class Tree:
         """A checked block whose parent is here; it becomes the head when its branch is heavier."""
         work = self.work(block.header.parent) + work_of(int.from_bytes(block.header.target, "big"))
         self._branches[hashed] = Branch(block, work)
-        if work > self.work(self.head):
+        if self._weight(hashed) > self._weight(self.head):
             self.head = hashed
 
-    def deep(self) -> bytes | None:
-        """The child of the root that lies `depth` deep in the head's branch; None while there is none."""
+    def deep(self, miners: int) -> bytes | None:
+        """The child of the root that lies `depth` deep in the head's branch, if so many miners have built on that.
+
+        None while there is none.
+        """
         if self.head_height - self.root_height <= self._rules.depth:
             return None
-        return next(block for block in self.line(self.head) if block.header.parent == self.root).header.hash
+        line = list(self.line(self.head))
+        return line[-1].header.hash if len({block.header.miner for block in line}) >= miners else None
 
     def advance(self, hashed: bytes) -> list[bytes]:
         """This child of the root becomes the root; the hashes of the branches that die with it."""
@@ -97,7 +110,7 @@ class Tree:
         for known in (hashed, *dead):
             del self._branches[known]
         if self.head in dead:
-            self.head = max(self._branches, key=self.work, default=self.root)
+            self.head = max(self._branches, key=self._weight, default=self.root)
         return dead
 
     def _lives(self, hashed: bytes) -> bool:
@@ -110,4 +123,4 @@ class Tree:
 
 def mark_of(block: WorkBlock) -> Mark:
     header = block.header
-    return Mark(header.time_ms, header.target, batch_is_empty(header.batch))
+    return Mark(header.time_ms, header.target, batch_is_empty(header.batch), header.miner)
