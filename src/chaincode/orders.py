@@ -44,7 +44,7 @@ FORWARD = "forward"
 
 SLACK_MINOR = 5
 TRADES_COVERED = 8
-BOOK_ORDERS = 1_000
+BOOK_ORDERS = 800
 WEDGED_BOOK_ORDERS = 300
 SHARED_BOOK_ORDERS = 34
 """Where every buyer buys from every seller: 17 x 17 trades."""

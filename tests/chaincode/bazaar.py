@@ -37,8 +37,8 @@ class Bazaar(Town):
 
     def __init__(self, mechanism: str, houses: int = 4, *, surplus: bool = False, **fields: Any) -> None:
         super().__init__("currency", "tariff")
-        for contract in ("settlement", "feeder"):
-            self.ledger.deploy(pack(STAND_IN / f"{contract}.py"))
+        self.deploy_settlement()
+        self.ledger.deploy(pack(STAND_IN / "feeder.py"))
         self.ledger.deploy(package("auction"))
         self.ledger.deploy(package("market"))
         self.build(houses)
@@ -51,6 +51,9 @@ class Bazaar(Town):
         self.at_minute(720)
         self.slot = self.midnight_ms + 780 * 60_000
         self.until_ms = self.slot + HOUR_MS
+
+    def deploy_settlement(self) -> None:
+        self.ledger.deploy(pack(STAND_IN / "settlement.py"))
 
     def fund(self, wallet: Member, amount_minor: int = MONEY) -> None:
         self.ok(self.admin, "currency", "mint", account=wallet.id, amount_minor=amount_minor, purpose="start")
