@@ -45,7 +45,10 @@ FORWARD = "forward"
 SLACK_MINOR = 5
 TRADES_COVERED = 8
 BOOK_ORDERS = 800
-WEDGED_BOOK_ORDERS = 300
+WEDGED_BOOK_ORDERS = 250
+ROUTED_ORDERS = 200
+ROUTED_PAIRS = 16
+"""With fees by pair, so many orders are cleared over so many pairs of feeders; over more pairs as many fewer."""
 SHARED_BOOK_ORDERS = 34
 """Where every buyer buys from every seller: 17 x 17 trades."""
 ORDERS_OF_CUSTOMER = 20
@@ -262,7 +265,7 @@ def drawn(ctx: Context, venue: Venue, wanted: Wanted, delivery: Delivery) -> Ord
         require_price(venue, wanted.price_micro)
     if not 0 < wanted.energy_wh <= (market.order_limit_wh or LARGEST_ENERGY_WH):
         raise QuantityLimit(f"an order is of 1 to {market.order_limit_wh or LARGEST_ENERGY_WH} Wh")
-    feeder = feeder_at(ctx, venue, wanted, delivery.from_ms)
+    feeders, feeder = feeder_at(ctx, venue, wanted, delivery.from_ms)
     require_not_halted(ctx, feeder, wanted.side, delivery.from_ms)
     cover_micro = levy_micro = tax_micro = 0
     if wanted.side == BID:
@@ -301,7 +304,7 @@ def drawn(ctx: Context, venue: Venue, wanted: Wanted, delivery: Delivery) -> Ord
     order = order.replace(held_minor=cost + trades * slack_minor(venue, order))
     require_rating(ctx, venue, order)
     require_position(ctx, venue, order)
-    require_place(ctx, venue, order)
+    require_place(ctx, venue, order, most_orders(venue, feeders))
     return order
 
 
@@ -313,19 +316,28 @@ def require_price(venue: Venue, price_micro: int) -> None:
         )
 
 
-def feeder_at(ctx: Context, venue: Venue, wanted: Wanted, at_ms: int) -> str:
-    """The feeder of a point when delivery begins. Refuses a point of another customer or market."""
+def feeder_at(ctx: Context, venue: Venue, wanted: Wanted, at_ms: int) -> tuple[int, str]:
+    """(how many feeders the market has, that of a point when delivery begins).
+
+    Refuses a point of another customer or market.
+    """
     span = ctx.call("registry", "span", point=wanted.point, time_ms=at_ms)
     if span is None or not wanted.customer or span["customer"] != wanted.customer:
         raise NotAMember(f"the order's customer does not live at {wanted.point} when delivery begins")
     feeder: str = span["feeder"]
-    if venue.market.feeders:
-        inside = feeder in venue.market.feeders
-    else:
-        inside = ctx.call("registry", "feeder", feeder=feeder)["area"] == venue.market.area
-    if not inside:
+    feeders = venue.market.feeders or ctx.call("registry", "area", area=venue.market.area)["feeders"]
+    if feeder not in feeders:
         raise NotAMember(f"{wanted.point} is not on a feeder of {venue.market.id}")
-    return feeder
+    return len(feeders), feeder
+
+
+def most_orders(venue: Venue, feeders: int) -> int:
+    """How many orders a delivery takes, so that one call clears it."""
+    if venue.market.mechanism == BILL_SHARE:
+        return SHARED_BOOK_ORDERS
+    if not venue.wedges:
+        return BOOK_ORDERS
+    return min(WEDGED_BOOK_ORDERS, ROUTED_ORDERS * ROUTED_PAIRS // (feeders * feeders))
 
 
 def charges_at(ctx: Context, point: str, delivery: Delivery) -> tuple[int, int]:
@@ -382,12 +394,9 @@ def require_position(ctx: Context, venue: Venue, order: Order) -> None:
             raise PositionLimit(f"{who} has {taken_wh} Wh of this delivery, the limit is {limit_wh}")
 
 
-def require_place(ctx: Context, venue: Venue, order: Order) -> None:
+def require_place(ctx: Context, venue: Venue, order: Order, limit: int) -> None:
     """Refuses an order that a full book cannot hold, or that another one of its customer would meet."""
     slot = slot_of(ctx, order.market, order.from_ms)
-    limit = WEDGED_BOOK_ORDERS if venue.wedges else BOOK_ORDERS
-    if venue.market.mechanism == BILL_SHARE:
-        limit = SHARED_BOOK_ORDERS
     if slot is not None and slot.status != OPEN:
         raise WindowClosed(f"the delivery at {order.from_ms} ms is being cleared")
     if slot is not None and slot.orders >= limit:
