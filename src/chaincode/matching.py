@@ -60,7 +60,7 @@ from chaincode.windows import Delivery
 TRADES_AT_ONCE = 20
 CLOSED_AT_ONCE = 50
 COMPUTED_WITH_TRADES = 60
-"""A book of more orders is cleared in a call of its own."""
+"""A book of more orders, or with fees by pair, is computed in a call of its own."""
 AREA_TRADES = 300
 """Of one interval of an area: what settlement closes."""
 
@@ -327,7 +327,7 @@ def cleared(ctx: Context, venue: Venue, slot: Slot) -> Slot:
                 outcome["surplus_micro"] = 0
             announced(ctx, slot, venue.market.mechanism, outcome)
         slot = matched(ctx, slot, matches)
-        if slot.orders > COMPUTED_WITH_TRADES:
+        if slot.orders > COMPUTED_WITH_TRADES or venue.wedges:
             return again(ctx, slot)
     pending = ctx.get(pending_key(ctx, slot), Pending) or Pending(matches=[])
     step = pending.matches[pending.done : pending.done + TRADES_AT_ONCE]
@@ -335,6 +335,8 @@ def cleared(ctx: Context, venue: Venue, slot: Slot) -> Slot:
         bid, ask = order_of(ctx, bid_number), order_of(ctx, ask_number)
         energy_wh = min(matched_wh, bid.left_wh, ask.left_wh)
         if bid.status != OPEN or ask.status != OPEN or not energy_wh or not has_room(ctx, venue, ask):
+            continue
+        if ask.until_ms <= ctx.time_ms:  # the ledger stood still for so long
             continue
         if leaving(ctx, bid, ask) is None:
             traded(ctx, venue, bid, ask, energy_wh, price_micro, buyer_price_micro)
