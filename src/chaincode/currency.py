@@ -12,6 +12,7 @@ Rules it keeps:
   it a second person of the issuer approves what the first has proposed;
 * money is burned from the issuer's own people's accounts: nobody's money is taken away;
 * an account begins with its first credit, and only for an identity that this ledger knows;
+* contracts name their escrows `<kind>/<number>`; nobody opens one of such a name directly, to be in their way;
 * an escrow opened directly is released by its owner, to its beneficiary alone, and refunded by the
   beneficiary; one that a contract opened for the signer is released and refunded by that contract
   alone; either can be refunded by the owner once its term is over;
@@ -334,6 +335,8 @@ class Currency(Contract):
         require_amount(amount_minor)
         require_text(escrow, NAME_CHARACTERS, "escrow's name")
         require_text(purpose, PURPOSE_CHARACTERS, "purpose")
+        if not ctx.caller and "/" in escrow:
+            raise TextOutOfRange("a name with a slash is one that a contract gives")
         if not ctx.caller and beneficiary in ("", owner):
             raise NotTheKeeper("an escrow that no contract keeps is for another identity: name the beneficiary")
         if beneficiary:
