@@ -740,13 +740,16 @@ class Settlement(Contract):
         return None if found is None else view(ctx, area, interval_ms, found)
 
     @query
-    def days(self, ctx: Context, point: str, first_day: int, last_day: int) -> list[Day]:
-        """A point's days, at most 31 at once, those that are rolled up; adjustments are beside them."""
+    def days(self, ctx: Context, point: str, first_day: int, last_day: int, brief: bool = False) -> list[Day]:
+        """A point's days, at most 31 at once, those that are rolled up; adjustments are beside them.
+
+        In brief the registers, which are the sums of their classes, and columns without energy are left empty.
+        """
         require_reader(ctx, point, "bills")
         if not 0 <= last_day - first_day < DAYS_A_PAGE:
             raise NotDue(f"a page has 1 to {DAYS_A_PAGE} days")
         found = [ctx.get(day_key(ctx, point, day), Day) for day in range(first_day, last_day + 1)]
-        return [day for day in found if day is not None]
+        return [shortened(day) if brief else day for day in found if day is not None]
 
     @query
     def adjustments(self, ctx: Context, point: str, after: int = 0) -> list[Adjustment]:
@@ -1602,6 +1605,11 @@ def metered_day(ctx: Context, point: str, day: int, count: int) -> tuple[list[in
     if not found:
         return [0 for _ in range(count)], [0 for _ in range(count)]
     return found[0]["import_mwh"], found[0]["export_mwh"]
+
+
+def shortened(day: Day) -> Day:
+    """A day without its registers, and without columns that hold no energy."""
+    return day.replace(columns=[[], []] + [column if any(column) else [] for column in day.columns[2:]])
 
 
 # ---------------------------------------------------------------- late readings
