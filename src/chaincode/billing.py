@@ -228,7 +228,7 @@ class House(Record):
 
 
 class Billed(Record):
-    """What came of a house in a step: invoices, why it waits ('' if it does not), whether months are left, months read."""
+    """What came of a house in a step: invoices, why it waits ('': it does not), if months are left, months read."""
 
     invoices: int
     waits: str
@@ -681,6 +681,11 @@ def houses(ctx: Context, run: Run, points: list[str]) -> tuple[Run, int]:
             return run, place
         billed = bill(ctx, run, point, ground, versions, known)
         used += billed.months * HOUSE_UNITS
+        run = run.replace(invoices=run.invoices + billed.invoices)
+        while billed.more and used + (1 + CORRECTED_MONTHS) * HOUSE_UNITS <= STEP_UNITS:
+            billed = bill(ctx, run, point, ground, versions, known)
+            used += billed.months * HOUSE_UNITS
+            run = run.replace(invoices=run.invoices + billed.invoices)
         key = ctx.key("waiting", run.utility, point)
         waited = ctx.get(key, str)
         reason = billed.waits or ("earlier months" if billed.more else "")
@@ -690,7 +695,6 @@ def houses(ctx: Context, run: Run, points: list[str]) -> tuple[Run, int]:
         if waited and not reason:
             ctx.delete(key)
         run = run.replace(
-            invoices=run.invoices + billed.invoices,
             waiting=run.waiting + bool(reason) - bool(waited),
             done=run.done + (not reason),
         )

@@ -42,7 +42,7 @@ class RulesInvalid(Refusal):
 def check_rules(rules: Rules) -> None:
     """Refuses stages that do not rise, and numbers out of range."""
     days = [day for day, _ in rules.dunning]
-    rising = all(one < other for one, other in zip(days, days[1:], strict=False))
+    rising = all(days[place] < days[place + 1] for place in range(len(days) - 1))
     if len(days) > STAGES or not rising or not all(0 <= day <= DAYS_LIMIT for day in days):
         raise RulesInvalid(f"at most {STAGES} stages, each later than the one before, within {DAYS_LIMIT} days")
     if not all(0 < len(stage) <= STAGE_CHARACTERS for _, stage in rules.dunning):

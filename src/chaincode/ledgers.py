@@ -4,9 +4,9 @@
     entry      under `entry`, customer, number: one movement, with the balance after it
     standing   under `standing`, utility, number: what is paid and credited of an invoice, its state of dunning
 
-Always: balance = credit - open = sum of the entries, and total = paid + credited + open for each invoice. Money that comes
-for an invoice goes to that one first, then to the oldest open one that nobody disputes; what is left is credit, and
-the next invoice takes it. So an overpayment and a bill in the customer's favour are the same thing.
+Always: balance = credit - open = sum of the entries, and total = paid + credited + open for each invoice. Money that
+comes for an invoice goes to that one first, then to the oldest open one that nobody disputes; what is left is
+credit, and the next invoice takes it. So an overpayment and a bill in the customer's favour are the same thing.
 
 Warning: nothing here moves money of `currency`; billing does, by what these functions answer.
 """

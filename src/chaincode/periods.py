@@ -26,7 +26,7 @@ TRADE_EXPORT = 5
 POOL_EXPORT = 6
 GRID_EXPORT = 7
 MS_PER_HOUR_PER_WH = 3_600
-"""Watts of an interval are its mWh × 3,600 / its milliseconds."""
+"""Watts of an interval are its mWh times 3,600, by its milliseconds."""
 
 Days = dict[int, list[list[int]]]
 """The columns of each UTC day."""
