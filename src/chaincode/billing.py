@@ -39,7 +39,6 @@ from chaincode.dunning import Rules, advanced, check_rules, fee_lines, rules_at,
 from chaincode.invoices import (
     LEVY,
     TAX,
-    Known,
     Month,
     Part,
     corrections,
@@ -68,6 +67,7 @@ from chaincode.ledgers import (
 from chaincode.periods import (
     Days,
     Ground,
+    Known,
     Late,
     Stay,
     Version,
@@ -83,14 +83,19 @@ from chaincode.units import LARGEST
 
 HOUSES_A_STEP = 20
 STEP_UNITS = 420_000
-HOUSE_UNITS = 40_000
-"""What a step costs at most, and each month of a house that it bills or corrects."""
+MONTH_UNITS = 22_000
+COLUMN_UNITS = 400
+FULL_MONTH_UNITS = 150_000
+CORRECTION_UNITS = 44_000
+CORRECTED_COLUMN_UNITS = 800
+"""What a step may cost; a month, and each day's column that holds energy in it; the most of a month; a correction."""
 PAGE_ITEMS = 100
 COUNTED_PAGES = 10
 DAYS_A_PAGE = 31
 LATE_PAGES = 5
-CORRECTED_MONTHS = 4
+CORRECTED_MONTHS = 1
 AGAIN_MS = HOUR_MS
+CALL_UNITS = 1_500
 RUN_AFTER_MS = 3 * HOUR_MS
 MONTHS = 12
 CREDIT_LINES = 40
@@ -228,12 +233,13 @@ class House(Record):
 
 
 class Billed(Record):
-    """What came of a house in a step: invoices, why it waits ('': it does not), if months are left, months read."""
+    """What came of a house: why it waits ('': it does not), if months are left, if it is for the next step."""
 
-    invoices: int
-    waits: str
-    more: bool
-    months: int
+    invoices: int = 0
+    waits: str = ""
+    more: bool = False
+    later: bool = False
+    units: int = 0
 
 
 # ---------------------------------------------------------------- refusals
@@ -677,18 +683,18 @@ def houses(ctx: Context, run: Run, points: list[str]) -> tuple[Run, int]:
     versions: dict[str, list[Version]] = {}
     used = 0
     for place, point in enumerate(points):
-        if used and used + (1 + CORRECTED_MONTHS) * HOUSE_UNITS > STEP_UNITS:
+        billed = bill(ctx, run, point, ground, versions, known, used)
+        if billed.later:
             return run, place
-        billed = bill(ctx, run, point, ground, versions, known)
-        used += billed.months * HOUSE_UNITS
+        used += billed.units
         run = run.replace(invoices=run.invoices + billed.invoices)
-        while billed.more and used + (1 + CORRECTED_MONTHS) * HOUSE_UNITS <= STEP_UNITS:
-            billed = bill(ctx, run, point, ground, versions, known)
-            used += billed.months * HOUSE_UNITS
+        while billed.more and not billed.later:
+            billed = bill(ctx, run, point, ground, versions, known, used)
+            used += billed.units
             run = run.replace(invoices=run.invoices + billed.invoices)
         key = ctx.key("waiting", run.utility, point)
         waited = ctx.get(key, str)
-        reason = billed.waits or ("earlier months" if billed.more else "")
+        reason = billed.waits or ("earlier months" if billed.later else "")
         if reason and waited != reason:
             ctx.put(key, reason)
             ctx.emit("HouseWaits", point=point, reason=reason)
@@ -705,22 +711,35 @@ def houses(ctx: Context, run: Run, points: list[str]) -> tuple[Run, int]:
 
 
 def bill(
-    ctx: Context, run: Run, point: str, ground: Ground, versions: dict[str, list[Version]], known: Known
+    ctx: Context,
+    run: Run,
+    point: str,
+    ground: Ground,
+    versions: dict[str, list[Version]],
+    known: Known,
+    used: int,
 ) -> Billed:
-    """Bill a point's next month, if it is one of this run's, and all its days are settled."""
+    """Bill a point's next month, if it is one of this run's, and all its days are settled.
+
+    What would take a call beyond its share, after what it has used, is for the next one.
+    """
     last = month_index(run.year, run.month)
     cursor = ctx.get(ctx.key("cursor", point), Cursor) or Cursor(month=last)
-    nothing = Billed(invoices=0, waits="", more=False, months=0)
     if cursor.month > last or ctx.call("registry", "point", point=point)["kind"] != CONNECTION:
-        return nothing
+        return Billed(units=CALL_UNITS)
+    late = lates(ctx, point, cursor.low)
+    corrected, upto = touched(ctx, point, cursor, late, ground)
+    if used and used + FULL_MONTH_UNITS > STEP_UNITS:
+        return Billed(later=True)
     house = house_of(ctx, point, versions)
     month = month_of(ctx, house, cursor.month, ground)
     waits = unready(house, month)
     if waits:
         ctx.put(ctx.key("cursor", point), cursor)
-        return nothing.replace(waits=waits, months=1)
-    late = lates(ctx, point, cursor.low)
-    corrected, upto = touched(ctx, point, cursor, late, month, ground)
+        return Billed(waits=waits, units=units_of(month, 0))
+    units = units_of(month, len(corrected))
+    if used and used + units > STEP_UNITS:
+        return Billed(later=True)
     months = [month_of(ctx, house, index, ground) for index in corrected]
     months = [
         each.replace(late=of_month(each, lates(ctx, point, billed_low(ctx, point, index))))
@@ -760,7 +779,14 @@ def bill(
     ctx.put(ctx.key("low", point, number_text(cursor.month)), cursor.low)
     ahead = [one.number - 1 for one in late if one.interval_ms >= month.end_ms and one.number <= upto]
     ctx.put(ctx.key("cursor", point), Cursor(month=cursor.month + 1, low=min([upto, *ahead]), upto=upto))
-    return Billed(invoices=issued, waits="", more=cursor.month < last, months=1 + len(months))
+    return Billed(invoices=issued, more=cursor.month < last, units=units)
+
+
+def units_of(month: Month, corrected: int) -> int:
+    """About what a house costs, by the columns that hold energy; earlier months are taken to be like this one."""
+    columns = sum(bool(column) for day in month.days.values() for column in day)
+    corrections_units = corrected * (CORRECTION_UNITS + CORRECTED_COLUMN_UNITS * columns)
+    return MONTH_UNITS + COLUMN_UNITS * columns + corrections_units
 
 
 def made_for(
@@ -801,8 +827,7 @@ def house_of(ctx: Context, point: str, versions: dict[str, list[Version]]) -> Ho
 
 def month_of(ctx: Context, house: House, index: int, ground: Ground) -> Month:
     """A local month of a point: stays, and the days that settlement has rolled up."""
-    start_ms, end_ms = month_span_ms(ground.zone, index // MONTHS, index % MONTHS + 1)
-    start_ms, end_ms = boundary_ms(start_ms, ground.interval_ms), boundary_ms(end_ms, ground.interval_ms)
+    start_ms, end_ms = span_of(ground, index)
     found = stays(house.spans, house.versions, start_ms, end_ms, ground.interval_ms)
     return Month(
         name=month_name(index),
@@ -812,6 +837,12 @@ def month_of(ctx: Context, house: House, index: int, ground: Ground) -> Month:
         days=days_of(ctx, house.point, found),
         late=[],
     )
+
+
+def span_of(ground: Ground, index: int) -> tuple[int, int]:
+    """A local month, on interval boundaries."""
+    start_ms, end_ms = month_span_ms(ground.zone, index // MONTHS, index % MONTHS + 1)
+    return boundary_ms(start_ms, ground.interval_ms), boundary_ms(end_ms, ground.interval_ms)
 
 
 def days_of(ctx: Context, point: str, found: list[Stay]) -> Days:
@@ -850,15 +881,14 @@ def lates(ctx: Context, point: str, after: int) -> list[Late]:
     return found
 
 
-def touched(
-    ctx: Context, point: str, cursor: Cursor, late: list[Late], month: Month, ground: Ground
-) -> tuple[list[int], int]:
+def touched(ctx: Context, point: str, cursor: Cursor, late: list[Late], ground: Ground) -> tuple[list[int], int]:
     """The billed months that adjustments not yet taken change, and up to which of these one invoice goes."""
     found: dict[int, bool] = {}
     upto = cursor.upto
+    start_ms = span_of(ground, cursor.month)[0]
     for one in late:
         if one.number > upto:
-            if one.interval_ms < month.start_ms:
+            if one.interval_ms < start_ms:
                 at = local(ground.zone, one.interval_ms)
                 index = month_index(at.year, at.month)
                 if billed_low(ctx, point, index) >= 0:

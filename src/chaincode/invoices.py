@@ -14,7 +14,7 @@ Pure functions over integers; no state.
 from collections.abc import Sequence
 
 from chaincode.api import Record
-from chaincode.periods import Days, Flow, Ground, Late, Stay, adjusted, flow_of
+from chaincode.periods import Days, Flow, Ground, Known, Late, Stay, adjusted, flow_of
 from chaincode.pricing import Line, lines, netted
 
 LISTED = "listed"
@@ -23,8 +23,6 @@ LEVY = "levy"
 GRID_FEE = "grid_fee"
 TRADE = "trade"
 LATE_FEE = "late_fee"
-
-Known = dict[str, list[tuple[int, int, int]]]
 
 
 class Month(Record):

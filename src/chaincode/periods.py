@@ -15,7 +15,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaincode.api import Record
-from chaincode.calendar import DAY_MS, Change, DayType, Season, Zone, days_in_month, local, local_day
+from chaincode.calendar import (
+    DAY_MS,
+    MINUTE_MS,
+    Change,
+    DayType,
+    Season,
+    Zone,
+    civil,
+    day_type_of,
+    days_in_month,
+    local,
+    local_day,
+    offset_minutes,
+    season_of,
+)
 from chaincode.pricing import STEPS, Band, Levy, Step, Tariff, Use, bands_of_day, export_bands
 
 COLUMNS = 8
@@ -25,11 +39,16 @@ GRID_IMPORT = 4
 TRADE_EXPORT = 5
 POOL_EXPORT = 6
 GRID_EXPORT = 7
+MINUTES_A_DAY = 1_440
 MS_PER_HOUR_PER_WH = 3_600
 """Watts of an interval are its mWh times 3,600, by its milliseconds."""
 
 Days = dict[int, list[list[int]]]
 """The columns of each UTC day."""
+Piece = tuple[int, int, int]
+"""A band, and from where to where it holds."""
+Known = dict[str, list[Piece]]
+"""What was found out about days under a tariff, for the next point."""
 Version = tuple[int, Tariff]
 """From when it was decided to hold, and what."""
 
@@ -158,9 +177,7 @@ def adjusted(days: Days, late: Sequence[Late], interval_ms: int) -> Days:
     return changed
 
 
-def flow_of(
-    stay: Stay, days: Days, before_mwh: int, ground: Ground, known: dict[str, list[tuple[int, int, int]]]
-) -> Flow:
+def flow_of(stay: Stay, days: Days, before_mwh: int, ground: Ground, known: Known) -> Flow:
     """Sum up a stay. `known` keeps which bands a day has, for the next point under the same tariff."""
     tariff = stay.tariff
     given_by = export_bands(tariff)
@@ -168,19 +185,27 @@ def flow_of(
     given = [0 for _ in given_by]
     sums = [0 for _ in range(COLUMNS)]
     peak_mwh = 0
+    offset: int | None = offset_minutes(tariff.zone, stay.from_ms)
+    changes = offset != offset_minutes(tariff.zone, stay.until_ms - 1)
     for day in range(stay.from_ms // DAY_MS, (stay.until_ms - 1) // DAY_MS + 1):
         columns = days.get(day)
         if columns is not None:
+            if changes:
+                offset = steady_offset(tariff.zone, day)
             first = max(stay.from_ms - day * DAY_MS, 0) // ground.interval_ms
             last = min(stay.until_ms - day * DAY_MS, DAY_MS) // ground.interval_ms
             for kind in (TRADE_IMPORT, POOL_IMPORT, TRADE_EXPORT, POOL_EXPORT):
                 if columns[kind]:
                     sums[kind] += sum(columns[kind][first:last])
             if columns[GRID_IMPORT]:
-                peak_mwh = max([peak_mwh, *columns[GRID_IMPORT][first:last]])
-                add(taken, columns[GRID_IMPORT], first, last, pieces(stay, tariff.bands, "import", day, ground, known))
+                if tariff.capacity_minor:
+                    day_peak_mwh = max(columns[GRID_IMPORT][first:last])
+                    peak_mwh = max(peak_mwh, day_peak_mwh)
+                parts = pieces(stay, tariff.bands, "import", day, offset, ground, known)
+                add(taken, columns[GRID_IMPORT], first, last, parts)
             if columns[GRID_EXPORT]:
-                add(given, columns[GRID_EXPORT], first, last, pieces(stay, given_by, "export", day, ground, known))
+                parts = pieces(stay, given_by, "export", day, offset, ground, known)
+                add(given, columns[GRID_EXPORT], first, last, parts)
     at = local(ground.zone, stay.from_ms)
     use = Use(
         import_mwh=taken,
@@ -199,7 +224,13 @@ def flow_of(
     )
 
 
-def add(sums: list[int], column: list[int], first: int, last: int, parts: Sequence[tuple[int, int, int]]) -> None:
+def steady_offset(zone: Zone, day: int) -> int | None:
+    """The offset of a UTC day, None where it changes on it."""
+    offset = offset_minutes(zone, day * DAY_MS)
+    return offset if offset == offset_minutes(zone, (day + 1) * DAY_MS - 1) else None
+
+
+def add(sums: list[int], column: list[int], first: int, last: int, parts: Sequence[Piece]) -> None:
     """Add a column's intervals from `first` to `last` to the sum of each one's band."""
     for band, begins, ends in parts:
         if begins < last and ends > first:
@@ -207,28 +238,66 @@ def add(sums: list[int], column: list[int], first: int, last: int, parts: Sequen
 
 
 def pieces(
-    stay: Stay,
-    bands: Sequence[Band],
-    side: str,
-    day: int,
-    ground: Ground,
-    known: dict[str, list[tuple[int, int, int]]],
-) -> list[tuple[int, int, int]]:
-    """(band, first interval, the one after the last) for a UTC day, in order."""
+    stay: Stay, bands: Sequence[Band], side: str, day: int, offset: int | None, ground: Ground, known: Known
+) -> list[Piece]:
+    """(band, first interval, the one after the last) for a UTC day, in order: by the local clock at each start.
+
+    Where the clock changes on it (no offset), interval by interval, else by the minutes of its local days.
+    """
     count = DAY_MS // ground.interval_ms
     if len(bands) <= 1:
         return [(0, 0, count)]
-    key = f"{stay.tariff.id}/{stay.version_ms}/{side}/{day}"
-    if key not in known:
-        found: list[tuple[int, int, int]] = []
+    named = f"{stay.tariff.id}/{stay.version_ms}/{side}/"
+    key = f"{named}{day}/{'' if offset is None else offset}"
+    if key in known:
+        return known[key]
+    found: list[Piece] = []
+    if offset is None:
         begins = 0
         places = bands_of_day(stay.tariff, bands, day, ground.interval_ms)
         for at in range(1, count + 1):
             if at == count or places[at] != places[begins]:
                 found.append((places[begins], begins, at))
                 begins = at
-        known[key] = found
-    return known[key]
+    else:
+        local_number, skipped = divmod(day * MINUTES_A_DAY + offset, MINUTES_A_DAY)
+        length = ground.interval_ms // MINUTE_MS
+        for number, shift in ((local_number, -skipped), (local_number + 1, MINUTES_A_DAY - skipped)):
+            for place, begins, ends in minutes_of(stay.tariff, bands, number, named, known):
+                first = max(-(-(begins + shift) // length), 0)
+                last = min(-(-(ends + shift) // length), count)
+                if first < last:
+                    found.append((place, first, last))
+    known[key] = found
+    return found
+
+
+def minutes_of(tariff: Tariff, bands: Sequence[Band], number: int, named: str, known: Known) -> list[Piece]:
+    """(band, from minute, until minute) of a local day, in order; days of one season and type are alike."""
+    of_day = f"{named}local/{number}"
+    if of_day not in known:
+        _, month, day = civil(number)
+        season = season_of(tariff.seasons, month, day)
+        kind = day_type_of(tariff.day_types, tariff.holidays, number)
+        alike = f"{named}{season}/{kind}"
+        if alike not in known:
+            known[alike] = minutes_alike(bands, season, kind)
+        known[of_day] = known[alike]
+    return known[of_day]
+
+
+def minutes_alike(bands: Sequence[Band], season: str, kind: str) -> list[Piece]:
+    """The same for any day of this season and type: of each minute the first band that holds."""
+    held = [
+        (place, band.from_minute, band.until_minute)
+        for place, band in enumerate(bands)
+        if band.season in ("", season) and band.day_type in ("", kind)
+    ]
+    cuts = sorted({minute: True for _, begins, ends in held for minute in (begins, ends)})
+    return [
+        (next(place for place, begins, ends in held if begins <= cut < ends), cut, cuts[at + 1])
+        for at, cut in enumerate(cuts[:-1])
+    ]
 
 
 # ---------------------------------------------------------------- records out of answers

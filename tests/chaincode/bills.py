@@ -116,6 +116,7 @@ class Billed(Town):
 
     def __init__(self, houses: int = 1, tariff: Tariff | None = None, *, funded: bool = True, **arguments: Any) -> None:
         super().__init__("currency", "tariff", "billing")
+        self.units: list[int] = []
         self.settled: set[tuple[str, int]] = set()
         self.ledger.deploy(stand_in("settlement", SETTLEMENT))
         self.ledger.deploy(stand_in("prepaid", PREPAID))
@@ -171,7 +172,8 @@ class Billed(Town):
         if self.now_ms < end_ms:
             self.ledger.advance(ms=end_ms - self.now_ms)
         self.ok(self.operator, "billing", "run", utility="utility", year=year, month=month)
-        self.ledger.advance(minutes=1)
+        done = self.ledger.advance(minutes=1)
+        self.units = [one.receipt.budget_used for one in done]
         return self.status(year, month)
 
     # ------------------------------------------------------------ what came of it

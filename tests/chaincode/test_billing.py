@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from chaincode.billing import month_index
 from chaincode.calendar import DAY_MS, day_number
 from chaincode.periods import GRID_EXPORT, GRID_IMPORT, POOL_EXPORT, POOL_IMPORT, TRADE_EXPORT, TRADE_IMPORT
 from chaincode.pricing import Band, Levy
 from chaincode.units import price_times_energy
 from ledgernode.errors import ContractRefused
 from tests.chaincode.bills import DIGITS, Billed, spread
-from tests.chaincode.test_pricing import flat, stepped
+from tests.chaincode.test_pricing import by_time, flat, stepped
 from tests.chaincode.town import INTERVAL_MS
 
 KWH = 1_000_000
@@ -335,6 +336,28 @@ def test_a_house_that_is_not_settled_waits_and_the_others_are_billed() -> None:
     assert town.status(2026, 2)["status"] == "done"
     months = [town.invoice(number)["month"] % 12 + 1 for number in (1, 2, 3, 4)]
     assert sorted(months) == [1, 1, 2, 2]
+
+
+def test_the_heaviest_houses_are_billed_within_the_budget() -> None:
+    """Every class in every interval, bands by time both ways, months corrected: no step is given up.
+
+    One invoice corrects one month; what is left of the adjustments comes on the next.
+    """
+    tariff = by_time(feed_in=by_time().bands, fixed_minor=7, capacity_minor=9, tax_micro=70_000)
+    town = Billed(houses=2, tariff=tariff)
+    every = {kind: [10_000 + 37 * at for at in range(96)] for kind in range(TRADE_IMPORT, GRID_EXPORT + 1)}
+    for month in (1, 2, 3, 4):
+        for house in town.houses:
+            town.flows(house, every if month < 4 else {}, (2026, month))
+            for day in range(0, 60 if month == 3 else 0, 2):
+                town.late(house, JANUARY_START_MS + day * DAY_MS + 50 * INTERVAL_MS, {GRID_IMPORT: 9, TRADE_IMPORT: -9})
+        town.bill(2026, month)
+        assert town.status(2026, month)["invoices"] == 2
+        assert max(town.units) < 450_000
+    months = [month_index(2026, 1), month_index(2026, 2)]
+    assert [town.invoice(number)["corrected"] for number in (5, 7)] == [[month] for month in months]
+    back = [quantity for name, (quantity, _) in town.lines(7).items() if "correction 2026-02 trade" in name]
+    assert sum(back) == -9 * 14
 
 
 def test_a_house_without_a_tariff_waits_and_is_reported(town: Billed) -> None:

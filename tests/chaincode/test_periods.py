@@ -7,10 +7,24 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaincode.calendar import CENTRAL_EUROPE, DAY_MS, day_start_ms, month_span_ms
+from chaincode.calendar import CENTRAL_EUROPE, DAY_MS, FIXED_UTC, day_start_ms, month_span_ms
 from chaincode.invoices import Month, differences, flat, month_lines, total_of
-from chaincode.periods import COLUMNS, GRID_EXPORT, GRID_IMPORT, Days, Ground, Late, adjusted, flow_of, stays
-from chaincode.pricing import FLAT, Band, Levy, Line, Tariff
+from chaincode.periods import (
+    COLUMNS,
+    GRID_EXPORT,
+    GRID_IMPORT,
+    Days,
+    Ground,
+    Known,
+    Late,
+    Stay,
+    adjusted,
+    flow_of,
+    pieces,
+    stays,
+    steady_offset,
+)
+from chaincode.pricing import FLAT, Band, Levy, Line, Tariff, bands_of_day
 from tests.chaincode.test_pricing import by_time, stepped
 from tests.chaincode.test_pricing import flat as flat_tariff
 
@@ -119,6 +133,17 @@ TARIFFS = st.one_of(
     st.just(by_time()),
 )
 SLOT = st.integers(0, 30 * SLOTS - 1)
+
+
+@given(st.sampled_from([by_time(), by_time().replace(zone=FIXED_UTC)]), st.integers(20_440, 20_860), st.booleans())
+def test_bands_of_a_day_are_those_of_each_interval(tariff: Tariff, day: int, known: bool) -> None:
+    """Found by the minutes of local days, or interval by interval where the clock changes: the same."""
+    stay = Stay(from_ms=0, until_ms=1, customer="a", prepaid=False, version_ms=0, tariff=tariff)
+    memory: Known = {}
+    for one in [day - 1, day - 7, day] if known else [day]:
+        found = pieces(stay, tariff.bands, "import", one, steady_offset(tariff.zone, one), GROUND, memory)
+    places = [place for place, begins, ends in found for _ in range(begins, ends)]
+    assert places == bands_of_day(tariff, tariff.bands, day, QUARTER_MS)
 
 
 @given(TARIFFS, TARIFFS, st.lists(SLOT, min_size=1, max_size=3, unique=True), st.integers(0, 3_000_000))
