@@ -88,6 +88,11 @@ def metered_day(ctx: Context, point: str, day: int, count: int) -> tuple[list[in
     return found[0]["import_mwh"], found[0]["export_mwh"]
 
 
+def shortened(day: Day) -> Day:
+    """A day without its registers, and without columns that hold no energy."""
+    return day.replace(columns=[[], []] + [column if any(column) else [] for column in day.columns[2:]])
+
+
 # ---------------------------------------------------------------- late readings
 
 

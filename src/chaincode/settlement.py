@@ -33,7 +33,7 @@ PoolToppedUp, PoolLeaving, PoolLeft, PoolUnfunded, RulesChanged; Proposed, Appro
 """
 
 from chaincode.access import organisation_of, require_caller, require_direct, require_staff, require_text
-from chaincode.afterwards import adjusted, last_adjustment, reconciled, roll, rosters_of, view
+from chaincode.afterwards import adjusted, last_adjustment, reconciled, roll, rosters_of, shortened, view
 from chaincode.api import Context, Contract, query, transaction
 from chaincode.approvals import Proposal, approved, proposals_of, propose, withdrawn
 from chaincode.calendar import DAY_MS, MINUTE_MS
@@ -454,13 +454,16 @@ class Settlement(Contract):
         return None if found is None else view(ctx, area, interval_ms, found)
 
     @query
-    def days(self, ctx: Context, point: str, first_day: int, last_day: int) -> list[Day]:
-        """A point's days, at most 31 at once, those that are rolled up; adjustments are beside them."""
+    def days(self, ctx: Context, point: str, first_day: int, last_day: int, brief: bool = False) -> list[Day]:
+        """A point's days, at most 31 at once, those that are rolled up; adjustments are beside them.
+
+        In brief the registers, which are the sums of their classes, and columns without energy are left empty.
+        """
         require_reader(ctx, point, "bills")
         if not 0 <= last_day - first_day < DAYS_A_PAGE:
             raise NotDue(f"a page has 1 to {DAYS_A_PAGE} days")
         found = [ctx.get(day_key(ctx, point, day), Day) for day in range(first_day, last_day + 1)]
-        return [day for day in found if day is not None]
+        return [shortened(day) if brief else day for day in found if day is not None]
 
     @query
     def adjustments(self, ctx: Context, point: str, after: int = 0) -> list[Adjustment]:

@@ -780,6 +780,9 @@ def test_a_day_is_rolled_up_with_every_class(scene: Scene) -> None:
         "house-3": [3, 0, 0, 0, 3, 0, 0, 0],
     }
     assert [(event["day"], event["points"]) for event in scene.told("DayRolledUp")] == [(day, 3)]
+    [brief] = scene.ask(buyer.wallet, "settlement", "days", point=buyer.point, brief=True, **read)
+    assert [sum(column) / KWH for column in brief["columns"]] == [0, 0, 2, 0, 4, 0, 0, 0]
+    assert [len(column) for column in brief["columns"]] == [0, 0, 96, 0, 96, 0, 0, 0]
 
 
 def to_the_end(scene: Scene) -> tuple[Committed, ...]:
