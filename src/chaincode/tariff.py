@@ -15,7 +15,7 @@ from chaincode.access import require_id, require_staff
 from chaincode.api import Context, Contract, Record, Refusal, query, transaction
 from chaincode.approvals import Proposal, approved, proposals_of, propose, withdrawn
 from chaincode.dated import dated_at, put_dated
-from chaincode.pricing import LEVIES_LIMIT, Levy, Tariff, check
+from chaincode.pricing import LEVIES_LIMIT, Levy, Tariff, check, price_at
 
 LARGEST_NOTICE_MS = 366 * 86_400_000
 VERSIONS_LISTED = 200
@@ -128,6 +128,12 @@ class TariffContract(Contract):
     def tariff(self, ctx: Context, id: str, at_ms: int) -> Tariff:
         """The version that holds at a time."""
         return _tariff(ctx, id, at_ms)
+
+    @query
+    def price(self, ctx: Context, id: str, at_ms: int) -> int | None:
+        """The import price per kWh at a time; None where no version holds, for contracts that must not fail."""
+        found: Tariff | None = dated_at(ctx, "tariff", id, at_ms, Tariff)
+        return None if found is None else price_at(found, at_ms)
 
     @query
     def versions(self, ctx: Context, id: str) -> list[Version]:
