@@ -129,11 +129,14 @@ def reverse_stress(power_mw: int, reverse_limit_w: int) -> int:
     return half_even(max(-power_mw, 0) * MICRO, reverse_limit_w * 1_000) if reverse_limit_w else 0
 
 
-def excess_w(power_mw: int, stress_micro: int) -> int:
-    """W that must go for the stress to be at its limit, rounded up: power counts as its share of the stress."""
-    if stress_micro <= MICRO:
+def excess_w(power_mw: int, flow: int, allowed: int) -> int:
+    """W of this power that must go for a flow (mW or mVA) to come down to what is allowed of it; rounded up.
+
+    Power counts as its share of the flow: what is taken off takes its reactive part along.
+    """
+    if flow <= allowed:
         return 0
-    return -(-abs(power_mw) * (stress_micro - MICRO) // (stress_micro * 1_000))
+    return -(-abs(power_mw) * (flow - allowed) // (flow * 1_000))
 
 
 def headroom_w(power_mw: int, stress_limit_w: int) -> int:

@@ -97,16 +97,14 @@ def test_stress_is_one_at_the_limit(power: int, rating: int, overload: int, limi
     assert abs(found - worst * MICRO) <= Fraction(1, 2)
 
 
-@given(st.integers(-(10**8), 10**8), st.integers(1, 10**5))
-def test_taking_the_excess_off_ends_the_stress(power: int, limit: int) -> None:
-    """What is to be curtailed is enough, and not a watt too much beyond rounding."""
-    found = reverse_stress(power, limit)
-    off = excess_w(power, found)
-    assert (off > 0) == (found > MICRO)
-    if off:
-        left = -power - off * 1_000
-        assert left <= limit * 1_000 + abs(power) // MICRO + 1
-        assert left > limit * 1_000 - 2_000 - abs(power) // MICRO
+@given(st.integers(-(10**8), 10**8), st.integers(0, 10**8), st.integers(1, 10**8))
+def test_taking_the_excess_off_ends_the_stress(power: int, reactive: int, allowed: int) -> None:
+    """What is to be curtailed is enough, and less than a watt too much."""
+    flow = apparent(power, reactive) + 1
+    off = excess_w(power, flow, allowed)
+    exact = max(Fraction(abs(power) * (flow - allowed), flow * 1_000), Fraction(0))
+    assert 0 <= off - exact < 1
+    assert excess_w(power, abs(power), allowed) == -(-max(abs(power) - allowed, 0) // 1_000)
 
 
 def test_without_a_limit_nothing_flows_back_too_much() -> None:
