@@ -352,14 +352,16 @@ def test_persistent_loss_raises_an_alert_once_and_clears_it_once(grid: Grid) -> 
 
 def test_unknown_intervals_say_nothing_to_an_alert(grid: Grid) -> None:
     """An interval that not every meter covers neither opens nor clears, nor begins the row anew."""
-    silent = grid.houses[0].point
     for _ in range(2):
         grid.use((2, 0), (0, 1, 2), loss_kwh=0.5)
-    grid.use((2, 0), (0, 1, 2), loss_kwh=0.5, but=(silent,), wait_ms=3 * HOUR_MS)
-    grid.unsent.clear()
-    grid.read_ms += 12 * INTERVAL_MS
-    grid.ledger.advance(ms=HOUR_MS)
+    grid.use((2, 0), (0, 1, 2), loss_kwh=0.5, but=(grid.houses[0].point,), wait_ms=3 * HOUR_MS)
+    assert [event["loss_mwh"] for event in grid.told("FeederReported")][2:3] == [None]
     assert grid.opened("loss") == (0, 0)
+    grid.unsent.clear()
+    grid.read_ms = grid.to_boundary()
+    grid.read()
+    grid.use((2, 0), (0, 1, 2), loss_kwh=0.5, wait_ms=3 * HOUR_MS)
+    assert grid.opened("loss") == (1, 0)
 
 
 def test_a_fault_is_only_below_the_uncertainty(grid: Grid) -> None:
@@ -394,6 +396,14 @@ def test_hints_point_at_the_meter_that_leaves_something_out(grid: Grid) -> None:
     assert suspect["correlation_micro"] > 990_000
     assert abs(suspect["missing_micro"] - 500_000) < 5_000
     assert grid.ask(grid.regulator, "feeder", "suspects", feeder=FEEDER, after=grid.houses[0].point) == []
+
+
+def test_without_too_much_lost_nobody_is_suspected(grid: Grid) -> None:
+    """A loss below the threshold points at nobody, however well it follows a meter."""
+    for at in range(26):
+        shown = 1 + at * 7 % 5 / 4
+        grid.use((shown, 0), (1, 0), loss_kwh=shown * 0.02, wait_ms=90_000)
+    assert grid.ask(grid.operator, "feeder", "suspects", feeder=FEEDER) == []
 
 
 def test_what_a_meter_has_noticed_is_a_hint_too(grid: Grid) -> None:
