@@ -24,8 +24,7 @@ Rules it keeps:
 * what concerns one house is read by whom its tenant lets; hints of theft by the operator and regulators alone.
 
 At the head of a feeder import is what flows into the feeder, T = import - export; so is power above zero.
-A sample is one row: `[time_ms, temperature_milli, high_mv, distortion_micro, ...]`, then for each phase `voltage_mv,
-current_ma, power_mw, reactive_mvar`; null where temperature, high voltage or distortion are not measured.
+`samples` says what a sample is.
 
 Roles: staff of the feeder's operator watch it, propose, approve, renew; the head's meter or the transformer's gateway
 observes; timers report and act. Events: FeederWatched, FeederReported, ReportRenewed, AlertOpened, AlertCleared,
@@ -41,32 +40,23 @@ from chaincode.balance import House, allocate, losses, mean_power, technical_los
 from chaincode.dated import dated_at, put_dated
 from chaincode.health import (
     Standing,
-    ageing_rate,
-    apparent,
-    apparent_at,
     deviation,
     excess_w,
     headroom_w,
-    hot_spot,
     load_factor,
     loading,
     reverse_stress,
-    root,
     step,
     stress,
 )
+from chaincode.samples import Load, Sample, Window, apparent_of, load_of, require_samples, sampled, widened
 from chaincode.suspicion import Sums, added, fallen, follows, no_sums
 from chaincode.units import LARGEST, MICRO, MWH_PER_WH
 
 DAY_MS = 86_400_000
 POINTS_A_STEP = 200
-ROWS_AT_ONCE = 60
-FIXED_COLUMNS = 4
-PHASE_COLUMNS = 4
-LARGEST_SAMPLE = 10**12
 PAGE_ITEMS = 100
 SUMMED_INTERVALS = 96
-AGED_AT_ONCE_MS = 900_000
 GATHERED_WITHIN_MS = 600_000
 TAMPERED_MS = 30 * DAY_MS
 
@@ -134,15 +124,6 @@ class Watch(Record):
     next_ms: int
 
 
-class Load(Record):
-    """What a supply does not say of itself: its mean reactive power, or its power factor; how uneven it was."""
-
-    reactive_mvar: int | None = None
-    power_factor_milli: int | None = None
-    root_mean_square_mva: int = 0
-    peak_mva: int = 0
-
-
 class Report(Record, kw_only=True):
     """Under `report/`, feeder, interval. What is not known is null. `state` is the least of its readings' states.
 
@@ -201,40 +182,6 @@ class Summary(Record):
     non_technical_mwh: int | None
     loading_micro: int | None
     load_factor_micro: int | None
-
-
-class Phase(Record):
-    voltage_mv: int
-    current_ma: int
-    power_mw: int
-    reactive_mvar: int
-
-
-class Sample(Record):
-    """Under `sample/`, feeder: the last one. In `watched_ms` the insulation has aged by `aged_ms`."""
-
-    time_ms: int
-    temperature_milli: int | None
-    high_mv: int | None
-    distortion_micro: int | None
-    phases: list[Phase]
-    power_mw: int
-    reactive_mvar: int
-    apparent_mva: int
-    loading_micro: int
-    hot_spot_milli: int | None
-    aged_ms: int
-    watched_ms: int
-
-
-class Window(Record):
-    """Under `window/`, feeder, interval: its samples' sums; of apparent power also the squares and the peak."""
-
-    count: int = 0
-    power_mw: int = 0
-    reactive_mvar: int = 0
-    squares: int = 0
-    peak_mva: int = 0
 
 
 class Loads(Record):
@@ -335,30 +282,6 @@ class NotTheHead(Refusal):
     code = "NOT_THE_HEAD"
 
 
-class BatchSize(Refusal):
-    """A batch has 1 to 60 samples."""
-
-    code = "BATCH_SIZE"
-
-
-class RowInvalid(Refusal):
-    """A sample has not the numbers it should have."""
-
-    code = "ROW_INVALID"
-
-
-class NotInOrder(Refusal):
-    """Samples of one batch follow one another in time."""
-
-    code = "NOT_IN_ORDER"
-
-
-class InFuture(Refusal):
-    """A sample is ahead of the ledger's time: the meter's clock is wrong."""
-
-    code = "IN_FUTURE"
-
-
 class NotReported(Refusal):
     """There is no report of this interval."""
 
@@ -397,6 +320,9 @@ class Feeder(Contract):
         """Report a feeder from the next boundary on; staff of its operator. Refuses a second time."""
         found = ctx.call("registry", "feeder", feeder=feeder)
         require_staff(ctx, found["operator"])
+        transformer = ctx.call("registry", "transformer", transformer=found["transformer"])
+        if not (transformer["rating_va"] and transformer["low_mv"] and transformer["high_mv"]):
+            raise OutOfRange("what is watched has a rating and nominal voltages")
         if ctx.get("watch/" + feeder, Watch) is not None:
             raise AlreadyWatched(f"{feeder} is watched")
         interval_ms = ctx.call("registry", "ground")["interval_ms"]
@@ -452,7 +378,7 @@ class Feeder(Contract):
         alerts = dict(before)
         windows: dict[int, Window] = {}
         for row in fresh:
-            last = sampled(row, last, transformer, rules)
+            last = sampled(row, last, transformer["rating_va"], rules.rise_milli)
             judge_sample(ctx, watch, alerts, last, transformer, rules)
             start_ms = last.time_ms // watch.interval_ms * watch.interval_ms
             if start_ms >= watch.next_ms:
@@ -740,7 +666,7 @@ def written(ctx: Context, watch: Watch, gathered: Gathering, rules: Rules, first
         interval_ms=interval_ms,
         state=least([state for _, _, state in gathered.rows]),
         houses=0,
-        load=load_of(ctx, watch, found, interval_ms) if old is None else old.load,
+        load=load_in(ctx, watch, found, interval_ms) if old is None else old.load,
         load_factor_micro=None if old is None else old.load_factor_micro,
         made_ms=ctx.time_ms,
     )
@@ -899,34 +825,16 @@ def moved_by(
     return report
 
 
-def load_of(ctx: Context, watch: Watch, found: dict[str, Any], interval_ms: int) -> Load:
+def load_in(ctx: Context, watch: Watch, found: dict[str, Any], interval_ms: int) -> Load:
     """What samples of the interval say of its load; else the power factor of the head's last reading in it."""
     window = ctx.get(window_key(watch.feeder, interval_ms), Window)
     if window is not None:
-        return Load(
-            reactive_mvar=window.reactive_mvar // window.count,
-            root_mean_square_mva=root(window.squares // window.count),
-            peak_mva=window.peak_mva,
-        )
-    meter = ctx.call("registry", "point", point=found["head"])["meter"] if found["head"] else ""
-    if not meter:
+        return load_of(window)
+    if not found["head"]:
         return Load()
-    columns: list[str] = ctx.call("metering", "head", meter=meter)["columns"]
-    over_ms = interval_ms + watch.interval_ms
-    for day in (over_ms // DAY_MS, interval_ms // DAY_MS):
-        chunk = ctx.call("metering", "readings", meter=meter, day=day)
-        for row, letter in zip(reversed(chunk["rows"]), reversed(chunk["formats"]), strict=True):
-            names = columns[ord(letter) - ord("a")].split(",")
-            if interval_ms < row[1] <= over_ms and "power_factor_milli" in names:
-                at = len(row) - len(names) + names.index("power_factor_milli")
-                return Load(power_factor_milli=row[at])
-    return Load()
-
-
-def apparent_of(power_mw: int, load: Load) -> int:
-    if load.reactive_mvar is not None:
-        return apparent(power_mw, load.reactive_mvar)
-    return apparent_at(power_mw, load.power_factor_milli or 0)
+    until_ms = interval_ms + watch.interval_ms
+    shown = ctx.call("metering", "shown", point=found["head"], after_ms=interval_ms, until_ms=until_ms)
+    return Load(power_factor_milli=shown.get("power_factor_milli"))
 
 
 def summed(from_ms: int, until_ms: int, reports: list[Report], rating_va: int) -> Summary:
@@ -976,81 +884,6 @@ def require_head(ctx: Context, found: dict[str, Any], transformer: dict[str, Any
     if concentrator and ctx.call("registry", "concentrator", concentrator=concentrator)["gateway"] == ctx.creator.id:
         return
     raise NotTheHead("a feeder is observed by the meter at its head, or the gateway of its transformer")
-
-
-def require_samples(rows: list[list[int | None]], latest_ms: int) -> None:
-    """Refuses a batch with a sample that is not of its form, out of order, or from the future."""
-    if not 1 <= len(rows) <= ROWS_AT_ONCE:
-        raise BatchSize(f"a batch has 1 to {ROWS_AT_ONCE} samples, not {len(rows)}")
-    last_ms = 0
-    for row in rows:
-        phases, rest = divmod(len(row) - FIXED_COLUMNS, PHASE_COLUMNS)
-        if rest or not 1 <= phases <= 3:
-            raise RowInvalid("a sample has four numbers, and four more for each of one to three phases")
-        for at, number in enumerate(row):
-            if number is None:
-                if at not in (1, 2, 3):
-                    raise RowInvalid("only temperature, high voltage and distortion may be missing")
-            elif not -LARGEST_SAMPLE <= number <= LARGEST_SAMPLE * 10:
-                raise RowInvalid("a number of a sample is out of range")
-        if any((number or 0) < 0 for number in row[2:6]):
-            raise RowInvalid("voltages, currents and distortion are not below zero")
-        time_ms = row[0] or 0
-        if time_ms <= last_ms:
-            raise NotInOrder("samples of one batch follow one another in time")
-        last_ms = time_ms
-    if last_ms > latest_ms:
-        raise InFuture(f"a sample of {last_ms} is ahead of the ledger's time: set the meter's clock")
-
-
-def sampled(row: list[int | None], last: Sample | None, transformer: dict[str, Any], rules: Rules) -> Sample:
-    """A sample and what it means. Apparent power is each phase's own, summed: an uneven load spares no winding."""
-    numbers = [number or 0 for number in row]
-    phases: list[Phase] = []
-    power_mw = reactive_mvar = apparent_mva = 0
-    for at in range(FIXED_COLUMNS, len(numbers), PHASE_COLUMNS):
-        phase = Phase(
-            voltage_mv=numbers[at],
-            current_ma=numbers[at + 1],
-            power_mw=numbers[at + 2],
-            reactive_mvar=numbers[at + 3],
-        )
-        phases.append(phase)
-        power_mw += phase.power_mw
-        reactive_mvar += phase.reactive_mvar
-        apparent_mva += apparent(phase.power_mw, phase.reactive_mvar)
-    loading_micro = loading(apparent_mva, transformer["rating_va"])
-    hot_spot_milli = None if row[1] is None else hot_spot(row[1], rules.rise_milli, loading_micro)
-    aged_ms = 0 if last is None else last.aged_ms
-    watched_ms = 0 if last is None else last.watched_ms
-    if last is not None and hot_spot_milli is not None:
-        elapsed_ms = min(numbers[0] - last.time_ms, AGED_AT_ONCE_MS)
-        aged_ms += ageing_rate(hot_spot_milli) * elapsed_ms // MICRO
-        watched_ms += elapsed_ms
-    return Sample(
-        time_ms=numbers[0],
-        temperature_milli=row[1],
-        high_mv=row[2],
-        distortion_micro=row[3],
-        phases=phases,
-        power_mw=power_mw,
-        reactive_mvar=reactive_mvar,
-        apparent_mva=apparent_mva,
-        loading_micro=loading_micro,
-        hot_spot_milli=hot_spot_milli,
-        aged_ms=aged_ms,
-        watched_ms=watched_ms,
-    )
-
-
-def widened(window: Window, sample: Sample) -> Window:
-    return Window(
-        count=window.count + 1,
-        power_mw=window.power_mw + sample.power_mw,
-        reactive_mvar=window.reactive_mvar + sample.reactive_mvar,
-        squares=window.squares + sample.apparent_mva * sample.apparent_mva,
-        peak_mva=max(window.peak_mva, sample.apparent_mva),
-    )
 
 
 def judge_sample(

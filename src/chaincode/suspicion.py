@@ -16,6 +16,8 @@ from chaincode.api import Record
 from chaincode.units import MICRO
 
 FADE_AFTER = 672
+LARGEST_WH = 100_000_000
+"""More than any feeder carries in an interval; sums of squares stay within 64 bits."""
 ENOUGH = 24
 SLOW = 256
 FAST = 16
@@ -40,11 +42,13 @@ def no_sums() -> Sums:
 def added(sums: Sums, houses: Sequence[str], used_wh: Sequence[int], loss_wh: int) -> Sums:
     """The sums with one interval more. A new house counts as one that used nothing before; one that
     has gone is forgotten."""
+    loss_wh = min(max(loss_wh, -LARGEST_WH), LARGEST_WH)
     count, loss, squares = sums.count + 1, sums.loss + loss_wh, sums.loss_squares + loss_wh * loss_wh
     fading = count >= FADE_AFTER
     known = sums.houses
     kept: dict[str, tuple[int, int, int, int, int]] = {}
-    for house, wh in zip(houses, used_wh, strict=True):
+    for house, shown_wh in zip(houses, used_wh, strict=True):
+        wh = min(shown_wh, LARGEST_WH)
         use, use_squares, products, quick, slow = known.get(house, (0, 0, 0, wh * 1_000, wh * 1_000))
         use += wh
         use_squares += wh * wh

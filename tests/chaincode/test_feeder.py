@@ -314,6 +314,27 @@ def test_a_point_without_a_meter_is_empty_not_unknown(tmp_path: Path) -> None:
     assert (report["state"], report["loss_mwh"], report["houses"]) == ("d", 250_000, 1)
 
 
+def test_an_idle_feeder_is_reported(grid: Grid) -> None:
+    """G = C = 0, and nothing lost: no figure is missing, none divides by nothing."""
+    report = grid.report(grid.use((0, 0), (0, 0)))
+    sums = {name: value for name, value in report.items() if name.endswith(("_mwh", "_micro", "_mva"))}
+    assert set(sums.values()) == {0}
+    assert grid.told("AlertOpened") == []
+
+
+def test_a_new_meter_at_the_head_that_is_silent_stops_no_report(grid: Grid) -> None:
+    """What its predecessor measured counts; there is just no power factor."""
+    last = grid.use((1, 0), (0, 0), wait_ms=1_000)
+    finals = {"final_import_mwh": KWH, "final_export_mwh": 0}
+    device = {"id": grid.meter("meter-new").id}
+    replaced = {"point": HEAD, "meter": device, "replaced_ms": grid.read_ms, **finals}
+    grid.ok(grid.operator, "registry", "replace", **replaced)
+    grid.ok(grid.stranger, "metering", "take_final", meter=grid.head.id)
+    grid.ledger.advance(ms=2 * MINUTE_MS)
+    report = grid.report(last)
+    assert (report["loss_mwh"], report["load"]["power_factor_milli"], report["loading_micro"]) == (0, None, 320_000)
+
+
 def test_technical_and_non_technical_loss_stand_apart(tmp_path: Path) -> None:
     """I²R of the head's current is technical; the rest of the loss is not, and both sum to it."""
     grid = Grid(tmp_path, 1)
@@ -594,6 +615,15 @@ def test_samples_give_an_interval_its_reactive_power_and_its_peak(grid: Grid) ->
     # 4 kW and 9.6 kvar are 10.4 kVA; the peak of the day was 12
     assert (report["apparent_mva"], report["load"]["peak_mva"]) == (10_400_000, 12_000_000)
     assert report["load_factor_micro"] == 850_000
+
+
+def test_large_transformers_have_large_sums(grid: Grid) -> None:
+    """A gigawatt is beyond its rating, not beyond what the ledger counts."""
+    for _ in range(3):
+        grid.observe(10**9)
+    assert grid.ask(grid.operator, "feeder", "health", feeder=FEEDER)["power_mw"] == 10**12
+    report = grid.report(grid.use((2, 0), (0, 0)))
+    assert report["load"]["peak_mva"] == report["load"]["root_mean_square_mva"] == 10**12
 
 
 def test_a_repeated_sample_changes_nothing(grid: Grid) -> None:

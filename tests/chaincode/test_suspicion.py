@@ -85,3 +85,9 @@ def test_the_past_fades_and_who_left_is_forgotten() -> None:
     assert sums.count < FADE_AFTER
     assert sums.houses["house-0"][0] == 10 * sums.count
     assert list(added(sums, ["house-1"], [20], 1).houses) == ["house-1"]
+
+
+def test_sums_stay_within_what_the_ledger_keeps() -> None:
+    """A nonsensical interval does not outgrow 64 bits, which would stop every later report."""
+    sums = told([[10**15, 5]] * (FADE_AFTER - 1), [-(10**15)] * (FADE_AFTER - 1))
+    assert max(abs(number) for number in (sums.loss_squares, sums.loss, *sums.houses["house-0"])) < 2**63
