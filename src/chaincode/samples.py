@@ -19,6 +19,7 @@ FIXED_COLUMNS = 4
 PHASE_COLUMNS = 4
 PHASES = 3
 MAY_BE_MISSING = (1, 2, 3)
+NOT_NEGATIVE = (0, 2, 3)
 LARGEST_SAMPLE = 10**12
 """A gigawatt; no electric figure is above it."""
 AGED_AT_ONCE_MS = 900_000
@@ -115,10 +116,10 @@ def require_samples(rows: list[list[int | None]], latest_ms: int) -> None:
             if number is None:
                 if at not in MAY_BE_MISSING:
                     raise RowInvalid("only temperature, high voltage and distortion may be missing")
-            elif not -LARGEST_SAMPLE <= number <= LARGEST_SAMPLE * 10:
+            elif at and not -LARGEST_SAMPLE <= number <= LARGEST_SAMPLE:
                 raise RowInvalid("a number of a sample is out of range")
-        if any((number or 0) < 0 for number in row[2:6]):
-            raise RowInvalid("voltages, currents and distortion are not below zero")
+            elif number < 0 and (at in NOT_NEGATIVE if at < FIXED_COLUMNS else at % PHASE_COLUMNS < 2):
+                raise RowInvalid("voltages, currents and distortion are not below zero")
         time_ms = row[0] or 0
         if time_ms <= last_ms:
             raise NotInOrder("samples of one batch follow one another in time")

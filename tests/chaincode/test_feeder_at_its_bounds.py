@@ -70,6 +70,7 @@ def test_two_hundred_houses_and_their_head(tmp_path: Path) -> None:
     assert report["consumption_mwh"] - report["generation_mwh"] == sum(used) - sum(given)
     shares = grid.ask(grid.operator, "feeder", "shares", feeder=FEEDER, interval_ms=start_ms)
     assert sum(share["taken_mwh"] for share in shares) == sum(share["given_mwh"] for share in shares) == sum(given)
+    assert grid.ask(grid.operator, "feeder", "suspects", feeder=FEEDER) == []
     rows = [grid.row(5_000, later_ms=later, temperature_milli=60_000, high_mv=11_000_000) for later in range(-59, 1)]
     for batch in (rows[:1], rows[1:]):
         done = grid.attempt(grid.head, "feeder", "observe", feeder=FEEDER, rows=batch).require_success()
