@@ -62,8 +62,12 @@ TAMPERED_MS = 30 * DAY_MS
 
 CONNECTION = "connection"
 GENERATION = "generation"
+HOUSES = (CONNECTION, GENERATION)
 MEASURED = ("d", "g")
 NOTHING = "-"
+ABSENT = "n"
+"""No meter hung at the head."""
+REPLACED_SINCE = 5
 
 FORWARD = "forward"
 REVERSE = "reverse"
@@ -614,17 +618,39 @@ def gather(ctx: Context, feeder: str, interval_ms: int) -> Gathering:
         premises = dict(roster.premises)
         for point in new:
             premises[point] = ctx.call("registry", "point", point=point)["premises"]
-        ctx.put("roster/" + feeder, Roster(premises=premises))
+        roster = Roster(premises=premises)
+        ctx.put("roster/" + feeder, roster)
     rows: list[tuple[int, int, str]] = []
     answer = ctx.call("metering", "rows", points=points, interval_ms=interval_ms)
     for point, (imported, exported, state) in zip(points, answer, strict=True):
-        empty = state == NOTHING and not ctx.call("registry", "point", point=point)["meter"]
-        rows.append((imported, exported, MEASURED[0] if empty else state))  # without a meter nothing flows
+        if roster.premises[point] == "":
+            state_now = state if was_hung(ctx, point, interval_ms) else ABSENT
+        elif state == NOTHING and not ctx.call("registry", "point", point=point)["meter"]:
+            state_now = MEASURED[0]  # nobody lives behind a house's connection without a meter: nothing flows
+        else:
+            state_now = state
+        rows.append((imported, exported, state_now))
     return found.replace(rows=[*found.rows, *rows])
 
 
+def was_hung(ctx: Context, head: str, interval_ms: int) -> bool:
+    """Whether a meter hung at a feeder's head from an interval's start on: without one supply is unknown, not zero."""
+    meter, since_ms = ctx.call("registry", "point", point=head)["meter"], 0
+    for _ in range(REPLACED_SINCE):
+        if not meter:
+            return False
+        device = ctx.call("registry", "meter", meter=meter)
+        if since_ms and device["removed_ms"] < since_ms:
+            return False
+        if device["installed_ms"] <= interval_ms:
+            return True
+        meter, since_ms = device["predecessor"], device["installed_ms"]
+    return False
+
+
 def covered(gathered: Gathering) -> bool:
-    return all(state in MEASURED for _, _, state in gathered.rows)
+    """Whether every meter there is has measured the interval."""
+    return all(state in MEASURED or state == ABSENT for _, _, state in gathered.rows)
 
 
 def least(states: list[str]) -> str:
@@ -640,7 +666,7 @@ def houses_of(ctx: Context, feeder: str, gathered: Gathering) -> tuple[list[str]
     roster = ctx.get("roster/" + feeder, Roster) or Roster(premises={})
     houses: dict[str, House] = {}
     for (kind, point), (imported, exported, _) in zip(gathered.places, gathered.rows, strict=True):
-        if kind not in (CONNECTION, GENERATION):
+        if kind not in HOUSES:
             continue
         premises = roster.premises[point]
         house = houses.get(premises) or House(import_mwh=0, export_mwh=0)
@@ -670,7 +696,10 @@ def written(ctx: Context, watch: Watch, gathered: Gathering, rules: Rules, first
         load_factor_micro=None if old is None else old.load_factor_micro,
         made_ms=ctx.time_ms,
     )
-    if report.state != NOTHING:
+    of_houses = [
+        state for (kind, _), (_, _, state) in zip(gathered.places, gathered.rows, strict=True) if kind in HOUSES
+    ]
+    if NOTHING not in of_houses:
         report = with_allocation(ctx, watch, gathered, report)
     report = with_supply(gathered, report, watch, found, transformer)
     if covered(gathered):
@@ -707,8 +736,8 @@ def with_allocation(ctx: Context, watch: Watch, gathered: Gathering, report: Rep
         consumption_mwh=sum(made.consumption_mwh),
         self_mwh=sum(made.self_mwh),
         pool_mwh=made.pool_mwh,
-        surplus_mwh=max(made.surplus_mwh - made.deficit_mwh, 0),
-        deficit_mwh=max(made.deficit_mwh - made.surplus_mwh, 0),
+        surplus_mwh=made.surplus_mwh,
+        deficit_mwh=made.deficit_mwh,
     )
 
 
@@ -944,7 +973,6 @@ def guard(
 
     A feeder's line carries its own flow, the transformer that of all its feeders, which may be less: they share.
     """
-    rating_va, limit_w = transformer["rating_va"], found["limit_w"]
     rating_va, limit_w, reverse_limit_w = transformer["rating_va"], found["limit_w"], found["reverse_limit_w"]
     shared_mw, shared_mva = shared
     of_line = stress(power_mw, 0, rating_va, rules.overload_micro, limit_w)

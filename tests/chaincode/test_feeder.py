@@ -335,6 +335,28 @@ def test_a_new_meter_at_the_head_that_is_silent_stops_no_report(grid: Grid) -> N
     assert (report["loss_mwh"], report["load"]["power_factor_milli"], report["loading_micro"]) == (0, None, 320_000)
 
 
+def test_a_silent_head_leaves_the_houses_known(grid: Grid) -> None:
+    """What houses made, used and shared needs no head; supply and loss are unknown until it reports."""
+    start_ms = grid.use((2, 0), (0, 1, 2), but=(HEAD,), wait_ms=3 * HOUR_MS)
+    report = grid.report(start_ms)
+    assert (report["state"], report["consumption_mwh"], report["deficit_mwh"]) == ("-", 3 * KWH, KWH)
+    assert report["supply_mwh"] is report["loss_mwh"] is report["loading_micro"] is None
+
+
+def test_a_head_that_lost_its_meter_is_no_fault(grid: Grid) -> None:
+    """Without a meter at the head T is unknown, not zero: the feeder is reported at once, without a loss."""
+    grid.use((2, 0), (0, 0))
+    finals = {"final_import_mwh": 2 * KWH, "final_export_mwh": 0}
+    grid.ok(grid.operator, "registry", "remove", point=HEAD, removed_ms=grid.read_ms, **finals)
+    grid.ok(grid.stranger, "metering", "take_final", meter=grid.head.id)
+    del grid.meters[HEAD], grid.registers[HEAD]
+    for _ in range(4):
+        report = grid.report(grid.use((2, 0), (0, 0)))
+        assert report["supply_mwh"] is report["loss_mwh"] is None
+        assert (report["consumption_mwh"], report["fault"]) == (2 * KWH, False)
+    assert grid.told("AlertOpened") == []
+
+
 def test_technical_and_non_technical_loss_stand_apart(tmp_path: Path) -> None:
     """I²R of the head's current is technical; the rest of the loss is not, and both sum to it."""
     grid = Grid(tmp_path, 1)
