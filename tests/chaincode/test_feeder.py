@@ -555,6 +555,32 @@ def test_feeders_share_their_transformer(grid: Grid) -> None:
     assert [event["feeder"] for event in grid.told("DeliveriesHalted")] == [other]
 
 
+def test_what_another_feeder_carried_long_ago_does_not_count(grid: Grid) -> None:
+    """A feeder of which nothing has been heard for an interval is left out of its transformer's load."""
+    other = "utility:feeder-2"
+    grid.ok(grid.operator, "registry", "add_feeder", id=other, transformer=TRANSFORMER, area=AREA)
+    meter = grid.hung("utility:head-2", "transformer", feeder=other, phases=3)
+    grid.ok(grid.operator, "feeder", "watch", feeder=other)
+    grid.observe(8_000)
+    grid.ledger.advance(ms=INTERVAL_MS)
+    grid.ok(meter, "feeder", "observe", feeder=other, rows=[grid.row(8_000)])
+    assert grid.told("AlertOpened") == []
+
+
+def test_deliveries_stay_halted_until_the_last_alert_has_cleared(grid: Grid) -> None:
+    """Overload and reverse flow may hold the same direction back: it resumes when neither does."""
+    grid.observe(-15_000)
+    assert (grid.opened("overload"), grid.opened("reverse_flow")) == ((1, 0), (1, 0))
+    for _ in range(3):
+        grid.observe(-6_000)
+    assert grid.opened("overload") == (1, 1)
+    assert list(grid.halted) == ["reverse"]
+    for _ in range(3):
+        grid.observe(-4_000)
+    assert grid.opened("reverse_flow") == (1, 1)
+    assert grid.halted == {}
+
+
 def test_a_line_has_a_limit_of_its_own(tmp_path: Path) -> None:
     """Trade between feeders stays within line limits: headroom says how much more may flow each way."""
     grid = Grid(tmp_path, 1, limit_w=6_000, reverse_limit_w=2_000)

@@ -68,6 +68,8 @@ def test_two_hundred_houses_and_their_head(tmp_path: Path) -> None:
     report = grid.report(start_ms)
     assert (report["houses"], report["state"], report["loss_mwh"]) == (POINTS, "g", KWH)
     assert report["consumption_mwh"] - report["generation_mwh"] == sum(used) - sum(given)
+    renewed = [grid.ok(grid.operator, "feeder", "renew", feeder=FEEDER, interval_ms=start_ms) for _ in range(2)]
+    assert renewed == [None, {**report, "made_ms": renewed[1]["made_ms"]}]
     shares = grid.ask(grid.operator, "feeder", "shares", feeder=FEEDER, interval_ms=start_ms)
     assert sum(share["taken_mwh"] for share in shares) == sum(share["given_mwh"] for share in shares) == sum(given)
     assert grid.ask(grid.operator, "feeder", "suspects", feeder=FEEDER) == []
