@@ -63,6 +63,7 @@ from chaincode.units import LARGEST, MICRO
 BATCH_ROWS = 500
 DAY_ROWS = 1_500
 FIXED_COLUMNS = 5
+FIXED_NAMES = ("sequence", "time_ms", "import_mwh", "export_mwh", "flags")
 COLUMNS = 32
 COLUMN_SETS = 26
 FIRST_LETTER = 97
@@ -494,6 +495,23 @@ class Metering(Contract):
         """A meter's readings of a UTC day, with their verdicts."""
         require_reader(ctx, head_of(ctx, meter).point)
         return ctx.get(chunk_key(meter, day), Chunk) or empty_chunk()
+
+    @query
+    def shown(self, ctx: Context, point: str, after_ms: int, until_ms: int) -> dict[str, int]:
+        """What the meter at a point last showed after one time and until another (a day later at most), by name;
+        nothing when it did not report then."""
+        require_reader(ctx, point)
+        head = ctx.get("head/" + ctx.call("registry", "point", point=point)["meter"], Head)
+        if head is None or not after_ms < until_ms <= after_ms + DAY_MS:
+            return {}
+        for day in range(until_ms // DAY_MS, after_ms // DAY_MS - 1, -1):
+            chunk = chunk_of(ctx, head.meter, day)
+            for at in range(len(chunk.rows) - 1, -1, -1):
+                row = chunk.rows[at]
+                if after_ms < row[1] <= until_ms:
+                    names = head.columns[ord(chunk.formats[at]) - FIRST_LETTER]
+                    return dict(zip([*FIXED_NAMES, *names.split(",")], row, strict=False))
+        return {}
 
     @query
     def held(self, ctx: Context, meter: str) -> list[tuple[int, str, list[int]]]:

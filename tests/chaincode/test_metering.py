@@ -773,3 +773,13 @@ def test_readings_are_read_by_whom_the_tenant_lets(scene: Scene) -> None:
             scene.ask(scene.stranger, "metering", function, **arguments)
     with pytest.raises(Exception, match="a page has"):
         scene.ask(scene.operator, "metering", "days", point=point, first_day=day, last_day=day + 31)
+
+
+def test_what_a_meter_last_showed_is_read_by_name(scene: Scene) -> None:
+    """Of one span of time, with the names of its columns; nothing when it did not report then."""
+    scene.record([1, scene.start_ms + MINUTE_MS, 5, 0, 0, 970], columns=("power_factor_milli",))
+    asked = {"point": scene.house.point, "after_ms": scene.start_ms, "until_ms": scene.start_ms + INTERVAL_MS}
+    shown = scene.ask(scene.operator, "metering", "shown", **asked)
+    assert (shown["power_factor_milli"], shown["import_mwh"], shown["sequence"]) == (970, 5, 1)
+    later = {**asked, "after_ms": scene.start_ms + MINUTE_MS}
+    assert scene.ask(scene.operator, "metering", "shown", **later) == {}
