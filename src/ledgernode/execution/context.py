@@ -176,7 +176,9 @@ class CallContext:
         if self._depth >= limits.call_depth:
             raise DepthExceeded(f"contracts call each other at most {limits.call_depth} deep")
         code = scope.block.contract(contract)
-        spec = callable_function(code, function, _BOTH if self._writes else _QUERIES, scope.signer.role)
+        # what is for timers is for the contract's own: nobody's timer speaks for another contract
+        role = "" if scope.signer.role == timers.TIMER_ROLE and contract != self._name else scope.signer.role
+        spec = callable_function(code, function, _BOTH if self._writes else _QUERIES, role)
         context = CallContext(
             scope, contract, code, writes=spec.kind == TRANSACTION, caller=self._name, depth=self._depth + 1
         )
