@@ -183,8 +183,11 @@ class RunningNetwork:
         return LedgerClient(self.endpoints, LEDGER, (person or self.founded.admin).credentials, **options)
 
     def deploy(self) -> str:
+        """The notebook, known to every node when this returns: whoever is asked next may be one that is behind."""
         with self.ledger() as ledger:
-            return deploy(ledger, self.founded)
+            package = deploy(ledger, self.founded)
+        self.wait_for_equal_heads()
+        return package
 
     def status(self, node: NodeProcess) -> LedgerStatus:
         """What the node tells its own operator."""
