@@ -97,7 +97,9 @@ class LmdbStore:
         reach("store.after_commit")
 
     def close(self) -> None:
-        self._environment.close()
+        """Once a write that is under way has ended: LMDB must not be closed under it."""
+        with self._writing:
+            self._environment.close()
         os.close(self._holder)
 
     def give_way_to(self, successor: LmdbStore) -> None:
