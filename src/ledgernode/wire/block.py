@@ -29,6 +29,8 @@ class Batch(msgspec.Struct, frozen=True):
     height: Height
     time_ms: TimeMs
     envelopes: tuple[bytes, ...]
+    miner: int | None = None
+    """The position in the current set of whoever found the block; None where nobody mines."""
 
 
 class Header(msgspec.Struct, frozen=True, gc=False):

@@ -411,7 +411,7 @@ class ProofOfWork:
             header = block.header
             self._persist.append(self._journal.deliver(header.height, hashed))
             self._delivered, self._delivered_ms = header.height, header.time_ms
-            batch = Batch(self._epoch, Height(header.height), TimeMs(header.time_ms), block.envelopes)
+            batch = Batch(self._epoch, Height(header.height), TimeMs(header.time_ms), block.envelopes, header.miner)
             self._deliver.append(batch)
 
     def _deep(self) -> bytes | None:
