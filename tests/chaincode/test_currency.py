@@ -87,7 +87,7 @@ class Scene:
 
     def __init__(self, *, established: bool = True) -> None:
         self.ledger = TestLedger()
-        self.ledger.deploy(currency_package())
+        self.ledger.deploy(currency_package(), folder=CURRENCY.parent)
         self.issuer = self.ledger.admin("utility")
         self.operator = self.ledger.identity("till", role="operator", organisation="utility")
         self.anna = self.ledger.identity("anna")
