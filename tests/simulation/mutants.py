@@ -70,8 +70,8 @@ def count_twice() -> Iterator[None]:
 
 
 def commit_with_one_less() -> AbstractContextManager[Any]:
-    whole = Slot.committed_digest
-    return patch.object(Slot, "committed_digest", lambda self, quorum: whole(self, quorum - 1))
+    whole = Slot.deciding
+    return patch.object(Slot, "deciding", lambda self, quorum: whole(self, quorum - 1))
 
 
 @contextmanager

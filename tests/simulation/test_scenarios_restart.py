@@ -471,3 +471,22 @@ def test_a_block_whose_certificate_one_liar_keeps_comes_to_all(restarted: tuple[
     settles(world, b"one", b"two")
     orders(world, b"three")
     world.check_end()
+
+
+def test_what_was_decided_and_not_executed_is_decided_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A starting engine delivers nothing out of its log: the end of its epoch is told to it after its start."""
+    world = started()
+    orders(world, b"one")
+    node = world.nodes[0]
+    with monkeypatch.context() as dying:
+        dying.setattr(node, "execute", lambda batch: node.crash())
+        world.submit(b"two")
+        elapse(world, 1_000)
+    assert any(key.endswith(b"slot/2/decided") for key in node.log)
+    cut(world, [0], [1, 2, 3])
+    world.restart(0)
+    elapse(world, 1_000)
+    assert len(node.chain) == 1
+    heal(world)
+    settles(world, b"two")
+    world.check_end()

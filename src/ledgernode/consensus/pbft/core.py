@@ -173,6 +173,7 @@ class Pbft:
                 return
 
     def _relayed(self, sender: int, votes: tuple[Vote, ...]) -> None:
+        self._ordering.relayed(votes)
         for vote in votes:
             if vote.position == self._seat.position:
                 self._recalling.overhear(vote)

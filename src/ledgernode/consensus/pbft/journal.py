@@ -31,6 +31,7 @@ from ledgernode.consensus.pbft.messages import (
     decode,
     encode,
 )
+from ledgernode.consensus.pbft.slot import agreement
 from ledgernode.consensus.pbft.view_change import Rules, prepared_holds, vote_holds
 from ledgernode.wire.types import Epoch
 
@@ -47,7 +48,7 @@ class Remembered(msgspec.Struct):
     votes: list[Vote] = msgspec.field(default_factory=list)
     prepared: list[Prepared] = msgspec.field(default_factory=list)
     proposals: list[Proposal] = msgspec.field(default_factory=list)
-    decisions: list[Vote] = msgspec.field(default_factory=list)
+    decisions: list[tuple[Vote, ...]] = msgspec.field(default_factory=list)
 
 
 class Journal:
@@ -150,9 +151,10 @@ def _place(into: Remembered, name: list[bytes], message: Message | None, rules: 
                 return False
             into.prepared.append(message)
         case [b"slot", number, b"decided"], Relayed(votes=votes):
-            if not all(number == _digits(vote) and vote_holds(vote, rules) for vote in votes):
+            decision = agreement(votes, rules.quorum)
+            if not decision or not all(number == _digits(vote) and vote_holds(vote, rules) for vote in decision):
                 return False
-            into.decisions += votes
+            into.decisions.append(decision)
         case [b"slot", number, b"proposal", digest], Proposal() if number == _digits(message):
             if digest != rules.scope.digest(message).hex().encode():
                 return False
