@@ -32,7 +32,7 @@ CONTRACT: Final = "currency"
 FUNCTION: Final = "reward"
 BLOCK_ROLE: Final = "block"
 BUDGET: Final = 20_000
-"""Of the call; part of the execution version. The currency's own takes about a tenth of it."""
+"""Of the call; part of the execution version. The currency's own takes less than a tenth of it."""
 
 
 class Reward(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
