@@ -38,11 +38,6 @@ class MinedLedger(TestLedger):
             self.pay(self.issuer, "establish", code="EUR", digits=2, approval_above_minor=LIMIT_MINOR)
             self.pay(self.till, "mint", account=self.anna.id, amount_minor=1_000, purpose="start")
 
-    @property
-    def miner(self) -> str:
-        """The identity of the one validator."""
-        return self.chain.validator_set(self.chain.head.next_set).members[0].identity.hex()
-
     def pay(self, signer: Member, function: str, **arguments: Any) -> Any:
         return self.submit(signer, "currency", function, **arguments).result
 

@@ -400,7 +400,7 @@ def test_a_block_that_was_certified_with_another_reward_is_found(change: dict[st
     ledger.mine()
     head = ledger.chain.head
     paid, other = ledger.chain.receipts(head.height)
-    due = msgspec.structs.replace(Reward(0, ledger.miner), **change)
+    due = msgspec.structs.replace(Reward(0, ledger.miner.id), **change)
     told = encode_receipt(msgspec.structs.replace(parse_receipt(paid), result=encode_reward(due)))
     header = msgspec.structs.replace(head, receipts_root=receipts_root((told, other)))
     hashed, at = header_hash(header), key_of(head.height)

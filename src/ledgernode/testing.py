@@ -158,6 +158,11 @@ class TestLedger:
         """The founding admin of an organisation, the first one if none is named."""
         return self._admins[organisation or next(iter(self._admins))]
 
+    @property
+    def miner(self) -> Member:
+        """The one validator: who finds the blocks that are mined."""
+        return self._validator
+
     def identity(
         self,
         name: str,

@@ -90,10 +90,10 @@ def test_a_mined_block_pays_its_miner_first(ledger: MinedLedger) -> None:
     supply = ledger.supply()
     paid, transferred = ledger.mine()
     assert (paid.code, by_block(paid), transferred.code) == ("OK", True, "OK")
-    assert answered(paid) == {"amount_minor": REWARD_MINOR, "miner": ledger.miner}
+    assert answered(paid) == {"amount_minor": REWARD_MINOR, "miner": ledger.miner.id}
     assert paid.receipt.id == reward_id(ledger.chain.chain_id, ledger.height)
     assert ledger.chain.locate(paid.receipt.id) == (ledger.height, 0)
-    assert ledger.available(ledger.miner) == REWARD_MINOR
+    assert ledger.available(ledger.miner.id) == REWARD_MINOR
     assert ledger.supply() == supply + REWARD_MINOR
     assert [event.name for event in paid.events] == ["Minted"]
     assert paid.receipt.budget_used * 4 < BUDGET
@@ -159,9 +159,9 @@ def test_blocks_mint_what_was_allowed_and_no_more(ledger: MinedLedger) -> None:
     codes = [ledger.mine()[0].code for _ in range(4)]
     assert codes == ["OK", "OK", "OK", "currency.REWARDS_SPENT"]
     refused, transferred = ledger.mine()
-    assert answered(refused) == {"amount_minor": 0, "miner": ledger.miner}
+    assert answered(refused) == {"amount_minor": 0, "miner": ledger.miner.id}
     assert (refused.events, transferred.code) == ((), "OK")
-    assert ledger.available(ledger.miner) == 3 * REWARD_MINOR
+    assert ledger.available(ledger.miner.id) == 3 * REWARD_MINOR
     rewards = ledger.query(ledger.anna, "currency", "rewards")
     assert rewards == {"left_minor": 7, "minted_minor": 3 * REWARD_MINOR}
     ledger.pay(ledger.issuer, "allow_rewards", amount_minor=REWARD_MINOR - 7)
@@ -172,7 +172,7 @@ def test_nothing_is_minted_before_the_issuer_allows_it() -> None:
     """Founders alone cannot make another's money."""
     ledger = MinedLedger()
     assert ledger.mine()[0].code == "currency.REWARDS_SPENT"
-    assert ledger.available(ledger.miner) == 0
+    assert ledger.available(ledger.miner.id) == 0
 
 
 def test_to_allow_takes_who_may_mint(ledger: MinedLedger) -> None:
@@ -195,7 +195,7 @@ def test_any_one_of_the_issuers_people_stops_it(ledger: MinedLedger) -> None:
     assert ledger.code(ledger.anna, "stop_rewards") == "currency.NOT_THE_ISSUER"
     assert ledger.pay(ledger.till, "stop_rewards") == {"left_minor": 0, "minted_minor": REWARD_MINOR}
     assert ledger.mine()[0].code == "currency.REWARDS_SPENT"
-    assert ledger.available(ledger.miner) == REWARD_MINOR
+    assert ledger.available(ledger.miner.id) == REWARD_MINOR
 
 
 def test_what_is_allowed_never_takes_the_supply_beyond_its_bound(ledger: MinedLedger) -> None:
@@ -230,7 +230,7 @@ def test_without_a_currency_the_receipt_says_so(tmp_path: Path) -> None:
     ledger.deploy(tmp_path / "ticking.py")
     refused, done = ledger.mine(ledger.sign(ledger.anna, "ticking", "tick", {}))
     assert (refused.code, done.code) == ("CONTRACT_UNKNOWN", "OK")
-    assert answered(refused) == {"amount_minor": 0, "miner": ledger.miner}
+    assert answered(refused) == {"amount_minor": 0, "miner": ledger.miner.id}
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_whatever_the_currency_does_the_block_stands(tmp_path: Path, what: str, 
         ledger.deploy(tmp_path / f"{name}.py")
     refused, done = ledger.mine()
     assert (refused.code, done.code) == (code, "OK")
-    assert answered(refused) == {"amount_minor": 0, "miner": ledger.miner}
+    assert answered(refused) == {"amount_minor": 0, "miner": ledger.miner.id}
 
 
 def test_the_result_is_the_runtimes_whatever_the_contract_answers(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_the_result_is_the_runtimes_whatever_the_contract_answers(tmp_path: Path
     (tmp_path / "currency.py").write_text(OTHER_CURRENCY.format(reward=REWARD.format(what="return 77")))
     ledger = MinedLedger(deployed=False)
     ledger.deploy(tmp_path / "currency.py")
-    assert answered(ledger.mine()[0]) == {"amount_minor": REWARD_MINOR, "miner": ledger.miner}
+    assert answered(ledger.mine()[0]) == {"amount_minor": REWARD_MINOR, "miner": ledger.miner.id}
 
 
 # ---------------------------------------------------------------- learning the miner from the receipts
