@@ -34,7 +34,7 @@ class MinedLedger(TestLedger):
         self.till = self.identity("till", role="operator", organisation="utility")
         self.anna = self.identity("anna")
         if deployed:
-            self.deploy(currency_package())
+            self.deploy(currency_package(), folder=CURRENCY.parent)
             self.pay(self.issuer, "establish", code="EUR", digits=2, approval_above_minor=LIMIT_MINOR)
             self.pay(self.till, "mint", account=self.anna.id, amount_minor=1_000, purpose="start")
 

@@ -179,14 +179,21 @@ class TestLedger:
 
     # ------------------------------------------------------------ what
 
-    def deploy(self, contract: str | Path | bytes | type[Contract]) -> str:
+    def deploy(self, contract: str | Path | bytes | type[Contract], *, folder: Path | None = None) -> str:
         """Install a contract, have every organisation approve it and commit it; its package's hash.
 
-        The contract is a source file, a class of one, or a package. Refuses as the ledger does: a package
-        that is not deterministic raises `ChaincodeRefused` with every line and reason.
+        The contract is a source file, a class of one, or a package (then `folder` may say where its sources
+        lie). Its code runs under the names of those files: breakpoints and coverage work as for any module.
+        Refuses as the ledger does: a package that is not deterministic raises `ChaincodeRefused` with every
+        line and reason.
         """
-        raw = _package(contract)
+        path = Path(inspect.getfile(contract)) if isinstance(contract, type) else contract
+        raw = path if isinstance(path, bytes) else pack(Path(path))
         name, found = parse_package(raw).name, package_hash(raw)
+        if not isinstance(path, bytes):
+            folder = Path(path).parent
+        if folder is not None:
+            self._contracts.packages.came_from(found, folder.resolve())
         first = self.admin()
         self.submit(first, LIFECYCLE, "install", package=base64.b64encode(raw).decode("ascii"))
         for admin in self._admins.values():
@@ -339,14 +346,6 @@ class _Organisation:
         request = build_request(key, organisation=self.name, role=role, name=name, attributes=attributes)
         certificate = issue(request, self._issuing, now_ms=now_ms)
         return Member(key, certificate, name=name, organisation=self.name, role=role.value)
-
-
-def _package(contract: str | Path | bytes | type[Contract]) -> bytes:
-    if isinstance(contract, bytes):
-        return contract
-    if isinstance(contract, type):
-        return pack(Path(inspect.getfile(contract)))
-    return pack(Path(contract))
 
 
 def _committed(raw: bytes, height: Height) -> Committed:

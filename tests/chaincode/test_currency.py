@@ -88,7 +88,7 @@ class Scene:
 
     def __init__(self, *, established: bool = True, reward_minor: int = 0) -> None:
         self.ledger = TestLedger(engine=GenesisEngine("pow", {"block_reward_minor": reward_minor}))
-        self.ledger.deploy(currency_package())
+        self.ledger.deploy(currency_package(), folder=CURRENCY.parent)
         self.issuer = self.ledger.admin("utility")
         self.operator = self.ledger.identity("till", role="operator", organisation="utility")
         self.anna = self.ledger.identity("anna")

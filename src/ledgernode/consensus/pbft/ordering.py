@@ -97,6 +97,8 @@ class Ordering:
         if slot is None or slot.knows(vote):
             return
         if vote.phase is not Phase.COMMIT:
+            if vote.view == self._seat.view and vote.sequence <= self._outcome.stable.height:
+                return  # decided before this view began
             if vote.view > self._seat.view or (vote.view == self._seat.view and self._seat.changing):
                 self._keep_for_later(sender, vote)
                 return
@@ -293,6 +295,7 @@ class Ordering:
             self._seat.effects.halt = f"two decisions at sequence {slot.sequence}: more members lie than can be borne"
             return
         slot.decided = digest
+        self._seat.journal.decided(slot.sequence, slot.agreeing(digest))
 
     def _deliver(self) -> None:
         seat = self._seat
@@ -332,19 +335,32 @@ class Ordering:
     def enter_view(self, begins: Outcome) -> None:
         """Votes of the view before count no more; early votes of this one do."""
         self._outcome = begins
-        self.stabilise(begins.stable)
+        self.prove(begins.stable)
         for slot in self._slots.values():
             slot.enter_view()
-        for sequence in begins.required:
-            self.slot(sequence)
-        self.touch()
+        self._expect_required()
         early, self._early = self._early, {}
         for sender, room in early.items():
             for vote in room.values():
                 self.voted(sender, vote)
 
+    def _expect_required(self) -> None:
+        for sequence in self._outcome.required:
+            self.slot(sequence)
+        self.touch()
+
+    def prove(self, stable: Stable) -> None:
+        """Somebody shows that a block is certified. It says nothing of the certificates of those below."""
+        if stable.height > self._seat.proven.height:
+            self._seat.proven = stable
+
     def stabilise(self, stable: Stable) -> None:
-        """Everything up to here is certified: forget how it came about."""
+        """Everything up to here is certified at this node, who can give it to others: forget how it came about.
+
+        On another's word nothing is forgotten: a block whose certificate only a liar has, or one who lost his disk,
+        could be had from nobody then.
+        """
+        self.prove(stable)
         seat = self._seat
         if stable.height <= seat.stable.height:
             return
@@ -355,6 +371,7 @@ class Ordering:
         for room in self._early.values():
             for key in [key for key in room if key[0] <= stable.height]:
                 del room[key]
+        self._expect_required()
 
     def caught_up(self, height: int, time_ms: TimeMs) -> None:
         if height > self._seat.delivered:
@@ -399,6 +416,8 @@ class Ordering:
             slot = self.slot(proposal.sequence)
             if slot is not None:
                 self._keep(slot, self._seat.rules.scope.digest(proposal), proposal)
-        for sequence in self._outcome.required:
-            self.slot(sequence)
-        self.touch()
+        for vote in remembered.decisions:
+            slot = self.slot(vote.sequence)
+            if slot is not None:
+                slot.count(vote)
+        self._expect_required()

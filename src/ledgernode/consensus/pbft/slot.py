@@ -134,6 +134,11 @@ class Slot:
         """The digest that q commits of one view agree on."""
         return _agreed(self.commits.values(), quorum) if len(self.commits) >= quorum else None
 
+    def agreeing(self, digest: bytes) -> tuple[Vote, ...]:
+        """The commits on this digest, of whatever view."""
+        votes = (self.commits[position] for position in sorted(self.commits))
+        return tuple(vote for vote in votes if vote.digest == digest)
+
     def reasons(self, view: int) -> tuple[Vote, ...]:
         """What would bring a peer as far as we are: all commits, and what prepared it in this view."""
         prepared = self.prepared.votes if self.prepared is not None and self.prepared.view == view else ()
