@@ -42,6 +42,7 @@ from ledgernode.wire.block import Batch, header_hash
 from ledgernode.wire.genesis import (
     FORMAT,
     Genesis,
+    GenesisEngine,
     GenesisMember,
     GenesisOrganisation,
     GenesisValidator,
@@ -92,7 +93,7 @@ class SeenEvent(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """What became of one transaction or one timer's call; `receipt` is what the block holds."""
+    """What became of one transaction, one timer's call or a reward; `receipt` is what the block holds."""
 
     code: str
     message: str
@@ -128,6 +129,7 @@ class TestLedger:
         organisations: Sequence[str] = ("utility", "regulator", "community"),
         parameters: Parameters | None = None,
         policy: str = "majority",
+        engine: GenesisEngine | None = None,
     ) -> None:
         self._organisations = {name: _Organisation(name) for name in organisations}
         self._validator = self._organisations[organisations[0]].member("validator-1", Role.VALIDATOR)
@@ -138,6 +140,7 @@ class TestLedger:
                 name="test",
                 created_ms=TimeMs(START_MS),
                 organisations=tuple(self._founder(name) for name in sorted(organisations)),
+                engine=engine or GenesisEngine(),
                 policy=policy,
                 parameters=parameters or Parameters(),
             )
@@ -154,6 +157,11 @@ class TestLedger:
     def admin(self, organisation: str = "") -> Member:
         """The founding admin of an organisation, the first one if none is named."""
         return self._admins[organisation or next(iter(self._admins))]
+
+    @property
+    def miner(self) -> Member:
+        """The one validator: who finds the blocks that are mined."""
+        return self._validator
 
     def identity(
         self,
@@ -245,12 +253,16 @@ class TestLedger:
 
     # ------------------------------------------------------------ blocks and time
 
-    def block(self, *transactions: Transaction) -> tuple[Committed, ...]:
-        """Cut one block of these, in this order: what became of due timers first, then of each of them."""
+    def block(self, *transactions: Transaction, miner: int | None = None) -> tuple[Committed, ...]:
+        """Cut one block of these, in this order: what became of due timers first, then of each of them.
+
+        With a `miner` (a position in the validator set) it is a mined one, on a ledger founded with the engine `pow`:
+        where that pays rewards, what became of this one's comes before all.
+        """
         head = self.chain.head
         self._time_ms = max(self._time_ms, head.time_ms + _BLOCK_MS)
         envelopes = tuple(transaction.raw for transaction in transactions)
-        batch = Batch(self._epoch(), Height(head.height + 1), TimeMs(self._time_ms), envelopes)
+        batch = Batch(self._epoch(), Height(head.height + 1), TimeMs(self._time_ms), envelopes, miner)
         sealed = self._executor.execute(batch, transactions)
         header = sealed.header
         vote = vote_bytes(header.chain_id, header.epoch, header.height, header_hash(header))
