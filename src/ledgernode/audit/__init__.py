@@ -1,8 +1,8 @@
 """Conservation, recomputed: what `ledgernode audit` does.
 
 `verify` shows that the blocks are what the contracts made of the transactions; an audit shows that what they made
-adds up. Nothing is taken from a contract's word where it can be summed anew from records and events, and nothing of a
-contract's code is run or imported: a law knows the records alone.
+adds up. Nothing is taken from a contract's word where it can be summed anew from records and events: a law knows the
+records alone, and imports nothing of a contract. What a contract can recompute itself it is asked besides.
 
     law        what a law is: terms that add up, records without a flaw, changes that a transaction may make
     journal    the range's blocks walked back: what each transaction told, and what it wrote
@@ -19,10 +19,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from ledgernode.audit.currency import Statement, Supply
+from ledgernode.audit.days import Days
 from ledgernode.audit.escrows import Purposes
+from ledgernode.audit.feeders import Reports
 from ledgernode.audit.intervals import Classes
+from ledgernode.audit.invoices import Invoices
 from ledgernode.audit.law import Finding, Law, Range
 from ledgernode.audit.prepaid import Balances
+from ledgernode.audit.returns import Returns
 from ledgernode.audit.run import AuditReport, Progress, audit_with
 from ledgernode.audit.tokens import Lives
 from ledgernode.store.chain import ChainStore
@@ -30,7 +34,18 @@ from ledgernode.wire.types import Height
 
 __all__ = ["LAWS", "AuditReport", "Finding", "Law", "Progress", "Range", "audit"]
 
-LAWS: Final[tuple[type[Law], ...]] = (Supply, Statement, Purposes, Classes, Balances, Lives)
+LAWS: Final[tuple[type[Law], ...]] = (
+    Supply,
+    Statement,
+    Purposes,
+    Classes,
+    Days,
+    Reports,
+    Balances,
+    Lives,
+    Returns,
+    Invoices,
+)
 """In the order in which they are reported."""
 
 

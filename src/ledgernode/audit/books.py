@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -16,9 +16,13 @@ _KEPT: Final = 4_096
 
 
 class Books:
-    """Records by contract, kind and the parts of their key; plain values, as they are stored."""
+    """Records by contract, kind and the parts of their key; plain values, as they are stored.
 
-    def __init__(self, view: StateView) -> None:
+    `ask(contract, function, **arguments)` is what a contract itself answers of them.
+    """
+
+    def __init__(self, view: StateView, ask: Callable[..., Any]) -> None:
+        self.ask = ask
         self._view = view
         self._kept: dict[bytes, Any] = {}
 

@@ -8,7 +8,7 @@ adjusted   the same after late readings; `adjustment`: what differs, by point
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ledgernode.audit.books import Books
@@ -59,7 +59,7 @@ class Classes(Law):
         if not text and [row[:2] for row in rows] != _registers(facts):
             text = "it has other registers than its facts"
         postings = self.books.get(SETTLEMENT, "postings", area, start) or []
-        text = text or _flaw(points, rows, postings, facts)
+        text = text or _flaw(points, rows, postings, facts) or self._again(area, int(start))
         if not text:
             self._intervals += 1
             self._sums = [so_far + sum(row[at] for row in rows) for at, so_far in enumerate(self._sums)]
@@ -72,7 +72,7 @@ class Classes(Law):
                 return f"{one.kind} {' '.join(one.parts)} is closed, and was written again"
         rows = [(one.parts[0], one.after) for one in step.writes(SETTLEMENT, "adjustment")]
         for point, one in rows:
-            text = _unequal(one["columns_mwh"])
+            text = unequal(one["columns_mwh"])
             if text:
                 return f"adjustment {one['number']} of {point}: {text}"
         sums = [sum(one["columns_mwh"][at] for _, one in rows) for at in range(COLUMNS)]
@@ -98,6 +98,11 @@ class Classes(Law):
 
     # ------------------------------------------------------------ one interval
 
+    def _again(self, area: str, start: int) -> str:
+        """The contract's own reckoning, made anew from the facts; what it comes to is checked without it."""
+        agrees = self.books.ask(SETTLEMENT, "reconcile", area=area, interval_ms=start)["agrees"]
+        return "" if agrees else "it is not settled so again"
+
     def _once(self, area: str, start: str, points: Sequence[str]) -> str:
         """A point is classed once in an interval, whatever areas there are."""
         for point in points:
@@ -118,12 +123,12 @@ def _registers(facts: Any) -> list[list[int]]:
 
 def _flaw(points: Sequence[str], rows: Sequence[Sequence[int]], postings: Sequence[Any], facts: Any) -> str:
     for point, row in zip(points, rows, strict=True):
-        if text := _unequal(row) or ("a class is below zero" if min(row) < 0 else ""):
+        if text := unequal(row) or ("a class is below zero" if min(row) < 0 else ""):
             return f"{point}: {text}"
     return _posted(points, rows, postings) or _balanced(postings) or _priced(postings, facts["facts"]["digits"])
 
 
-def _unequal(row: Sequence[int]) -> str:
+def unequal(row: Sequence[int]) -> str:
     """Of the eight columns: what has no class, or two."""
     taken, given, *classes = row
     if taken != sum(classes[:3]):
@@ -179,8 +184,3 @@ def rounded(pico: int, digits: int) -> int:
     unit: int = 10 ** (_PICO_DIGITS - digits)
     whole, rest = divmod(pico, unit)
     return whole + (2 * rest > unit or (2 * rest == unit and whole % 2 == 1))
-
-
-def areas(books: Books) -> Iterable[str]:
-    """The areas that are settled."""
-    return [item.parts[0] for item, _ in books.of(SETTLEMENT, "area")]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ledgernode.audit.asking import Asking
 from ledgernode.audit.books import Books
 from ledgernode.audit.journal import Item, Step, walk_back
 from ledgernode.audit.law import Finding, Law, Range, Sums
@@ -46,7 +47,7 @@ def audit_with(
     """Judge these laws. Refuses with AuditFailed, Pruned and BadRequest, as `audit` says."""
     span = _span(chain, first, last)
     with chain.state_at(span.last) as view:
-        books = Books(view)
+        books = Books(view, Asking(chain, view, span.last))
         judged = [_Judged(law(), books, span) for law in laws]
         for one in judged:
             one.read()
