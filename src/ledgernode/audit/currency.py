@@ -64,7 +64,7 @@ class Supply(Law):
         return f"the supply changed by {more}, by events {issued} is minted less burned" if more != issued else ""
 
     def shown(self, sums: Mapping[str, Sums]) -> dict[str, int]:
-        return dict(sums.get(_SUPPLY, {}))
+        return {**sums[_SUPPLY], "issued_minor": 0} if _SUPPLY in sums else {}
 
 
 class Statement(Law):

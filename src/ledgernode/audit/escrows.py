@@ -14,7 +14,7 @@ Other names with a slash that these contracts keep (a payment's, a payable's) ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ledgernode.audit.journal import Item
@@ -67,6 +67,10 @@ class Purposes(Law):
         needed += sums.get(_CLAIMED, 0)
         held = sums.get(_HELD, 0)
         return f"escrow {subject} holds {held}, {needed} is needed" if held != needed else ""
+
+    def shown(self, sums: Mapping[str, Sums]) -> dict[str, int]:
+        held = [one[_HELD] for one in sums.values() if one.get(_HELD, 0)]
+        return {"escrows": len(held), "held_minor": sum(held)} if sums else {}
 
     # ------------------------------------------------------------ what is held
 

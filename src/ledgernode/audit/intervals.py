@@ -81,7 +81,7 @@ class Classes(Law):
         owed = sum(one["amount_minor"] for _, one in rows)
         if owed:
             return f"adjustments of all points owe {owed} more than they get"
-        self.counted.update({"adjustments": self.counted.get("adjustments", 0) + len(rows)} if rows else {})
+        self.count("adjustments", len(rows))
         return ""
 
     def shown(self, sums: Mapping[str, Sums]) -> dict[str, int]:  # noqa: ARG002 - it counts where it looks

@@ -68,8 +68,9 @@ class Law:
         self.counted: dict[str, int] = {}
 
     def count(self, name: str, more: int = 1) -> None:
-        """What is to be said of the range beside the sums."""
-        self.counted[name] = self.counted.get(name, 0) + more
+        """What is to be said of the range beside the sums, where there is something."""
+        if more:
+            self.counted[name] = self.counted.get(name, 0) + more
 
     def terms(self, item: Item) -> Iterable[Term]:  # noqa: ARG002 - most laws sum something
         return ()

@@ -10,7 +10,7 @@ An interval whose classes are written and whose units are returned in a later ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ledgernode.audit.books import Books
@@ -85,6 +85,10 @@ class Returns(Law):
         if returned_mwh == due_mwh + out_mwh:
             return ""
         return f"{subject} was returned {returned_mwh} mWh, {due_mwh} were traded and pooled, {out_mwh} are in advance"
+
+    def shown(self, sums: Mapping[str, Sums]) -> dict[str, int]:
+        names = (_RETURNED, _DUE)
+        return {name: sum(one.get(name, 0) for one in sums.values()) for name in names} if sums else {}
 
     # ------------------------------------------------------------ what never changes
 

@@ -155,7 +155,7 @@ class _Judged:
             sums[name] = sums.get(name, 0) + sign * amount
 
     def _found_broken(self, height: int, position: int, text: str, sums: dict[str, int]) -> None:
-        if self.broken is None or (height, position) <= (self.broken.height, self.broken.position):
+        if self.broken is None or (height, position) < (self.broken.height, self.broken.position):
             self.broken = _Break(height, position, text, sums)
 
 
