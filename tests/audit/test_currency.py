@@ -165,7 +165,9 @@ def test_the_transaction_that_made_money_is_named(tmp_path: Path) -> None:
     scene.submit(scene.anna, "transfer", to=scene.issuer.id, amount_minor=1)
     for _ in range(5):
         scene.submit(scene.issuer, "mint", account=scene.anna.id, amount_minor=1, purpose="x")
-    with broken(f"block {leak.height}, transaction {leak.transaction_id[:16]}: the supply changed by 300, by events 0") as facts:
+    with broken(
+        f"block {leak.height}, transaction {leak.transaction_id[:16]}: the supply changed by 300, by events 0"
+    ) as facts:
         audit(scene.chain)
     assert facts["transaction"] == leak.transaction_id
     assert facts["law"] == Supply.name

@@ -15,6 +15,7 @@ from ledgernode.audit.escrows import Purposes
 from ledgernode.audit.feeders import Reports
 from ledgernode.audit.intervals import Classes
 from ledgernode.audit.invoices import Invoices
+from ledgernode.audit.movements import Movements
 from ledgernode.audit.prepaid import Balances
 from ledgernode.audit.returns import Returns
 from ledgernode.audit.tokens import Lives
@@ -27,6 +28,7 @@ from ledgernode.wire.receipt import Event, encode_receipt, parse_receipt
 from ledgernode.wire.types import Height
 from tests.audit.whole_town import WholeTown, lived
 
+pytestmark = pytest.mark.timeout(120)
 Change = Callable[[Any], Any]
 BUYER = 3
 """The buyer's place among the points, which stand in order of their ids."""
@@ -186,6 +188,23 @@ def test_postings_are_the_classes_priced_and_balanced(town: WholeTown) -> None:
         assert text in str(failed)
         assert failed.facts["law"] == Classes.name
         assert failed.facts["height"] == interval.height
+
+
+def test_money_goes_where_postings_say(town: WholeTown) -> None:
+    """A seller, or whoever the levies and taxes belong to, gets what the closed interval gives it, and nobody else."""
+    solar = town.houses[0].wallet.id
+    for account in (solar, town.taxes.id, town.levies.id, town.treasury.id):
+        start = state_key("currency", composite_key("entry", account))
+        with town.ledger.chain.state() as view:
+            keys = [key for key, _ in view.scan(start, start[:-1] + b"\x01")]
+        entries = [Place(town, "currency", key.partition(b"\x00")[2].decode()) for key in keys]
+        paid = next(entry for entry in entries if entry.record["purpose"].startswith("energy of interval"))
+        with paid.altered(with_field("amount_minor", 1)):
+            failed = failure(town, Movements)
+        assert f"{account} was to get {paid.record['amount_minor']}" in str(failed)
+        assert (failed.facts["height"], failed.facts["transaction"]) == (paid.height, paid.transaction)
+    with found(town, "settlement", "postings").altered(lambda rows: []):
+        assert "and gets" in str(failure(town, Movements))
 
 
 def test_a_day_is_its_intervals_and_what_was_measured(town: WholeTown) -> None:

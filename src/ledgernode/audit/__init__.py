@@ -9,8 +9,8 @@ records alone, and imports nothing of a contract. What a contract can recompute 
     books      the records as they stood after the range
     run        the laws over both; the first break, with its block, transaction and sums
 
-and one module for each kind of law: `currency`, `escrows`, `intervals`, `days`, `returns`, `feeders`, `prepaid`,
-`tokens`, `invoices`.
+and one module for each kind of law: `currency`, `escrows`, `intervals`, `days`, `movements`, `feeders`,
+`prepaid`, `tokens`, `returns`, `invoices`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ledgernode.audit.feeders import Reports
 from ledgernode.audit.intervals import Classes
 from ledgernode.audit.invoices import Invoices
 from ledgernode.audit.law import Finding, Law, Range
+from ledgernode.audit.movements import Movements
 from ledgernode.audit.prepaid import Balances
 from ledgernode.audit.returns import Returns
 from ledgernode.audit.run import AuditReport, Progress, audit_with
@@ -40,6 +41,7 @@ LAWS: Final[tuple[type[Law], ...]] = (
     Purposes,
     Classes,
     Days,
+    Movements,
     Reports,
     Balances,
     Lives,
