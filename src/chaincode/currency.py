@@ -125,6 +125,16 @@ class Statement(Record):
     before: int
 
 
+class Reconciliation(Record):
+    """Whether an account adds up: its escrows hold what it has in escrow, its last entry ends at its balances."""
+
+    agrees: bool
+    available_minor: int
+    escrow_minor: int
+    escrows_minor: int
+    entries: int
+
+
 # ---------------------------------------------------------------- refusals
 
 
@@ -573,6 +583,25 @@ class Currency(Contract):
         """Every open escrow of an owner, by name."""
         require_reader(ctx, owner)
         return [held for key, held in ctx.matching("escrow", owner, type=Escrow)]
+
+    @query
+    def reconcile(self, ctx: Context, account: str) -> Reconciliation:
+        """Add up an account anew, from its escrows and its statement; the audit does so for all of them."""
+        require_reader(ctx, account)
+        found = ctx.get(ctx.key("account", account), Account) or empty_account()
+        escrows_minor = 0
+        for _, held in ctx.matching("escrow", account, type=Escrow):
+            escrows_minor += held.amount_minor
+        last = ctx.get(entry_key(ctx, account, found.entries), Entry)
+        stated = (0, 0) if last is None else (last.available_minor, last.escrow_minor)
+        whole = found.escrow_minor == escrows_minor and stated == (found.available_minor, found.escrow_minor)
+        return Reconciliation(
+            agrees=whole and (last is not None or not found.entries),
+            available_minor=found.available_minor,
+            escrow_minor=found.escrow_minor,
+            escrows_minor=escrows_minor,
+            entries=found.entries,
+        )
 
     @query
     def issues(self, ctx: Context) -> dict[str, Issue]:

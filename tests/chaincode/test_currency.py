@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 )
 
 from ledgernode.audit import audit
+from ledgernode.audit.currency import Statement, Supply
 from ledgernode.execution.sandbox.package import pack
 from ledgernode.testing import Member, TestLedger
 from ledgernode.wire.genesis import GenesisEngine
@@ -280,6 +281,25 @@ def test_an_escrow_is_released_by_its_owner_to_its_beneficiary(scene: Scene) -> 
     assert (scene.has(scene.anna), scene.has(scene.ben)) == ((600, 0), (1_400, 0))
     assert scene.ask(scene.anna, "escrows", owner=scene.anna.id) == []
     assert scene.code(scene.anna, "release_escrow", amount_minor=1, **release) == "ESCROW_UNKNOWN"
+
+
+def test_an_account_is_reconciled_by_whoever_may_read_it(scene: Scene) -> None:
+    """What it has in escrow is what its escrows hold, and its last entry ends there; a stranger is refused."""
+    opened = {"amount_minor": 30, "purpose": "p", "beneficiary": scene.ben.id}
+    before = scene.ask(scene.anna, "reconcile", account=scene.anna.id)
+    for escrow in ("a", "b"):
+        scene.submit(scene.anna, "open_escrow", escrow=escrow, **opened)
+    found = scene.ask(scene.anna, "reconcile", account=scene.anna.id)
+    assert found == {
+        "agrees": True,
+        "available_minor": before["available_minor"] - 60,
+        "escrow_minor": 60,
+        "escrows_minor": 60,
+        "entries": before["entries"] + 2,
+    }
+    assert scene.ask(scene.issuer, "reconcile", account=scene.anna.id) == found
+    with pytest.raises(Exception, match="read by its owner"):
+        scene.ask(scene.ben, "reconcile", account=scene.anna.id)
 
 
 def test_an_escrow_is_refunded_by_its_beneficiary_or_after_its_term(scene: Scene) -> None:
@@ -562,7 +582,7 @@ class Conservation(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "scene"):
-            audit(self.scene.ledger.chain)
+            audit(self.scene.ledger.chain, laws=[Supply, Statement])
 
 
 @pytest.mark.timeout(120)
