@@ -53,6 +53,7 @@ GRACE_MS = 60_000
 KWH = 1_000_000
 DIGITS = 4
 MICRO = 1_000_000
+CENT = 10_000
 PURSE_MINOR = 10_000_000
 """1,000 of the currency: what each wallet begins with."""
 STEP_TARIFF = "north:steps"
@@ -136,6 +137,17 @@ STREETS: dict[str, Plan] = {
     "refusing": Plan(3, prepaid=(1, 2, 3)),
     "relocating": Plan(2, prepaid=(1, 2)),
     "onboarding": Plan(1),
+    "sharing-feeder": Plan(3, solar=(1,), head=True),
+    "losing": Plan(2, solar=(2,), head=True),
+    "strained": Plan(1, head=True, rating_va=12_500, reverse_limit_w=5_000),
+    "haggling": Plan(3),
+    "four-functions": Plan(3),
+    "windows": Plan(2),
+    "mechanisms": Plan(4),
+    "devices": Plan(2),
+    "twelve": Plan(12),
+    "pricing": Plan(4),
+    "tx-alpha-09": Plan(10, solar=(1, 3, 4, 6, 8, 9), head=True, rating_va=12_500),
 }
 """One for each test that needs houses."""
 
