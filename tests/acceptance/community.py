@@ -33,6 +33,7 @@ from ledgernode.execution.sandbox.package import pack, package_hash
 from ledgernode.identity.home import NodeConfig
 from ledgernode.identity.records import Role
 from ledgernode.wire.receipt import Receipt, parse_receipt
+from ledgernode.wire.types import TransactionId
 from tests.acceptance import clocked_node
 from tests.acceptance.clocked_node import Clock
 from tests.acceptance.street import FLAT_TARIFF, House, Meter, Plan, Street, pan_of
@@ -70,9 +71,10 @@ LIMIT_S = 45.0
 class Member:
     """Somebody or something with a key and an identity on the ledger."""
 
-    def __init__(self, person: Person, name: str, organisation: str, clock: Clock) -> None:
+    def __init__(self, person: Person, name: str, role: Role, organisation: str, clock: Clock) -> None:
         self.name = name
         self.organisation = organisation
+        self.role = role
         self.certificate = person.certificate
         self.signer = Signer(person.key, chain_id=person.signer.chain_id, clock_ms=clock.now_ms)
         self.id = self.signer.identity.hex()
@@ -140,6 +142,7 @@ STREETS: dict[str, Plan] = {
     "sharing-feeder": Plan(3, solar=(1,), head=True),
     "losing": Plan(2, solar=(2,), head=True),
     "strained": Plan(1, head=True, rating_va=12_500, reverse_limit_w=5_000),
+    "town": Plan(4, prepaid=(1,), solar=(3,)),
     "haggling": Plan(3),
     "four-functions": Plan(3),
     "windows": Plan(2),
@@ -165,10 +168,13 @@ class Community:
         self.streets: dict[str, Street] = {}
         self._meters_made = 0
         self.admin, self.south_admin, self.east_admin, self.west_admin = (
-            Member(person, "admin", organisation, self.clock)
+            Member(person, f"{organisation}-admin", Role.ADMIN, organisation, self.clock)
             for person, organisation in zip(network.founded.admins, ("north", "south", "east", "west"), strict=True)
         )
+        self.members = [*self.admins]
         self._newcomers: list[Member] = []
+        self.calls: list[tuple[str, TransactionId]] = []
+        """What was asked of the ledger, and in which transaction, in order."""
         self.operator = self.member("operator", Role.OPERATOR)
         self.treasury = self.member("treasury", Role.OPERATOR)
         self.taxes = self.member("taxes", Role.OPERATOR)
@@ -188,8 +194,9 @@ class Community:
     def member(self, name: str, role: Role = Role.CUSTOMER, organisation: str = "north", **attributes: str) -> Member:
         """Someone with certificates; on the ledger once `register` has been called."""
         person = self.network.founded.newcomer(organisation, name, role, **attributes)
-        member = Member(person, name, organisation, self.clock)
+        member = Member(person, name, role, organisation, self.clock)
         self._newcomers.append(member)
+        self.members.append(member)
         return member
 
     def register(self) -> None:
@@ -213,6 +220,7 @@ class Community:
         """What became of it, whether it took effect or not."""
         outcome = self.ledger.submit(contract, function, arguments, signer=who.signer, raise_refused=False)
         self.height = max(self.height, int(outcome.height))
+        self.calls.append((f"{who.name}: {contract}.{function}", outcome.transaction_id))
         return outcome
 
     def ok(self, who: Member, contract: str, function: str, **arguments: Any) -> Any:
@@ -241,24 +249,28 @@ class Community:
             return str(refusal.facts.get("code", refusal.code)).rpartition(".")[2]
         raise AssertionError(f"{contract}.{function} was answered")
 
-    def together(self, calls: Iterable[Call], *, budget: int | None = None) -> list[Any]:
+    def together(self, calls: Iterable[Call]) -> list[Any]:
         """Calls that need not wait for one another; their results, in the order given. Raises what is refused."""
         calls = list(calls)
-        signed = [self._signed(call, budget) for call in calls]
+        signed = [self._signed(call) for call in calls]
         outcomes = {outcome.transaction_id: outcome for outcome in self.ledger.submit_many(signed)}
         self.height = max([self.height, *(int(outcome.height) for outcome in outcomes.values())])
+        self.calls += [
+            (f"{call.who.name}: {call.contract}.{call.function}", one.id)
+            for one, call in zip(signed, calls, strict=True)
+        ]
         return [
             result_of(outcomes[one.id], f"{call.contract}.{call.function}")
             for one, call in zip(signed, calls, strict=True)
         ]
 
-    def _signed(self, call: Call, budget: int | None) -> Signed:
+    def _signed(self, call: Call) -> Signed:
         device = call.function == "record" and call.contract == "metering"
         return call.who.signer.transaction(
             call.contract,
             call.function,
             call.arguments,
-            budget=budget or self.facts.parameters.budget,
+            budget=self.facts.parameters.budget,
             sequence=call.who.next_sequence() if device else None,
         )
 

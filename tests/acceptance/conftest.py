@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.acceptance.community import Community, CommunityNetwork
+from tests.acceptance.whole_town import WholeTown
 
 ENGINES = ("pbft", "pow")
 OPTIONS = {"pbft": None, "pow": {"first_target_bits": 15, "interval_ms": 100, "depth_blocks": 4}}
@@ -20,3 +21,9 @@ def community(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         found = Community(network)
         yield found
         found.close()
+
+
+@pytest.fixture(scope="session")
+def town(community: Community) -> WholeTown:
+    """The whole way of a kWh, played once."""
+    return WholeTown(community)

@@ -11,7 +11,6 @@ from tests.acceptance.community import (
     CENT,
     FEED_IN_MICRO,
     HOUR_MS,
-    INTERVAL_MS,
     KWH,
     PURSE_MINOR,
     RETAIL_MICRO,
@@ -235,8 +234,7 @@ def test_003_9_a_double_auction_of_twelve_with_agents_and_readings_that_come_lat
     assert street.closed_ms < slot
     community.advance(HOUR_MS // 2)
     street.send(*street.meters)  # two intervals, signed when they were read
-    community.advance(INTERVAL_MS)
-    street.close()
+    street.close(late=True)
     assert {auction.trade(trade["trade"])["status"] for trade in trades} == {"done"}
     assert all(auction.trade(trade["trade"])["delivered_mwh"] == KWH for trade in trades)
 
