@@ -150,6 +150,10 @@ STREETS: dict[str, Plan] = {
     "devices": Plan(2),
     "twelve": Plan(12),
     "pricing": Plan(4),
+    "agents": Plan(3),
+    "limits": Plan(3),
+    "back-test": Plan(4),
+    "changing": Plan(1, tariff="north:changing"),
     "tx-alpha-09": Plan(10, solar=(1, 3, 4, 6, 8, 9), head=True, rating_va=12_500),
 }
 """One for each test that needs houses."""

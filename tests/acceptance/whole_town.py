@@ -105,13 +105,13 @@ class WholeTown:
         self.keypad.send()
 
     def _to_midnight(self) -> None:
-        """The second house draws 0.1 kWh in each interval that is left of the month."""
+        """The second house draws 0.1 kWh in each interval that is left of the month, the fourth 0.2 in the last one."""
         while self.street.read_ms < self.midnight_ms - INTERVAL_MS:
             self.buying.shown.registers[0] += kwh(0.1)
             self.street.read_ms += INTERVAL_MS
             for meter in self.street.meters:
                 meter.take(self.street.read_ms)
-        self.street.flow((0, 0), (0.1, 0), (0, 0), (0, 0))
+        self.street.flow((0, 0), (0.1, 0), (0, 0), (0.2, 0))
         self.street.close(late=True)
         self.quiet_intervals = (self.midnight_ms - self.delivered_ms) // INTERVAL_MS - 1
 
@@ -160,7 +160,7 @@ class WholeTown:
     def transcript(self) -> dict[str, Any]:
         """Every receipt of it, without what differs from one ledger to another: ids of transactions, and the time."""
         receipts = self.community.receipts(self.first_height, self.last_height)
-        known = {receipt.id: receipt for receipt in receipts}
+        known = {receipt.id: receipt for receipt in reversed(receipts)}  # its first receipt is what counts
         plain = _Plain(self)
         for number, (_, transaction) in enumerate(self.community.calls):
             plain.names[transaction.hex()] = f"call {number}"
@@ -202,7 +202,7 @@ class _Plain:
             return [self.value(name, each) for each in value]
         if isinstance(value, str) and _ID.fullmatch(value):
             return self.names.get(value, "digest")
-        if name in ("tid", "rnd"):
+        if name in ("tid", "rnd", "estimated_ms"):
             return name
         if isinstance(value, int) and abs(value - self._base_ms) < 400 * DAY_MS:
             return f"boundary {(value - self._base_ms) // INTERVAL_MS}" if value % INTERVAL_MS == 0 else "a time"
