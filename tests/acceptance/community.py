@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chaincode.calendar import FIXED_UTC, civil, day_number, days_in_month, next_month
-from chaincode.pricing import FLAT, STEPS, Band, Levy, Step, Tariff
+from chaincode.pricing import FLAT, NET_BY_ENERGY, STEPS, Band, Levy, Step, Tariff
 from ledgernode.client import Ledger, Outcome, ReadLevel, Signed, Signer
 from ledgernode.errors import LedgerError
 from ledgernode.execution.sandbox.package import pack, package_hash
@@ -59,6 +59,7 @@ PURSE_MINOR = 10_000_000
 """1,000 of the currency: what each wallet begins with."""
 STEP_TARIFF = "north:steps"
 CHANGING_TARIFF = "north:changing"
+NETTING_TARIFF = "north:netting"
 RETAIL_MICRO = 300_000
 FEED_IN_MICRO = 80_000
 TAX_MICRO = 190_000
@@ -142,7 +143,7 @@ STREETS: dict[str, Plan] = {
     "sharing-feeder": Plan(3, solar=(1,), head=True),
     "losing": Plan(2, solar=(2,), head=True),
     "strained": Plan(1, head=True, rating_va=12_500, reverse_limit_w=5_000),
-    "town": Plan(4, prepaid=(1,), solar=(3,)),
+    "town": Plan(5, prepaid=(1,), solar=(3,)),
     "haggling": Plan(3),
     "four-functions": Plan(3),
     "windows": Plan(2),
@@ -500,6 +501,7 @@ def tariffs() -> list[Tariff]:
     return [
         Tariff(id=FLAT_TARIFF, **flat, **common),
         Tariff(id=CHANGING_TARIFF, **flat, **common),
+        Tariff(id=NETTING_TARIFF, net_metering=NET_BY_ENERGY, **flat, **common),
         Tariff(id=STEP_TARIFF, kind=STEPS, steps=steps, **common | {"tax_micro": 0}),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import msgspec
 import pytest
 
 from ledgernode import errors
@@ -18,7 +19,7 @@ from tests.acceptance.community import (
 )
 from tests.acceptance.prepayment import Keypad, VendingService, where
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -180,7 +181,12 @@ def test_000_10_people_are_taken_in_and_nobody_else_acts_for_them(community: Com
     claim = {"premises": house.premises, "code_hash": digest(f"code-7{anna.id}")}
     assert community.code(anna, "registry", "claim", **claim) == "SIGNER_UNKNOWN"
     community.register()
-    community.ok(anna, "registry", "claim", **claim)
+    signed = anna.signer.transaction("registry", "claim", claim, budget=community.facts.parameters.budget)
+    forged = signed.envelope.replace(house.premises.encode(), b"north:somewhere-els"[: len(house.premises)])
+    with pytest.raises(errors.LedgerError) as refused:
+        community.ledger.submit_signed(msgspec.structs.replace(signed, envelope=forged))
+    assert refused.value.code == "SIGNATURE_INVALID"
+    assert community.ledger.submit_signed(signed).succeeded
     approval = {"premises": house.premises, "wallet": anna.id}
     assert community.code(anna, "registry", "approve_claim", **approval) == "NOT_YOUR_ORGANISATION"
     assert community.code(community.south_admin, "registry", "approve_claim", **approval) == "NOT_YOUR_ORGANISATION"

@@ -2,6 +2,7 @@
 
     1  prepays, and buys from a neighbour too       2  buys from the neighbour, the rest from the grid
     3  has the sun on its roof, sells and gives     4  shares in the pool
+    5  gives and takes with nobody but the grid, under net metering
 
 It is played once on each engine, and what every call and timer came to is kept, so that engines can be compared.
 """
@@ -18,6 +19,7 @@ from tests.acceptance.community import (
     DAY_MS,
     HOUR_MS,
     INTERVAL_MS,
+    NETTING_TARIFF,
     Community,
     evening_of_the_month,
     kwh,
@@ -36,7 +38,7 @@ class WholeTown:
     def __init__(self, community: Community) -> None:
         self.community = community
         self.street = community.streets["town"]
-        self.prepaying, self.buying, self.selling, self.sharing = self.street.houses
+        self.prepaying, self.buying, self.selling, self.sharing, self.netting = self.street.houses
         self.before = {house.name: sum(community.money(house.wallet)) for house in self.street.houses}
         self._to_the_months_end()
         community.calls.clear()
@@ -69,6 +71,9 @@ class WholeTown:
         community.two("settlement", "propose_rules", area=street.area, from_ms=from_ms, rules=rules)
         due = {"utility": "north", "from_ms": from_ms, "rules": {"due_days": DUE_DAYS}}
         community.two("billing", "propose_rules", **due)
+        ratings = {"import_rating_w": street.plan.rating_w, "export_rating_w": street.plan.rating_w}
+        netted = {"point": self.netting.point, "prepaid": False, "tariff": NETTING_TARIFF, **ratings}
+        community.ok(community.operator, "registry", "set_point", **netted)
         self.market = Market(street, "uniform")
         for house, purse_minor in ((self.selling, 0), (self.sharing, 10_000)):
             community.ok(house.wallet, "settlement", "enroll", point=house.point, amount_minor=purse_minor)
@@ -86,9 +91,9 @@ class WholeTown:
         self.market.order(self.prepaying, "bid", 1_000, 20)
 
     def _deliver(self) -> None:
-        self.street.settle(*[(0, 0)] * 4)
+        self.street.settle(*[(0, 0)] * 5)
         self.trades = self.market.cleared(self.slot)
-        self.delivered_ms = self.street.settle((2, 0), (3, 0), (0, 5), (1.5, 0))
+        self.delivered_ms = self.street.settle((2, 0), (3, 0), (0, 5), (1.5, 0), (0, 0))
         self.keypad.use(kwh(2))
         self.keypad.send()
 
@@ -105,13 +110,17 @@ class WholeTown:
         self.keypad.send()
 
     def _to_midnight(self) -> None:
-        """The second house draws 0.1 kWh in each interval that is left of the month, the fourth 0.2 in the last one."""
+        """The second house draws 0.1 kWh in each interval that is left of the month, the fourth 0.2 in the last one.
+
+        The fifth gives one kWh and takes one and a half later.
+        """
+        self.netting.shown.registers[1] += kwh(1)
         while self.street.read_ms < self.midnight_ms - INTERVAL_MS:
             self.buying.shown.registers[0] += kwh(0.1)
             self.street.read_ms += INTERVAL_MS
             for meter in self.street.meters:
                 meter.take(self.street.read_ms)
-        self.street.flow((0, 0), (0.1, 0), (0, 0), (0.2, 0))
+        self.street.flow((0, 0), (0.1, 0), (0, 0), (0.2, 0), (1.5, 0))
         self.street.close(late=True)
         self.quiet_intervals = (self.midnight_ms - self.delivered_ms) // INTERVAL_MS - 1
 
