@@ -151,7 +151,7 @@ STREETS: dict[str, Plan] = {
     "devices": Plan(2),
     "twelve": Plan(12),
     "pricing": Plan(4),
-    "agents": Plan(3),
+    "agents": Plan(4),
     "limits": Plan(3),
     "back-test": Plan(4),
     "changing": Plan(1, tariff="north:changing"),
@@ -190,6 +190,8 @@ class Community:
         self._install()
         self._establish()
         self.build(STREETS)
+        self.founding = list(self.calls)
+        self.founded_height = int(self.ledger.facts().height)
 
     def close(self) -> None:
         self.ledger.close()

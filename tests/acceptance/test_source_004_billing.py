@@ -68,7 +68,7 @@ def test_004_4_strategies_trade_by_themselves_on_conditions(community: Community
     """004-4: a strategy per participant runs by timer, on price, surplus and time; from a budget; one whose price is
     not met waits, one whose time is over stops."""
     street = community.streets["agents"]
-    seller, buyer, hesitant = street.houses
+    seller, buyer, hesitant, battery = street.houses
     street.open()
     market = Market(street, "continuous")
     rule = {"market": market.id, "energy_wh": 1_000, "budget_minor": 20_000}
@@ -77,6 +77,10 @@ def test_004_4_strategies_trade_by_themselves_on_conditions(community: Community
     for house, name, cents in prices:
         price = {"price_micro": cents * CENT, "until_ms": until_ms}
         community.ok(house.wallet, "market", "strategy", point=house.point, rule=name, **rule, **price)
+    keeping = {"price_micro": 4 * CENT, "sell_price_micro": 30 * CENT, "target_wh": 5_000, "until_ms": until_ms}
+    keeper = {"point": battery.point, "rule": "keep_battery", **rule, **keeping}
+    number = community.ok(battery.wallet, "market", "strategy", **keeper)["number"]
+    community.ok(battery.meter, "market", "report_level", strategy=number, level_wh=5_600)  # 0.6 kWh beyond
     first_ms = street.read_ms + INTERVAL_MS
     community.until(lambda: sold(market, first_ms))
     street.flow((0, 0), (0, 0), (0, 0))  # the next delivery has opened: they act again
@@ -86,6 +90,9 @@ def test_004_4_strategies_trade_by_themselves_on_conditions(community: Community
         agreed = market.trade(trade["trade"])
         assert (agreed["seller_customer"], agreed["buyer_customer"]) == (seller.customer, buyer.customer)
         assert agreed["price_micro"] == 10 * CENT
+    listed = community.ask(battery.wallet, "market", "orders", wallet=battery.wallet.id)
+    surplus = [(order["side"], order["energy_wh"], order["price_micro"]) for order in listed]
+    assert ("ask", 600, 30 * CENT) in surplus
     street.flow((0, 1), (1, 0), (0, 0))
 
     def stopped() -> bool:

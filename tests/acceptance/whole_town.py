@@ -13,15 +13,15 @@ import json
 import re
 from typing import Any
 
-from chaincode.calendar import civil, days_in_month
+from chaincode.calendar import civil, day_number, days_in_month
 from ledgernode.wire.receipt import Receipt
 from tests.acceptance.community import (
     DAY_MS,
     HOUR_MS,
     INTERVAL_MS,
+    MINUTE_MS,
     NETTING_TARIFF,
     Community,
-    evening_of_the_month,
     kwh,
 )
 from tests.acceptance.prepayment import Keypad, VendingService
@@ -29,7 +29,13 @@ from tests.acceptance.trading import Market
 
 POOL_PRICE_MICRO = 120_000
 DUE_DAYS = 1
+BEGINS_BEFORE_MS = 3 * HOUR_MS + 5 * MINUTE_MS
 _ID = re.compile(r"[0-9a-f]{64}")
+
+
+def months_end(now_ms: int) -> int:
+    year, month, _ = civil(now_ms // DAY_MS)
+    return (day_number(year, month, days_in_month(year, month)) + 1) * DAY_MS
 
 
 class WholeTown:
@@ -52,16 +58,16 @@ class WholeTown:
         self._bill()
         self._pay()
         self.last_height = int(community.ledger.facts().height)
+        self.calls = list(community.calls)
 
     def _to_the_months_end(self) -> None:
-        """Two to four hours before the month is over."""
-        now_ms = self.community.now_ms
-        self.year, self.month, day = civil(now_ms // DAY_MS)
-        left_ms = (days_in_month(self.year, self.month) - day + 1) * DAY_MS - now_ms % DAY_MS
-        if not 2 * HOUR_MS <= left_ms <= 4 * HOUR_MS:
-            self.community.to(evening_of_the_month(now_ms))
-            self.year, self.month, day = civil(self.community.now_ms // DAY_MS)
-        self.midnight_ms = (self.community.now_ms // DAY_MS + 1) * DAY_MS
+        """Shortly before the third hour from the end of a month."""
+        community = self.community
+        self.midnight_ms = months_end(community.now_ms)
+        if self.midnight_ms - community.now_ms < BEGINS_BEFORE_MS:
+            self.midnight_ms = months_end(self.midnight_ms)
+        community.to(self.midnight_ms - BEGINS_BEFORE_MS)
+        self.year, self.month, _ = civil(self.midnight_ms // DAY_MS - 1)
 
     def _rules(self) -> None:
         community, street = self.community, self.street
@@ -167,23 +173,28 @@ class WholeTown:
     # ------------------------------------------------------------ what it came to
 
     def transcript(self) -> dict[str, Any]:
-        """Every receipt of it, without what differs from one ledger to another: ids of transactions, and the time."""
-        receipts = self.community.receipts(self.first_height, self.last_height)
+        """Every receipt of it and of the founding, without what differs from one ledger to another: ids and the
+        time."""
+        community = self.community
+        calls = [
+            (name, transaction)
+            for name, transaction in [*community.founding, *self.calls]
+            if not name.partition(": ")[2].startswith("lifecycle.")  # which answers heights
+        ]
+        receipts = [
+            *community.receipts(1, community.founded_height),
+            *community.receipts(self.first_height, self.last_height),
+        ]
         known = {receipt.id: receipt for receipt in reversed(receipts)}  # its first receipt is what counts
         plain = _Plain(self)
-        for number, (_, transaction) in enumerate(self.community.calls):
-            plain.names[transaction.hex()] = f"call {number}"
-        mine = {transaction for _, transaction in self.community.calls}
+        plain.names |= {transaction.hex(): f"call {number}" for number, (_, transaction) in enumerate(calls)}
+        signed = {transaction for _, transaction in [*community.founding, *self.calls]}
         return {
-            "calls": [
-                [name, *plain.receipt(known[transaction])]
-                for name, transaction in self.community.calls
-                if transaction in known
-            ],
+            "calls": [[name, *plain.receipt(known[transaction])] for name, transaction in calls],
             "timers": sorted(
                 json.dumps(event, sort_keys=True)
                 for receipt in receipts
-                if receipt.id not in mine
+                if receipt.id not in signed
                 for event in plain.events(receipt)
             ),
         }
