@@ -148,6 +148,7 @@ class TestLedger:
         self._contracts = Contracts()
         self._executor = Executor(self.chain, self._contracts)
         self._admission = Admission(self.chain.chain_id, lambda: self.parameters)
+        self._read_parameters = Height(-1), Parameters()
         self._time_ms = START_MS
         self._nonces = 0
 
@@ -308,10 +309,15 @@ class TestLedger:
 
     @property
     def parameters(self) -> Parameters:
-        """What holds for the next block."""
+        """What holds for the next block; read once a block, as a node does."""
         head = self.chain.head
-        with self.chain.state() as state:
-            return LedgerView(state, RecordCache(), Height(head.height + 1), TimeMs(head.time_ms + 1)).parameters
+        height, parameters = self._read_parameters
+        if height != head.height:
+            with self.chain.state() as state:
+                view = LedgerView(state, RecordCache(), Height(head.height + 1), TimeMs(head.time_ms + 1))
+            parameters = view.parameters
+            self._read_parameters = head.height, parameters
+        return parameters
 
     def events(self, contract: str = "", name: str = "") -> tuple[SeenEvent, ...]:
         """Every event since genesis, of one contract or name if that is given."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledgernode.cli.genesis import ENGINES
-from ledgernode.cli.output import facts, json_option, progress, show, size, table
+from ledgernode.cli.output import counted, facts, json_option, progress, show, size, table
 from ledgernode.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -136,8 +136,11 @@ def _parts_of_bills(figures: BillFigures) -> list[Any]:
     return [
         facts(
             (
-                ("readings", f"{figures.readings:,} of {figures.meters:,} meters, {figures.days} days"),
-                ("invoices", f"{figures.invoices:,}, each of them right"),
+                ("recorded", f"{counted(figures.readings, 'reading')} of {counted(figures.meters, 'meter')}"),
+                (
+                    "billed",
+                    f"{counted(figures.days, 'day')}, {counted(figures.invoices, 'invoice')}, each of them right",
+                ),
                 ("signed to billed", f"{figures.seconds:.0f} s, {figures.readings_per_s:,.0f} readings a second"),
                 ("blocks", f"{figures.blocks:,} of {figures.transactions + figures.timer_calls:,} calls"),
                 ("disk", f"{size(figures.disk_bytes)}, {figures.disk_bytes // figures.readings} bytes a reading"),
