@@ -9,8 +9,8 @@
 
 Identities have real keys and certificates, transactions real signatures; contracts are packaged, approved
 by every organisation and run in the sandbox, and blocks pass the node's own executor. Only the network, the
-disk and the clock are left out: the store is in memory, a block is cut when the test says so, and time
-stands still until the test moves it. Due timers run as the clock moves past them.
+disk and the clock are left out: the store is in memory unless one is given, a block is cut when the test
+says so, and time stands still until the test moves it. Due timers run as the clock moves past them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.records import IDENTITY, LIFECYCLE, Role
 from ledgernode.node.admission import Admission
 from ledgernode.store.chain import ChainStore
+from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.memory import MemoryStore
 from ledgernode.wire.block import Batch, header_hash
 from ledgernode.wire.genesis import (
@@ -130,6 +131,7 @@ class TestLedger:
         parameters: Parameters | None = None,
         policy: str = "majority",
         engine: GenesisEngine | None = None,
+        store: KeyValueStore | None = None,
     ) -> None:
         self._organisations = {name: _Organisation(name) for name in organisations}
         self._validator = self._organisations[organisations[0]].member("validator-1", Role.VALIDATOR)
@@ -145,10 +147,11 @@ class TestLedger:
                 parameters=parameters or Parameters(),
             )
         )
-        self.chain = ChainStore.create(MemoryStore(), genesis_block(self.genesis_bytes))
+        self.chain = ChainStore.create(store or MemoryStore(), genesis_block(self.genesis_bytes))
         self._contracts = Contracts()
         self._executor = Executor(self.chain, self._contracts)
-        self._admission = Admission(self.chain.chain_id, self._parameters)
+        self._admission = Admission(self.chain.chain_id, lambda: self.parameters)
+        self._read_parameters = Height(-1), Parameters()
         self._time_ms = START_MS
         self._nonces = 0
 
@@ -235,6 +238,31 @@ class TestLedger:
 
         `budget` is the ledger's limit when it is 0; with a `sequence` number it is signed as a device signs.
         """
+        raw = self.signed(
+            signer,
+            contract,
+            function,
+            arguments,
+            budget=budget,
+            sequence=sequence,
+            valid_for_ms=valid_for_ms,
+            kind=kind,
+        )
+        return self.admitted(raw, kind)
+
+    def signed(
+        self,
+        signer: Member,
+        contract: str,
+        function: str,
+        arguments: Mapping[str, Any],
+        *,
+        budget: int = 0,
+        sequence: int | None = None,
+        valid_for_ms: int = 60_000,
+        kind: Kind = Kind.TRANSACTION,
+    ) -> bytes:
+        """The same as bytes that no node has looked at yet."""
         self._nonces += 1
         nonce = Nonce(self._nonces.to_bytes(NONCE_BYTES, "big"), TimeMs(self._time_ms + valid_for_ms))
         body = encode_body(
@@ -243,13 +271,17 @@ class TestLedger:
                 chain_id=self.chain.chain_id,
                 creator=signer.identity,
                 replay=nonce if sequence is None else Numbered(sequence),
-                budget=budget or self._parameters().budget,
+                budget=budget or self.parameters.budget,
                 contract=contract,
                 function=function,
                 arguments=msgspec.json.encode(arguments),
             )
         )
-        return self._admission.check(envelope(signer.key.public_key, signer.key.sign(body), body), kind)
+        return envelope(signer.key.public_key, signer.key.sign(body), body)
+
+    def admitted(self, raw: bytes, kind: Kind = Kind.TRANSACTION) -> Transaction:
+        """What a node makes of an envelope at its door: form, limits and signature; refuses what does not hold."""
+        return self._admission.check(raw, kind)
 
     # ------------------------------------------------------------ blocks and time
 
@@ -294,6 +326,18 @@ class TestLedger:
     def height(self) -> Height:
         return self.chain.head.height
 
+    @property
+    def parameters(self) -> Parameters:
+        """What holds for the next block; read once a block, as a node does."""
+        head = self.chain.head
+        height, parameters = self._read_parameters
+        if height != head.height:
+            with self.chain.state() as state:
+                view = LedgerView(state, RecordCache(), Height(head.height + 1), TimeMs(head.time_ms + 1))
+            parameters = view.parameters
+            self._read_parameters = head.height, parameters
+        return parameters
+
     def events(self, contract: str = "", name: str = "") -> tuple[SeenEvent, ...]:
         """Every event since genesis, of one contract or name if that is given."""
         return tuple(
@@ -317,11 +361,6 @@ class TestLedger:
         for height in range(1, self.height + 1):
             for raw in self.chain.receipts(Height(height)):
                 yield from _committed(raw, Height(height)).events
-
-    def _parameters(self) -> Parameters:
-        head = self.chain.head
-        with self.chain.state() as state:
-            return LedgerView(state, RecordCache(), Height(head.height + 1), TimeMs(head.time_ms + 1)).parameters
 
     def _next_due_ms(self) -> TimeMs | None:
         with self.chain.state() as state:

@@ -59,7 +59,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "identity": "new csr sign accept enroll register list show suspend resume revoke rotate rekey",
         "genesis": "assemble check accept",
         "network": "init run",
-        "bench": "put hot clearing",
+        "bench": "put hot clearing bills",
         "market": "clear",
         "node": "new join run status",
         "chaincode": "new check package install approve commit deploy list show",
