@@ -35,6 +35,11 @@ from devices.metrology.waveform import (
 RATE_HZ: Final = 4_000
 WINDOW_SAMPLES: Final = 5 * RATE_HZ
 METERS: Final = 25
+CREEP_METERS: Final = 10
+DIRECT_SHARE: Final = 5
+"""One waveform of direct current to so many alternating ones."""
+FEWEST: Final = 35
+"""Each place of both tables has one."""
 ALTERNATING: Final = Rating(voltage_v=230.0, current_a=10.0, maximum_a=16.0)
 DIRECT: Final = Rating(voltage_v=12.0, current_a=10.0, maximum_a=12.0, is_alternating=False)
 """Peaks of the largest current, with harmonics or ripple, stay within the sensors' range."""
@@ -47,7 +52,7 @@ STILL_SHARE: Final = 0.8
 """Of the starting current: the creep test's largest."""
 _NWH_PER_J: Final = 1_000_000_000 / 3_600
 _LOW: Final = 0.1
-_LONG: Final = 8
+_LONG: Final = 6
 
 
 class Band(msgspec.Struct, frozen=True):
@@ -117,11 +122,11 @@ class Cell(msgspec.Struct, frozen=True):
 
     @property
     def mean(self) -> float:
-        return sum(run.active for run in self.runs) / len(self.runs) if self.runs else 0.0
+        return sum(run.active for run in self.runs) / len(self.runs)
 
     @property
     def worst(self) -> float:
-        return max((abs(run.active) for run in self.runs), default=0.0)
+        return max(abs(run.active) for run in self.runs)
 
     @property
     def worst_reactive(self) -> float | None:
@@ -133,7 +138,7 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class Creep(msgspec.Struct, frozen=True):
-    """Meters at high voltage for 40 s: with no current and below the starting one, and at it."""
+    """Meters at high voltage for 30 s: with no current and below the starting one, and at it."""
 
     meters: int
     moved: int
@@ -163,7 +168,8 @@ def accuracy(
 ) -> Accuracy:
     """Try so many alternating waveforms and a fifth as many direct ones; `told` hears how far it is."""
     random = np.random.default_rng(seed)
-    direct_runs = waveforms // 5
+    assert waveforms >= FEWEST
+    direct_runs = waveforms // DIRECT_SHARE
 
     alternating_meters = [alternating_meter(random) for _ in range(meters)]
     places = [(band, factor) for band in bands(ALTERNATING) for factor in FACTORS]
@@ -190,7 +196,7 @@ def accuracy(
             Cell(band, factor.name, tuple(runs)) for (band, factor), runs in zip(places, found, strict=True)
         ),
         direct=tuple(Cell(band, "DC", tuple(runs)) for band, runs in zip(direct_bands, direct_found, strict=True)),
-        creep=_creep(alternating_meters, random),
+        creep=_creep(alternating_meters[:CREEP_METERS], random),
     )
 
 

@@ -113,7 +113,7 @@ def rippled(random: np.random.Generator, mean: float, ripple: float, frequency_h
 def values(waveform: Waveform, start: int, count: int, rate_hz: float) -> NDArray[np.float64]:
     """The waveform at samples `start` to `start + count` of a clock that began at zero."""
     if not waveform.tones:
-        return np.full(count, waveform.mean)
+        return np.full(count, waveform.mean, dtype=np.float64)
     step_rad = 2 * math.pi * waveform.frequency_hz / rate_hz
     coarse, fine = turning([tone.order for tone in waveform.tones], start * step_rad, step_rad, count)
     coarse *= [tone.phasor for tone in waveform.tones]
