@@ -619,6 +619,12 @@ class CalibrationRefused(Invalid):
     code = "CALIBRATION_REFUSED"
 
 
+class FeederOverloaded(Invalid):
+    """A simulated feeder is asked for more than its wires can carry."""
+
+    code = "FEEDER_OVERLOADED"
+
+
 class RegistersDamaged(Broken):
     """Neither copy of what a meter keeps through a loss of power is whole."""
 
