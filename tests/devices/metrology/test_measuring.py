@@ -59,6 +59,13 @@ def test_frequency_is_found_through_harmonics_and_noise(seed: int, frequency_hz:
     assert found.frequency_hz == pytest.approx(frequency_hz, abs=0.005)
 
 
+def test_noise_around_a_zero_makes_one_rise_of_it() -> None:
+    """A brown-out to 6 V: around its zeros noise crosses back and forth."""
+    random = np.random.default_rng(6)
+    found = seen(looked_at(VOLTS, AMPERES, sine(50, 6.0), constant(0.0), random))
+    assert found.frequency_hz == pytest.approx(50, abs=0.02)
+
+
 def test_noise_has_no_frequency() -> None:
     """A dead phase shows none, and no tones."""
     found = seen(looked_at(VOLTS, AMPERES, constant(0.0), constant(0.0), np.random.default_rng(1)))

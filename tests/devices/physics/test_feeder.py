@@ -27,6 +27,11 @@ def test_what_the_head_supplies_is_taken_or_lost(tree: tuple[Feeder, list[comple
     found = flows(feeder, loads)
     assert found.supply_w == pytest.approx(sum(load.real for load in loads) + found.loss_w, abs=1e-3)
     assert found.loss_w >= 0
+    reactance_var = sum(
+        abs(current) ** 2 * section.reactance_ohm
+        for section, current in zip(feeder.sections, found.currents, strict=True)
+    )
+    assert found.head_va.imag == pytest.approx(sum(load.imag for load in loads) + reactance_var, abs=1e-3)
 
 
 @given(trees())
