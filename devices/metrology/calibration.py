@@ -68,6 +68,12 @@ class Phase(msgspec.Struct, frozen=True):
         """Active by apparent power, harmonics included; negative in export, 0 where nothing flows."""
         return max(-1.0, min(1.0, self.power_w / self.apparent_va)) if self.apparent_va else 0.0
 
+    @property
+    def milli(self) -> tuple[int, int, int, int]:
+        """mV, mA, mW, mvar: as a meter hands them on."""
+        volts, amperes, watts, vars_ = self.voltage_v, self.current_a, self.power_w, self.reactive_var
+        return round(volts * 1_000), round(amperes * 1_000), round(watts * 1_000), round(vars_ * 1_000)
+
 
 def alternating(seen: Seen, calibration: Calibration) -> Phase:
     """Volts, amperes, watts and vars; each tone's power turned back by the sensors' angle at its frequency."""

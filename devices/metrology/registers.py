@@ -66,6 +66,14 @@ def posted(registers: Registers, power_w: float, reactive_var: float, duration_u
     return Registers(**after)
 
 
+def shown_growth(before: Registers, after: Registers) -> tuple[int, int]:
+    """By how many mWh import and export, as shown, have grown: what prepaid credit falls by.
+
+    Growths that follow each other sum to what is shown: a mWh counts when it is full, and once.
+    """
+    return after.import_mwh - before.import_mwh, after.export_mwh - before.export_mwh
+
+
 def encode(registers: Registers) -> bytes:
     """What is written before power is lost."""
     return _LAYOUT.pack(_FORMAT, *msgspec.structs.astuple(registers))

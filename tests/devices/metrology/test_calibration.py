@@ -109,6 +109,10 @@ def test_power_factor_is_of_all_tones_and_null_where_nothing_flows() -> None:
     assert Phase(0, 0, 0, 0, 0).power_factor == 0
 
 
+def test_it_hands_on_whole_numbers() -> None:
+    assert Phase(230.1234, 1.5, -345.0004, -2.0006, 50).milli == (230_123, 1_500, -345_000, -2_001)
+
+
 def test_a_bench_that_shows_nonsense_is_refused(voltage: Sensor, current: Sensor, random: np.random.Generator) -> None:
     """Each refusal says what is wrong."""
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.metrology.registers import Registers, decode, encode, posted
+from devices.metrology.registers import Registers, decode, encode, posted, shown_growth
 from ledgernode.errors import RegistersDamaged
 
 POWERS = st.floats(-20_000, 20_000)
@@ -68,6 +68,17 @@ def test_a_load_too_small_for_one_mwh_a_window_is_counted_in_the_end() -> None:
         registers = posted(registers, 2.0, 0.0, 200_000)
     assert posted(Registers(), 2.0, 0.0, 200_000).import_mwh == 0
     assert registers.import_mwh == pytest.approx(100, abs=1)
+
+
+@given(st.lists(st.tuples(POWERS, st.integers(1, 5_000_000)), max_size=40))
+def test_what_the_display_grew_by_sums_to_what_it_shows(windows: list[tuple[float, int]]) -> None:
+    """However small the steps: no mWh is charged twice, none is forgotten."""
+    registers, charged, earned = Registers(), 0, 0
+    for power_w, duration_us in windows:
+        before, registers = registers, posted(registers, power_w, 0.0, duration_us)
+        imported, exported = shown_growth(before, registers)
+        charged, earned = charged + imported, earned + exported
+    assert (charged, earned) == (registers.import_mwh, registers.export_mwh)
 
 
 @given(st.builds(Registers, REGISTER, REGISTER, REGISTER, REGISTER, REGISTER, REGISTER))
