@@ -191,7 +191,7 @@ class Community:
         self._establish()
         self.build(STREETS)
         self.founding = list(self.calls)
-        self.founded_height = int(self.ledger.facts().height)
+        self.founded_height = self.head()
 
     def close(self) -> None:
         self.ledger.close()
@@ -297,8 +297,7 @@ class Community:
 
     def events(self, contract: str, name: str, since: int = 0) -> list[dict[str, Any]]:
         """What a contract has told, from a height on up to now."""
-        head = int(self.ledger.facts().height)
-        found = self.ledger.events(since, contract=contract, names=[name], to_height=max(head, self.height))
+        found = self.ledger.events(since, contract=contract, names=[name], to_height=self.head())
         return [json.loads(event.payload) for event in found]
 
     def receipts(self, first: int, last: int) -> list[Receipt]:
@@ -342,6 +341,11 @@ class Community:
     def seen(self) -> None:
         """Ask from now on about all that has happened, timers included."""
         self.height = max(self.height, int(self.ledger.facts().height))
+
+    def head(self) -> int:
+        """The newest height that we know of, whichever node is asked."""
+        self.seen()
+        return self.height
 
     # ------------------------------------------------------------ money
 

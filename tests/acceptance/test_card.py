@@ -14,7 +14,7 @@ from tests.acceptance.community import ENERGY, FEED_IN_MICRO, LEVY_MICRO, RETAIL
 from tests.acceptance.trading import cost_minor
 from tests.acceptance.whole_town import POOL_PRICE_MICRO, WholeTown
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def test_c6_one_kwh_goes_from_the_reading_to_the_invoice(town: WholeTown) -> None:

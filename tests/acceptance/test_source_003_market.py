@@ -20,7 +20,7 @@ from tests.acceptance.community import (
 from tests.acceptance.street import House, Street
 from tests.acceptance.trading import Market, cost_minor
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 MINUTES = ("bids_from_minute", "bids_until_minute", "exchange_from_minute", "exchange_until_minute")
 WINDOWS = [dict(zip(MINUTES, window, strict=True)) for window in ((630, 780, 780, 840), (840, 990, 990, 1_050))]
