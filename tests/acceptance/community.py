@@ -368,7 +368,8 @@ class Community:
         named = [{"name": name, "package_hash": found} for name, found in self.hashes.items()]
         self.together(Call(admin, "lifecycle", "approve", one) for one in named for admin in self.admins)
         self.together(Call(self.admin, "lifecycle", "commit", one) for one in named)
-        self.network.wait_for_equal_heads()  # who is asked next knows the contracts
+        # who is asked next knows the contracts; checking all of them takes seconds of each node's core
+        self.network.wait_for_equal_heads(4 * LIMIT_S)
 
     def _establish(self) -> None:
         """Ground rules, money, the utility with its tariffs."""

@@ -20,7 +20,7 @@ from tests.acceptance.community import (
 from tests.acceptance.street import House, Street
 from tests.acceptance.trading import Market, cost_minor
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MINUTES = ("bids_from_minute", "bids_until_minute", "exchange_from_minute", "exchange_until_minute")
 WINDOWS = [dict(zip(MINUTES, window, strict=True)) for window in ((630, 780, 780, 840), (840, 990, 990, 1_050))]
@@ -187,7 +187,7 @@ def test_003_4_each_trade_reaches_the_devices_exactly_once(community: Community)
     after = commands(street, since)
     assert [one["action"] for one in after] == ["start", "in", "stop", "out"]
     assert [one["command"] for one in after] == sorted({one["command"] for one in after})
-    community.network.wait_for_equal_heads()
+    community.network.wait_for_equal_heads(LIMIT_S)
 
 
 def commands(street: Street, since: int) -> list[dict[str, Any]]:
