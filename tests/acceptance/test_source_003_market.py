@@ -12,13 +12,19 @@ from tests.acceptance.community import (
     FEED_IN_MICRO,
     HOUR_MS,
     KWH,
+    LEVY_MICRO,
+    LIMIT_S,
+    MICRO,
     PURSE_MINOR,
     RETAIL_MICRO,
     SECOND_MS,
+    TAX_MICRO,
     Community,
+    kwh,
 )
 from tests.acceptance.street import House, Street
 from tests.acceptance.trading import Market, cost_minor
+from tests.acceptance.whole_town import WholeTown
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -239,9 +245,15 @@ def test_003_9_a_double_auction_of_twelve_with_agents_and_readings_that_come_lat
     assert all(auction.trade(trade["trade"])["delivered_mwh"] == KWH for trade in trades)
 
 
-def test_003_10_four_ways_to_price_the_same_book(community: Community) -> None:
+def test_003_10_four_ways_to_price_the_same_book(community: Community, town: WholeTown) -> None:
     """003-10: bill sharing, mid-market rate, auction pay-as-clear and pay-as-bid, on the same orders; nobody is worse
-    off than with feed-in and retail, the yardstick."""
+    off than with feed-in and retail, the yardstick. Net metering, the other yardstick, sets export against import."""
+    netted = town.invoices[town.netting.name]["invoice"]
+    # 1 kWh given and 1.5 taken: half a kWh is billed, with its levy, and tax on both
+    assert [line["quantity"] for line in netted["lines"] if line["kind"] == "import"] == [kwh(0.5)]
+    pico = kwh(0.5) * (RETAIL_MICRO + LEVY_MICRO) * (MICRO + TAX_MICRO)
+    assert abs(netted["total_minor"] * 10**14 - pico) <= 10**14  # each line is rounded for itself
+
     street = community.streets["pricing"]
     cheap, dear, keen, modest = street.houses
     street.open()
