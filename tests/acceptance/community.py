@@ -191,7 +191,7 @@ class Community:
         self._establish()
         self.build(STREETS)
         self.founding = list(self.calls)
-        self.founded_height = int(self.ledger.facts().height)
+        self.founded_height = self.head()
 
     def close(self) -> None:
         self.ledger.close()
@@ -297,8 +297,7 @@ class Community:
 
     def events(self, contract: str, name: str, since: int = 0) -> list[dict[str, Any]]:
         """What a contract has told, from a height on up to now."""
-        head = int(self.ledger.facts().height)
-        found = self.ledger.events(since, contract=contract, names=[name], to_height=max(head, self.height))
+        found = self.ledger.events(since, contract=contract, names=[name], to_height=self.head())
         return [json.loads(event.payload) for event in found]
 
     def receipts(self, first: int, last: int) -> list[Receipt]:
@@ -343,6 +342,11 @@ class Community:
         """Ask from now on about all that has happened, timers included."""
         self.height = max(self.height, int(self.ledger.facts().height))
 
+    def head(self) -> int:
+        """The newest height that we know of, whichever node is asked."""
+        self.seen()
+        return self.height
+
     # ------------------------------------------------------------ money
 
     def money(self, who: Member) -> tuple[int, int]:
@@ -364,7 +368,8 @@ class Community:
         named = [{"name": name, "package_hash": found} for name, found in self.hashes.items()]
         self.together(Call(admin, "lifecycle", "approve", one) for one in named for admin in self.admins)
         self.together(Call(self.admin, "lifecycle", "commit", one) for one in named)
-        self.network.wait_for_equal_heads()  # who is asked next knows the contracts
+        # who is asked next knows the contracts; checking all of them takes seconds of each node's core
+        self.network.wait_for_equal_heads(4 * LIMIT_S)
 
     def _establish(self) -> None:
         """Ground rules, money, the utility with its tariffs."""

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.community import ENERGY, FEED_IN_MICRO, LEVY_MICRO, RETAIL_MICRO, Community, kwh
+from tests.acceptance.community import ENERGY, FEED_IN_MICRO, LEVY_MICRO, LIMIT_S, RETAIL_MICRO, Community, kwh
 from tests.acceptance.trading import cost_minor
 from tests.acceptance.whole_town import POOL_PRICE_MICRO, WholeTown
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_c6_one_kwh_goes_from_the_reading_to_the_invoice(town: WholeTown) -> None:
@@ -76,7 +76,7 @@ def test_an_audit_of_a_node_holds(town: WholeTown) -> None:
     found = json.loads(done.stdout)
     assert found["holds"]
     assert any(finding["law"].startswith("currency") for finding in found["findings"])
-    town.community.network.wait_for_equal_heads()
+    town.community.network.wait_for_equal_heads(LIMIT_S)
 
 
 def test_the_other_engine_answers_the_same_calls_alike(

@@ -19,7 +19,7 @@ from tests.acceptance.community import (
 )
 from tests.acceptance.prepayment import Keypad, VendingService, where
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

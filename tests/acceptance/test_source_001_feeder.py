@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.community import HOUR_MS, KWH, MINUTE_MS, SECOND_MS, Community
 from tests.acceptance.street import Street
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MICRO = 1_000_000
 GENERATED = (9, 0, 7, 12, 0, 5, 0, 8, 4, 0)

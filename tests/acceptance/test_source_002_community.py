@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.community import CENT, PURSE_MINOR, Community
 from tests.acceptance.trading import Market, cost_minor
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_002_2_peers_offer_haggle_and_accept(community: Community) -> None:

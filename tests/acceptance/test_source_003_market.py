@@ -12,15 +12,21 @@ from tests.acceptance.community import (
     FEED_IN_MICRO,
     HOUR_MS,
     KWH,
+    LEVY_MICRO,
+    LIMIT_S,
+    MICRO,
     PURSE_MINOR,
     RETAIL_MICRO,
     SECOND_MS,
+    TAX_MICRO,
     Community,
+    kwh,
 )
 from tests.acceptance.street import House, Street
 from tests.acceptance.trading import Market, cost_minor
+from tests.acceptance.whole_town import WholeTown
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MINUTES = ("bids_from_minute", "bids_until_minute", "exchange_from_minute", "exchange_until_minute")
 WINDOWS = [dict(zip(MINUTES, window, strict=True)) for window in ((630, 780, 780, 840), (840, 990, 990, 1_050))]
@@ -187,7 +193,7 @@ def test_003_4_each_trade_reaches_the_devices_exactly_once(community: Community)
     after = commands(street, since)
     assert [one["action"] for one in after] == ["start", "in", "stop", "out"]
     assert [one["command"] for one in after] == sorted({one["command"] for one in after})
-    community.network.wait_for_equal_heads()
+    community.network.wait_for_equal_heads(LIMIT_S)
 
 
 def commands(street: Street, since: int) -> list[dict[str, Any]]:
@@ -239,9 +245,15 @@ def test_003_9_a_double_auction_of_twelve_with_agents_and_readings_that_come_lat
     assert all(auction.trade(trade["trade"])["delivered_mwh"] == KWH for trade in trades)
 
 
-def test_003_10_four_ways_to_price_the_same_book(community: Community) -> None:
+def test_003_10_four_ways_to_price_the_same_book(community: Community, town: WholeTown) -> None:
     """003-10: bill sharing, mid-market rate, auction pay-as-clear and pay-as-bid, on the same orders; nobody is worse
-    off than with feed-in and retail, the yardstick."""
+    off than with feed-in and retail, the yardstick. Net metering, the other yardstick, sets export against import."""
+    netted = town.invoices[town.netting.name]["invoice"]
+    # 1 kWh given and 1.5 taken: half a kWh is billed, with its levy, and tax on both
+    assert [line["quantity"] for line in netted["lines"] if line["kind"] == "import"] == [kwh(0.5)]
+    pico = kwh(0.5) * (RETAIL_MICRO + LEVY_MICRO) * (MICRO + TAX_MICRO)
+    assert abs(netted["total_minor"] * 10**14 - pico) <= 10**14  # each line is rounded for itself
+
     street = community.streets["pricing"]
     cheap, dear, keen, modest = street.houses
     street.open()

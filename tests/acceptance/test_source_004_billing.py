@@ -24,7 +24,7 @@ from tests.acceptance.community import (
 from tests.acceptance.trading import Market
 from tests.acceptance.whole_town import DUE_DAYS, WholeTown
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 DAY_MS = 86_400_000
 

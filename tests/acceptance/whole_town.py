@@ -48,7 +48,7 @@ class WholeTown:
         self.before = {house.name: sum(community.money(house.wallet)) for house in self.street.houses}
         self._to_the_months_end()
         community.calls.clear()
-        self.first_height = int(community.ledger.facts().height) + 1
+        self.first_height = community.head() + 1
         self._rules()
         self._buy_units()
         self._trade()
@@ -57,7 +57,7 @@ class WholeTown:
         self._to_midnight()
         self._bill()
         self._pay()
-        self.last_height = int(community.ledger.facts().height)
+        self.last_height = community.head()
         self.calls = list(community.calls)
 
     def _to_the_months_end(self) -> None:
