@@ -52,6 +52,7 @@ _HINTS: Final = {
     "DATABASE_DAMAGED": "keep a copy of the data, then restore from a snapshot or another node",
     "DISK_FULL": "free some space: nothing was written and nothing is lost",
     "KEY_FILE_UNSAFE": "a key belongs to its owner alone: chmod 600 the file",
+    "AUDIT_FAILED": "`ledgernode verify` says whether the contracts made it so, or this copy was altered",
     "CHAIN_INVALID": "do not trust this copy: keep it for examination and restore from another node",
 }
 
