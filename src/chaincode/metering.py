@@ -33,7 +33,7 @@ Rules it keeps:
 Roles: a meter records its own readings; a gateway those of its organisation's meters without a key; staff
 propose and approve decisions, corrections and rules; settlement closes; `registry.may_read` says who reads.
 Events: ReadingsRecorded, ReadingsHeld, ReadingConflict, RegisterReset, RegisterRolledOver, GapEstimated,
-LateReading, TamperReported, MeterFinished, IntervalClosed, ReadingDecided, IntervalCorrected, RulesChanged;
+LateReading, TamperReported, MeterFinished, ReadingDecided, IntervalCorrected, RulesChanged;
 Proposed, Approved, Withdrawn.
 """
 

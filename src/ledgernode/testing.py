@@ -43,6 +43,7 @@ from ledgernode.wire.block import Batch, header_hash
 from ledgernode.wire.genesis import (
     FORMAT,
     Genesis,
+    GenesisEngine,
     GenesisMember,
     GenesisOrganisation,
     GenesisValidator,
@@ -93,7 +94,7 @@ class SeenEvent(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """What became of one transaction or one timer's call; `receipt` is what the block holds."""
+    """What became of one transaction, one timer's call or a reward; `receipt` is what the block holds."""
 
     code: str
     message: str
@@ -130,6 +131,7 @@ class TestLedger:
         parameters: Parameters | None = None,
         policy: str = "majority",
         store: KeyValueStore | None = None,
+        engine: GenesisEngine | None = None,
     ) -> None:
         self._organisations = {name: _Organisation(name) for name in organisations}
         self._validator = self._organisations[organisations[0]].member("validator-1", Role.VALIDATOR)
@@ -140,6 +142,7 @@ class TestLedger:
                 name="test",
                 created_ms=TimeMs(START_MS),
                 organisations=tuple(self._founder(name) for name in sorted(organisations)),
+                engine=engine or GenesisEngine(),
                 policy=policy,
                 parameters=parameters or Parameters(),
             )
@@ -158,6 +161,11 @@ class TestLedger:
         """The founding admin of an organisation, the first one if none is named."""
         return self._admins[organisation or next(iter(self._admins))]
 
+    @property
+    def miner(self) -> Member:
+        """The one validator: who finds the blocks that are mined."""
+        return self._validator
+
     def identity(
         self,
         name: str,
@@ -174,14 +182,21 @@ class TestLedger:
 
     # ------------------------------------------------------------ what
 
-    def deploy(self, contract: str | Path | bytes | type[Contract]) -> str:
+    def deploy(self, contract: str | Path | bytes | type[Contract], *, folder: Path | None = None) -> str:
         """Install a contract, have every organisation approve it and commit it; its package's hash.
 
-        The contract is a source file, a class of one, or a package. Refuses as the ledger does: a package
-        that is not deterministic raises `ChaincodeRefused` with every line and reason.
+        The contract is a source file, a class of one, or a package (then `folder` may say where its sources
+        lie). Its code runs under the names of those files: breakpoints and coverage work as for any module.
+        Refuses as the ledger does: a package that is not deterministic raises `ChaincodeRefused` with every
+        line and reason.
         """
-        raw = _package(contract)
+        path = Path(inspect.getfile(contract)) if isinstance(contract, type) else contract
+        raw = path if isinstance(path, bytes) else pack(Path(path))
         name, found = parse_package(raw).name, package_hash(raw)
+        if not isinstance(path, bytes):
+            folder = Path(path).parent
+        if folder is not None:
+            self._contracts.packages.came_from(found, folder.resolve())
         first = self.admin()
         self.submit(first, LIFECYCLE, "install", package=base64.b64encode(raw).decode("ascii"))
         for admin in self._admins.values():
@@ -270,12 +285,16 @@ class TestLedger:
 
     # ------------------------------------------------------------ blocks and time
 
-    def block(self, *transactions: Transaction) -> tuple[Committed, ...]:
-        """Cut one block of these, in this order: what became of due timers first, then of each of them."""
+    def block(self, *transactions: Transaction, miner: int | None = None) -> tuple[Committed, ...]:
+        """Cut one block of these, in this order: what became of due timers first, then of each of them.
+
+        With a `miner` (a position in the validator set) it is a mined one, on a ledger founded with the engine `pow`:
+        where that pays rewards, what became of this one's comes before all.
+        """
         head = self.chain.head
         self._time_ms = max(self._time_ms, head.time_ms + _BLOCK_MS)
         envelopes = tuple(transaction.raw for transaction in transactions)
-        batch = Batch(self._epoch(), Height(head.height + 1), TimeMs(self._time_ms), envelopes)
+        batch = Batch(self._epoch(), Height(head.height + 1), TimeMs(self._time_ms), envelopes, miner)
         sealed = self._executor.execute(batch, transactions)
         header = sealed.header
         vote = vote_bytes(header.chain_id, header.epoch, header.height, header_hash(header))
@@ -366,14 +385,6 @@ class _Organisation:
         request = build_request(key, organisation=self.name, role=role, name=name, attributes=attributes)
         certificate = issue(request, self._issuing, now_ms=now_ms)
         return Member(key, certificate, name=name, organisation=self.name, role=role.value)
-
-
-def _package(contract: str | Path | bytes | type[Contract]) -> bytes:
-    if isinstance(contract, bytes):
-        return contract
-    if isinstance(contract, type):
-        return pack(Path(inspect.getfile(contract)))
-    return pack(Path(contract))
 
 
 def _committed(raw: bytes, height: Height) -> Committed:

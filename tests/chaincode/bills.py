@@ -40,7 +40,7 @@ class Settlement(Contract):
     @transaction
     def put_days(self, ctx: Context, point: str, days: list[Any]) -> None:
         for day in days:
-            ctx.put(ctx.key("day", point, f"{day['day']:012d}"), day)
+            ctx.put(ctx.key("day", point, f"{day['day']:06d}"), day)
 
     @transaction
     def post(self, ctx: Context, point: str, adjustments: list[Any]) -> None:
@@ -57,7 +57,7 @@ class Settlement(Contract):
     def days(self, ctx: Context, point: str, first_day: int, last_day: int, brief: bool = False) -> list[Any]:
         if ctx.get("down", str) == point:
             raise Down("it is down")
-        found = [ctx.get(ctx.key("day", point, f"{day:012d}")) for day in range(first_day, last_day + 1)]
+        found = [ctx.get(ctx.key("day", point, f"{day:06d}")) for day in range(first_day, last_day + 1)]
         return [day for day in found if day is not None]
 
     @query

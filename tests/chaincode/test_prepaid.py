@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from ledgernode.audit import audit
 from tests.chaincode.vending_town import (
     UTILITY_FLAT,
     UTILITY_STEPS,
     Home,
     VendingTown,
+    audited,
     digest,
     hash_of,
     kwh,
@@ -23,7 +23,7 @@ from tests.chaincode.vending_town import (
 def town() -> Iterator[VendingTown]:
     town = VendingTown(houses=0)
     yield town
-    audit(town.ledger.chain)
+    audited(town)
 
 
 @pytest.fixture
@@ -569,4 +569,4 @@ def test_daily_limits_emergency_credit_and_fixed_charges() -> None:
     ]
     assert line["amount_minor"] == 3 * 1_000
     assert quote["units"] == credit["units"]
-    audit(town.ledger.chain)
+    audited(town)

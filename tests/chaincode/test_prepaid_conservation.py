@@ -17,8 +17,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ledgernode.audit import audit
-from tests.chaincode.vending_town import COMMUNITY_FLAT, UTILITY_FLAT, UTILITY_STEPS, Home, VendingTown, hash_of
+from tests.chaincode.vending_town import (
+    COMMUNITY_FLAT,
+    UTILITY_FLAT,
+    UTILITY_STEPS,
+    Home,
+    VendingTown,
+    audited,
+    hash_of,
+)
 
 UNIT_MWH = 100_000
 HOMES = 150
@@ -200,5 +207,5 @@ def test_units_and_money_are_conserved_whatever_is_called() -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Conservation, settings=settings(max_examples=20, stateful_step_count=40, deadline=None, derandomize=True)
     )
-    audit(the_town().ledger.chain)
+    audited(the_town())
     assert {"reserve", "mint", "redeem", "debit", "report_balance", "return_units", "claw_back"} <= REACHED

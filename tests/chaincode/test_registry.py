@@ -10,6 +10,7 @@ import pytest
 from ledgernode.testing import Member, TestLedger
 from tests.chaincode.town import (
     AREA,
+    CONTRACTS,
     DAY_MS,
     FEEDER,
     INTERVAL_MS,
@@ -65,7 +66,7 @@ def test_the_ground_rules_are_said_once(empty: Town) -> None:
 def test_an_interval_is_of_whole_minutes_that_divide_a_day() -> None:
     """So that days and boundaries are the same for everyone; before that nothing is built."""
     ledger = TestLedger()
-    ledger.deploy(package("registry"))
+    ledger.deploy(package("registry"), folder=CONTRACTS)
     for interval_ms, digits in ((59_999, 2), (7 * 60_000, 2), (90_000, 2), (900_000, 7)):
         ground = {"interval_ms": interval_ms, "digits": digits}
         assert ledger.attempt(ledger.admin(), "registry", "establish", **ground).code == "registry.OUT_OF_RANGE"

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from ledgernode.audit import audit
 from tests.chaincode.town import DAY_MS
 from tests.chaincode.vending_town import (
     COMMUNITY_FLAT,
@@ -16,6 +15,7 @@ from tests.chaincode.vending_town import (
     UTILITY_STEPS,
     Home,
     VendingTown,
+    audited,
     kwh,
 )
 
@@ -24,7 +24,7 @@ from tests.chaincode.vending_town import (
 def town() -> Iterator[VendingTown]:
     town = VendingTown(houses=0)
     yield town
-    audit(town.ledger.chain)
+    audited(town)
 
 
 def pair(town: VendingTown, sender: str = UTILITY_FLAT, recipient: str = UTILITY_FLAT) -> tuple[Home, Home]:

@@ -10,6 +10,8 @@ import msgspec
 
 from chaincode.calendar import FIXED_UTC
 from chaincode.pricing import FLAT, STEPS, TIME_OF_USE, Band, Levy, Step, Tariff
+from ledgernode.audit import LAWS, audit
+from ledgernode.audit.returns import Returns
 from ledgernode.execution.sandbox.package import pack
 from ledgernode.sts.pan import check_digit
 from ledgernode.testing import Member
@@ -268,6 +270,11 @@ class VendingTown(Town):
     def has(self, who: Member) -> tuple[int, int]:
         found = self.ask(self.admin, "currency", "balance", account=who.id)
         return found["available_minor"], found["escrow_minor"]
+
+
+def audited(town: VendingTown) -> None:
+    """Every law holds; settlement is stood in for, so what it has returned is compared with nothing."""
+    audit(town.ledger.chain, laws=[law for law in LAWS if law is not Returns])
 
 
 def pack_text(source: str, name: str) -> bytes:

@@ -62,7 +62,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "bench": "put hot clearing bills",
         "market": "clear",
         "node": "new join run status",
-        "chaincode": "new check package install approve commit deploy list show",
+        "chaincode": "new check package describe install approve commit deploy list show",
         "governance": "propose approve reject withdraw list show parameters policy validators",
         "evidence": "list show",
         "tx": "submit show",

@@ -33,7 +33,7 @@ def chaincode() -> None:
     """Write, check, package and deploy contracts."""
 
 
-for _command in (packaging.new, packaging.check, packaging.package_file):
+for _command in (packaging.new, packaging.check, packaging.package_file, packaging.describe):
     chaincode.add_command(_command)
 
 

@@ -1,7 +1,8 @@
-"""A contract on its author's desk: a first file, the check for determinism, the package. No network is needed."""
+"""A contract on its author's desk: a first file, the check, the package, its page. No network is needed."""
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ import click
 
 from ledgernode.cli.output import done, json_option, show, table
 from ledgernode.errors import BadRequest, ChaincodeRefused, Conflict
+from ledgernode.identity.records import SYSTEM_CONTRACTS
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -91,6 +93,36 @@ def package_file(file: Path, output: Path | None, as_json: bool) -> None:
         as_json,
         {"file": str(path), "name": packed.name, "version": packed.version, "hash": found, "bytes": len(raw)},
     )
+
+
+@click.command()
+@click.argument("paths", metavar="FILE|FOLDER...", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--own", is_flag=True, help="Also the contracts that are part of the ledger.")
+@json_option
+def describe(paths: tuple[Path, ...], own: bool, as_json: bool) -> None:
+    """Describe contracts as a page of Markdown: functions with roles, events, errors, and the records they take.
+
+    Of a folder, every contract in it. What the code says is what the page says; nothing of it is run.
+
+    \b
+    ledgernode chaincode describe notice_board.py
+    ledgernode chaincode describe --own src/chaincode > docs/contracts.md
+    """
+    from ledgernode.cli.reference import contract_files, page, reference
+    from ledgernode.execution.sandbox.package import pack, parse_package
+
+    packed = [parse_package(pack(file)) for path in paths for file in contract_files(path)]
+    described = [reference(one.name, one.version, one.entry, one.files) for one in packed]
+    if own:
+        described += [reference(*own_contract(name)) for name in SYSTEM_CONTRACTS]
+    show({"contracts": described}, as_json, page(described).rstrip())
+
+
+def own_contract(name: str) -> tuple[str, str, str, dict[str, str]]:
+    """(name, version, entry, sources) of a contract that is part of the ledger, as this software has it."""
+    module = importlib.import_module(f"ledgernode.execution.system.{name}")
+    files = {file.name: file.read_text(encoding="utf-8") for file in Path(module.__file__ or "").parent.glob("*.py")}
+    return name, getattr(module, name.capitalize()).version, f"{name}.py", files
 
 
 def checked_package(file: Path) -> bytes:

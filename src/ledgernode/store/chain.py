@@ -314,6 +314,11 @@ class ChainStore:
                 raise Pruned(f"the state of block {height} is no longer readable, the oldest is {oldest}")
             yield CurrentState(reader) if height == head else PastState(reader, height, head)
 
+    def replaced(self, height: Height) -> past.Undo:
+        """What a block's calls replaced, as (receipt's position, key, record or None); Pruned at and below the base."""
+        with self._kv.reader() as reader:
+            return past.read_undo(reader, height)
+
     def history(self, key: bytes, limit: int) -> list[tuple[tuple[int, int], bytes]]:
         """Newest first, (height, position) and record of each write; refuses with Pruned below the base."""
         with self._kv.reader() as reader:
