@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from ledgernode.bench.bills import Bills, Figures, Plan, expected
+from ledgernode.bench.bills import Bills, Plan, expected
 from ledgernode.errors import LedgerError
 from tests.cli.command_line import done
 
 HOUSES, DAYS = 20, 3
 
 
-def month(folder: Path, plan: Plan) -> tuple[Figures, list[tuple[int, int]]]:
-    """The figures of a month that was gone through, and all that it told on the way."""
+@pytest.fixture(scope="module")
+def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bills, list[tuple[int, int]]]]:
+    """A month that was gone through, and all that it told on the way."""
     told: list[tuple[int, int]] = []
-    with Bills(plan, folder) as measured:
+    with Bills(Plan(HOUSES, 60, DAYS), tmp_path_factory.mktemp("month")) as measured:
         for _, step in measured.steps:
             step(lambda finished, total: told.append((finished, total)))
-        return measured.figures(), told
+        yield measured, told
 
 
-def test_readings_become_bills_whose_every_line_is_right(tmp_path: Path) -> None:
+def test_readings_become_bills_whose_every_line_is_right(month: tuple[Bills, list[tuple[int, int]]]) -> None:
     """Every meter's every reading is recorded and settled, every house billed once; the figures are of that run.
 
     Three houses of ten have a second meter. On the first of these days the clocks go forward. Days are settled by UTC,
     so that two hours more are read; a meter begins with what it shows before the first interval.
     """
-    found, told = month(tmp_path, Plan(HOUSES, 60, DAYS))
+    found, told = month[0].figures(), month[1]
     assert (found.houses, found.meters, found.invoices) == (HOUSES, HOUSES + 6, HOUSES)
     assert found.readings == found.meters * (DAYS * 24 - 1 + 2 + 1)
     phases = {one.name: one for one in found.phases}
@@ -46,7 +47,9 @@ def test_readings_become_bills_whose_every_line_is_right(tmp_path: Path) -> None
     assert (found.readings, found.readings) in told
 
 
-def test_an_invoice_that_is_not_right_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invoice_that_is_not_right_is_found(
+    month: tuple[Bills, list[tuple[int, int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The check is no formality: one minor unit beside what it works out, and it refuses."""
 
     def dearer(*args: Any) -> dict[str, tuple[int, int]]:
@@ -56,7 +59,7 @@ def test_an_invoice_that_is_not_right_is_found(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr("ledgernode.bench.bills.expected", dearer)
     with pytest.raises(LedgerError, match="is not what its meter counted"):
-        month(tmp_path, Plan(1, 60, 1))
+        month[0].audit(lambda finished, total: None)
 
 
 def test_bills_are_worked_out_exactly() -> None:
@@ -69,8 +72,7 @@ def test_bills_are_worked_out_exactly() -> None:
 @pytest.mark.slow
 def test_the_command_says_what_was_measured() -> None:
     """A quarter of an hour each, and a row for each phase."""
-    asked = ("bench", "bills", "--houses", 3, "--days", 1, "--interval", "15m", "--json")
-    found = done(*asked).document
+    found = done("bench", "bills", "--houses", 3, "--days", 1, "--interval", "15m", "--json").document
     assert (found["houses"], found["interval_minutes"], found["days"], found["invoices"]) == (3, 15, 1, 3)
     assert {one["name"] for one in found["phases"]} >= {"sign", "check", "record", "settle", "bill"}
     assert "readings a second" in done("bench", "bills", "--houses", 1, "--days", 1).out
