@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledgernode.consensus.pow.core import REACH_BLOCKS
+from ledgernode.consensus.pow.past import KEPT
 from ledgernode.execution.reward import miner_of
 from ledgernode.wire.answers import LedgerStatus
 from ledgernode.wire.parameters import Parameters
@@ -19,17 +19,17 @@ from tests.integration.test_state_sync import folder, require_same, snapshots, w
 from tests.networks import OPTIONS, Load, RunningNetwork
 from tests.running import LEDGER, NodeProcess
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 EVERY_BLOCKS = 75
 FAR_BLOCKS = 15
-OUT_OF_REACH = REACH_BLOCKS + FAR_BLOCKS
-"""Who lacks fewer blocks than this since the epoch began asks the other miners for them, with the work behind them."""
+OUT_OF_REACH = KEPT + FAR_BLOCKS
+"""Who lacks fewer blocks than this of an epoch may get all of them from the other miners, with the work behind them."""
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork]:
-    """Four miners; a snapshot every so many blocks, and "far" is less than that."""
+    """Four miners; a snapshot every so many blocks, and "far" is less than that. Nobody keeps the first ones' work."""
     with RunningNetwork(
         tmp_path_factory.mktemp("sync") / "network",
         "pow",
@@ -39,10 +39,15 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork
         parameters=Parameters(set_change_window=2),
     ) as running:
         running.deploy()
+        with Load(running, rate=20) as load:
+            first = running.nodes[0]
+            wait_for(lambda: running.status(first).height > OUT_OF_REACH, "out of reach", first, 120)
+            load.end()
+        running.wait_for_equal_heads(60)
         yield running
 
 
-def with_snapshot(network: RunningNetwork, nodes: list[NodeProcess], above: int) -> int:
+def with_snapshot(nodes: list[NodeProcess], above: int) -> int:
     """Under load, wait until these nodes have a snapshot of a block above this one; the lowest of their newest."""
 
     def newest(node: NodeProcess) -> int:
@@ -86,7 +91,7 @@ def test_a_wiped_miner_comes_back_by_snapshot_and_mines_again(network: RunningNe
     wiped.kill()
     wipe(wiped)
     with Load(network, nodes=others[1:], rate=20) as load:
-        height = with_snapshot(network, others, OUT_OF_REACH)
+        height = with_snapshot(others, 0)
         wiped.start()
         assert synced(network, wiped).base_height >= height
         require_mined(network, wiped)
@@ -112,7 +117,7 @@ def test_a_new_miner_begins_by_snapshot_in_an_epoch_that_it_has_not_seen_begin(n
         network.decide(ledger, "add_validator", seat)
         last = network.end_epoch(ledger)
     with Load(network, nodes=old, rate=20) as load:
-        with_snapshot(network, old, last)
+        with_snapshot(old, last)
         node.start()
         network.nodes.append(node)
         assert synced(network, node).base_height > last
