@@ -1,0 +1,86 @@
+"""State as records of a disk: one for each part, reading and waiting transaction; deterministic bytes.
+
+All records of a step are written in one piece. Those of a part that a step did not touch are not written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from devices.meter.events import Answer, Outgoing, Record
+from devices.meter.outbox import order_of
+from devices.meter.state import Clock, Credit, Customer, Numbers, Reading, Registers, State, Supply, Tie, Tokens
+from ledgernode.sts.keys import Secret
+
+_PARTS: Final[dict[str, Any]] = {
+    "answers": tuple[Answer, ...],
+    "clock": Clock,
+    "credit": Credit,
+    "customer": Customer,
+    "message": str,
+    "numbers": Numbers,
+    "registers": Registers,
+    "supply": Supply,
+    "ties": tuple[Tie, ...],
+    "tokens": Tokens,
+}
+_READING: Final = "reading/"
+_OUTBOX: Final = "outbox/"
+
+
+def changes(before: State | None, after: State) -> tuple[Record, ...]:
+    """What must be on the disk before anybody learns of the step; everything, where there was nothing."""
+    records = [
+        Record(part, _encode(getattr(after, part)))
+        for part in _PARTS
+        if before is None or getattr(before, part) is not getattr(after, part)
+    ]
+    if before is None or before.readings is not after.readings:
+        records += _difference(_by_reading(before), _by_reading(after))
+    if before is None or before.outbox is not after.outbox:
+        records += _difference(_by_number(before), _by_number(after))
+    return tuple(records)
+
+
+def restored(records: Mapping[str, bytes]) -> State:
+    """The state that these records stand for."""
+    parts: dict[str, Any] = {
+        part: msgspec.msgpack.decode(records[part], type=kind, dec_hook=_decode) for part, kind in _PARTS.items()
+    }
+    readings = _listed(records, _READING, Reading)
+    outbox = _listed(records, _OUTBOX, Outgoing)
+    return State(readings=tuple(readings), outbox=tuple(outbox), **parts)
+
+
+def _by_reading(state: State | None) -> dict[str, Reading]:
+    return {f"{_READING}{reading.sequence:015d}": reading for reading in (state.readings if state else ())}
+
+
+def _by_number(state: State | None) -> dict[str, Outgoing]:
+    return {f"{_OUTBOX}{order_of(each):015d}": each for each in (state.outbox if state else ())}
+
+
+def _difference(before: Mapping[str, object], after: Mapping[str, object]) -> Iterable[Record]:
+    gone = [Record(key, b"") for key in before if key not in after]
+    return [*gone, *(Record(key, _encode(each)) for key, each in after.items() if before.get(key) is not each)]
+
+
+def _listed(records: Mapping[str, bytes], prefix: str, kind: Any) -> list[Any]:
+    keys = sorted(key for key in records if key.startswith(prefix))
+    return [msgspec.msgpack.decode(records[key], type=kind) for key in keys]
+
+
+def _encode(part: object) -> bytes:
+    return msgspec.msgpack.encode(part, enc_hook=_plain, order="deterministic")
+
+
+def _plain(value: object) -> bytes:
+    assert isinstance(value, Secret)
+    return bytes(value)
+
+
+def _decode(kind: type, value: object) -> object:
+    return kind(value)
