@@ -8,6 +8,7 @@ the last reading; energy and balance need no time.
 from __future__ import annotations
 
 from devices.meter.energy import CLOCK_SET, flag
+from devices.meter.outbox import notice
 from devices.meter.settings import CLOCK_EVERY_MS, CLOCK_STEP_MS
 from devices.meter.turn import Turn
 
@@ -26,7 +27,7 @@ def synced(turn: Turn, true_ms: int) -> None:
         if not difference_ms or abs(turn.now_ms - clock.synced_ms) < CLOCK_EVERY_MS:
             return
         if abs(difference_ms) > CLOCK_STEP_MS:
-            turn.alarm("CLOCK_DIFFERS", f"{difference_ms} ms")
+            notice(turn, "clock_differs", f"{difference_ms} ms")
         move(turn, max(-CLOCK_STEP_MS, min(difference_ms, CLOCK_STEP_MS)))
     elif true_ms < turn.state.numbers.last_reading_ms:
         turn.alarm("CLOCK_DIFFERS", f"{difference_ms} ms")

@@ -54,7 +54,7 @@ def unlock(turn: Turn, pin: str) -> PrivateKey:
         if wrong >= WRONG_PINS:
             lock_ms = min(LOCK_MS << min(wrong - WRONG_PINS, 20), LONGEST_LOCK_MS)
             turn.change("customer", locked_ms=turn.now_ms + lock_ms)
-            turn.alarm("PIN_LOCKED", f"{wrong} wrong")
+            outbox.notice(turn, "pin_locked", f"{wrong} wrong")
         raise Refused("PIN_WRONG") from None
     turn.change("customer", wrong=0, locked_ms=0)
     return PrivateKey(ec.derive_private_key(int.from_bytes(raw, "big"), ec.SECP256R1()))

@@ -12,8 +12,8 @@ from typing import Final
 import msgspec
 
 from devices.meter.events import Measured, Phase
-from devices.meter.outbox import RECORD, has_room_for_news, is_recording, tell
-from devices.meter.settings import BUDGET, BYPASS_MWH, DAY_MS, EXTRA_READINGS_A_DAY
+from devices.meter.outbox import RECORD, counted_today, has_room_for_news, is_recording, tell
+from devices.meter.settings import BUDGET, BYPASS_MWH
 from devices.meter.state import Reading
 from devices.meter.turn import Turn
 
@@ -54,10 +54,7 @@ def tampered(turn: Turn, kind: str) -> None:
     turn.change("supply", tamper=(*turn.state.supply.tamper, kind))
     turn.alarm("TAMPER", kind)
     flag(turn, TAMPER_FLAGS[kind])
-    day, numbers = turn.now_ms // DAY_MS, turn.state.numbers
-    extra = numbers.extra if numbers.extra_day == day else 0
-    if extra < EXTRA_READINGS_A_DAY:
-        turn.change("numbers", extra_day=day, extra=extra + 1)
+    if counted_today(turn):
         take_reading(turn)
 
 

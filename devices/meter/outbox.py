@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from devices.meter.events import Outgoing
-from devices.meter.settings import BUDGET, IN_FLIGHT, LONGEST_RETRY_MS, OUTBOX, OUTBOX_FOR_NEWS
+from devices.meter.settings import BUDGET, DAY_MS, EXTRA_A_DAY, IN_FLIGHT, LONGEST_RETRY_MS, OUTBOX, OUTBOX_FOR_NEWS
 from devices.meter.turn import Refused, Turn
 
 METER: Final = "meter"
@@ -74,6 +74,21 @@ def order_of(outgoing: Outgoing) -> int:
 def is_recording(turn: Turn) -> bool:
     """Whether a batch of readings waits for its receipt."""
     return any(outgoing.function == RECORD for outgoing in turn.state.outbox)
+
+
+def notice(turn: Turn, kind: str, detail: str) -> None:
+    """An alarm that the ledger hears of too, within a bound a day."""
+    turn.alarm(kind.upper(), detail)
+    if turn.state.clock.valid and has_room_for_news(turn) and counted_today(turn):
+        tell(turn, "metering", "report", 20_000, kind=kind, time_ms=turn.now_ms, detail=detail)
+
+
+def counted_today(turn: Turn) -> bool:
+    """Whether one more message that no schedule asks for has a place in this day."""
+    day, numbers = turn.now_ms // DAY_MS, turn.state.numbers
+    extra = numbers.extra if numbers.extra_day == day else 0
+    turn.change("numbers", extra_day=day, extra=min(extra + 1, EXTRA_A_DAY))
+    return extra < EXTRA_A_DAY
 
 
 def receipted(turn: Turn, key: str, sequence: int, code: str) -> None:

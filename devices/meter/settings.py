@@ -27,7 +27,8 @@ LONGEST_RETRY_MS: Final = HOUR_MS
 BUDGET: Final = 500_000
 """What a ledger lets a call use, unless it was founded with another limit."""
 ANSWERS: Final = 256
-EXTRA_READINGS_A_DAY: Final = 32
+EXTRA_A_DAY: Final = 32
+"""Readings out of turn and notices to the ledger."""
 REFUSALS_A_DAY: Final = 20
 """Refused tokens that are reported to the ledger; more are only counted."""
 KEY_CHANGE_MS: Final = DAY_MS

@@ -13,6 +13,7 @@ import hmac
 from typing import Final
 
 from devices.meter.energy import POWER_FAILED, flag
+from devices.meter.outbox import notice
 from devices.meter.settings import OVERLOAD_MS
 from devices.meter.turn import Turn
 
@@ -66,7 +67,7 @@ def watch_power(turn: Turn) -> None:
     uneven = supply.unbalance_w and max(powers_w) - min(powers_w) > supply.unbalance_w
     if over or uneven:
         turn.change("supply", overload_ms=turn.now_ms + OVERLOAD_MS)
-        turn.alarm("OVERLOAD" if over else "UNBALANCE", f"{sum(powers_w)} W")
+        notice(turn, "overload" if over else "unbalance", f"{sum(powers_w)} W")
 
 
 def switch(turn: Turn) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from devices.meter.energy import CLOCK_SET, POWER_FAILED, RELAY_OPEN, columns_of, power_factor_milli, thinned
 from devices.meter.events import Phase, PowerLost, PowerRestored, Tampered
-from devices.meter.settings import EXTRA_READINGS_A_DAY, MINUTE_MS
+from devices.meter.settings import EXTRA_A_DAY, MINUTE_MS
 from devices.meter.state import Reading
 from tests.devices.meter.house import KWH, PHASE, House
 
@@ -185,13 +185,13 @@ def test_import_through_an_open_relay_is_a_bypass() -> None:
 def test_readings_beyond_their_periods_are_bounded_a_day() -> None:
     """A cover that is opened again and again does not fill the meter's day on the ledger."""
     house = House()
-    for _ in range(EXTRA_READINGS_A_DAY + 10):
+    for _ in range(EXTRA_A_DAY + 10):
         house.wait(100)
         house.do(Tampered(house.now_ms, "cover"))
         house.meter.state = msgspec.structs.replace(
             house.state, supply=msgspec.structs.replace(house.state.supply, tamper=())
         )
-    assert len(rows(house)) == EXTRA_READINGS_A_DAY + 1
+    assert len(rows(house)) == EXTRA_A_DAY + 1
 
 
 def test_three_phases_have_columns_each() -> None:

@@ -147,6 +147,7 @@ def test_three_wrong_pins_lock_sharing_longer_each_time_and_metering_goes_on() -
     for _ in range(3):
         assert share(house, pin="0000") == "E16 WRONG PIN"
     assert house.keys("#1")[0].strip() == "E17 PIN LOCKED"
+    assert [said["kind"] for said in house.told("report")] == ["pin_locked"]
     house.restart()
     assert house.keys("#1")[0].strip() == "E17 PIN LOCKED"
     house.use(KWH)
