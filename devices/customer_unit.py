@@ -187,6 +187,21 @@ This page is printed by `python -m devices.customer_unit`; a test fails when it 
   new one twice. A reset ends the old customer key, and the utility certifies the new one.
 - **Advance** (emergency credit): `#` `4`, the PIN. If the utility grants it, a token comes over the link.
 - **Info**: `#` `2`, then `#` for the next page.
+
+## Try it
+
+A meter with keys and a disk of its own, in the terminal; what it signs waits on its disk. Digits for it are minted by
+`ledgernode sts mint` (`docs/prepayment-tokens.md`) with the same options.
+
+```sh
+(umask 077; echo abababababababab949494949494949401234567 > vending.key)
+METER="--vending-key-file vending.key --supply-group 123457 --key-type 2
+  --key-revision 1 --tariff-index 01 --pan 600727000000000009 --base 1993"
+ledgernode meter new my-meter $METER
+ledgernode meter ciu my-meter --load 2000 --speed 600
+```
+
+Keys are typed as a line: `59386323472137426967#` is a token of 0.1 kWh, an empty line lets time pass, `q` ends.
 """
 
 

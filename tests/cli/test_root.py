@@ -70,6 +70,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "proof": "get check",
         "snapshot": "create list restore",
         "sts": "mint decode",
+        "meter": "new ciu",
         "": "query events verify audit log-level completion demo",
     }
     expected = {f"{group} {name}".strip() for group, names in promised.items() for name in names.split()}
