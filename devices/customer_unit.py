@@ -119,6 +119,7 @@ CODES: Final[Mapping[str, Code]] = {
     "CLOCK_WRONG": Code(21, "CLOCK", "the meter does not know the time"),
     "COMMAND_UNKNOWN": Code(22, "COMMAND", "a command that this meter does not know"),
     "COMMAND_OLD": Code(23, "COMMAND OLD", "below all numbers that the meter remembers"),
+    "SHARE_ANSWERED": Code(25, "SHARED", "a share asked for by the web that was answered already"),
     "TOO_MANY_DELIVERIES": Code(24, "DELIVERIES", "as many deliveries run as one meter keeps apart"),
 }
 _CODE_OTHER: Final = Code(99, "REFUSED", "anything else; the second line has the code")

@@ -7,7 +7,7 @@ the last reading; energy and balance need no time.
 
 from __future__ import annotations
 
-from devices.meter.energy import CLOCK_SET, flag
+from devices.meter.energy import CLOCK_SET, flag, forget_after
 from devices.meter.outbox import notice
 from devices.meter.settings import CLOCK_EVERY_MS, CLOCK_STEP_MS
 from devices.meter.turn import Turn
@@ -33,6 +33,12 @@ def synced(turn: Turn, true_ms: int) -> None:
         turn.alarm("CLOCK_DIFFERS", f"{difference_ms} ms")
     else:
         move(turn, difference_ms)
+
+
+def set_by_utility(turn: Turn, true_ms: int) -> None:
+    """To whatever the utility says: readings of later than that were taken by a wrong clock."""
+    forget_after(turn, true_ms)
+    move(turn, true_ms - turn.now_ms)
 
 
 def move(turn: Turn, by_ms: int) -> None:

@@ -74,7 +74,7 @@ def _carry_out(turn: Turn, command: Command) -> None:
                 raise Refused("AMOUNT")
             turn.change("credit", low_mwh=low_mwh)
         case SetClock(true_ms):
-            clock.move(turn, true_ms - turn.now_ms)
+            clock.set_by_utility(turn, true_ms)
         case ChoosePin():
             customer_key.forget(turn)
         case CloseAccount():

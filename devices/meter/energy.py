@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from devices.meter.events import Measured, Phase
-from devices.meter.outbox import RECORD, counted_today, has_room_for_news, is_recording, tell
+from devices.meter.outbox import RECORD, counted_today, drop_batch, has_room_for_news, is_recording, tell
 from devices.meter.settings import BUDGET, BYPASS_MWH
 from devices.meter.state import Reading
 from devices.meter.turn import Turn
@@ -41,9 +41,11 @@ def measured(turn: Turn, event: Measured) -> None:
             balance_mwh=credit.balance_mwh - event.import_mwh,
             consumed_mwh=credit.consumed_mwh + event.import_mwh,
         )
-    if turn.session.was_open and event.import_mwh >= BYPASS_MWH:
+    closed = turn.state.supply.closed
+    leaked_mwh = turn.session.leaked_mwh + event.import_mwh if turn.session.was_open and not closed else 0
+    turn.recall(was_open=not closed, leaked_mwh=leaked_mwh)
+    if leaked_mwh >= BYPASS_MWH:
         tampered(turn, "bypass")
-    turn.recall(was_open=not turn.state.supply.closed)
 
 
 def tampered(turn: Turn, kind: str) -> None:
@@ -61,6 +63,14 @@ def tampered(turn: Turn, kind: str) -> None:
 def flag(turn: Turn, flags: int) -> None:
     """The next reading says so."""
     turn.change("numbers", flags=turn.state.numbers.flags | flags)
+
+
+def forget_after(turn: Turn, time_ms: int) -> None:
+    """Readings of a time that has not come yet: the clock was wrong, and no ledger has taken them."""
+    if turn.state.numbers.last_reading_ms > time_ms:
+        turn.change("numbers", last_reading_ms=time_ms)
+        turn.put(readings=tuple(reading for reading in turn.state.readings if reading.time_ms <= time_ms))
+        drop_batch(turn, time_ms)
 
 
 def read_when_due(turn: Turn) -> None:

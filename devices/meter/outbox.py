@@ -76,6 +76,16 @@ def is_recording(turn: Turn) -> bool:
     return any(outgoing.function == RECORD for outgoing in turn.state.outbox)
 
 
+def drop_batch(turn: Turn, after_ms: int) -> None:
+    """Send no batch whose last reading is of later than this."""
+    late = [
+        each
+        for each in turn.state.outbox
+        if each.function == RECORD and msgspec.json.decode(each.arguments)["rows"][-1][1] > after_ms
+    ]
+    turn.put(outbox=tuple(each for each in turn.state.outbox if each not in late))
+
+
 def notice(turn: Turn, kind: str, detail: str) -> None:
     """An alarm that the ledger hears of too, within a bound a day."""
     turn.alarm(kind.upper(), detail)

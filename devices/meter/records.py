@@ -23,6 +23,7 @@ _PARTS: Final[dict[str, Any]] = {
     "message": str,
     "numbers": Numbers,
     "registers": Registers,
+    "shares": tuple[int, ...],
     "supply": Supply,
     "ties": tuple[Tie, ...],
     "tokens": Tokens,

@@ -27,6 +27,8 @@ LONGEST_RETRY_MS: Final = HOUR_MS
 BUDGET: Final = 500_000
 """What a ledger lets a call use, unless it was founded with another limit."""
 ANSWERS: Final = 256
+SHARES: Final = 64
+"""Shares of the web whose numbers are remembered."""
 EXTRA_A_DAY: Final = 32
 """Readings out of turn and notices to the ledger."""
 REFUSALS_A_DAY: Final = 20
@@ -43,7 +45,7 @@ OVERLOAD_MS: Final = 60_000
 CLOCK_STEP_MS: Final = MINUTE_MS
 CLOCK_EVERY_MS: Final = HOUR_MS
 BYPASS_MWH: Final = 1_000
-"""Import through an open relay that is no longer noise."""
+"""Import through an open relay, since it opened, that is no longer noise."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

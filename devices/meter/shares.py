@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from devices.meter.events import ShareUnits
 from devices.meter.outbox import require_room, tell
-from devices.meter.settings import UNIT_MWH
+from devices.meter.settings import SHARES, UNIT_MWH
 from devices.meter.turn import Refused, Turn
 from ledgernode.errors import LedgerError
 from ledgernode.sts import amounts
@@ -52,10 +52,17 @@ def debit(turn: Turn, to: Pan, energy_mwh: int, *, share: int = 0, verified: boo
 
 
 def answer_web(turn: Turn, asked: ShareUnits) -> None:
-    """Do what a wallet asked for, if its time is not over."""
+    """Do what a wallet asked for, if its time is not over; once, whoever brings it again under whatever number.
+
+    Of the numbers answered the highest are remembered: one below all of them is old.
+    """
+    done = turn.state.shares
+    if asked.share in done or (len(done) == SHARES and asked.share < done[0]):
+        raise Refused("SHARE_ANSWERED")
     if not turn.state.clock.valid:
         raise Refused("CLOCK_WRONG")
     if turn.now_ms >= asked.until_ms:
         raise Refused("SHARE_TIMED_OUT")
     to = recipient(turn, asked.recipient_pan)
     debit(turn, to, asked.energy_mwh, share=asked.share, verified=True)
+    turn.put(shares=tuple(sorted((*done, asked.share)))[-SHARES:])

@@ -134,6 +134,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     numbers: Numbers = Numbers()
     ties: tuple[Tie, ...] = ()
     answers: tuple[Answer, ...] = ()
+    shares: tuple[int, ...] = ()
     message: str = ""
     readings: tuple[Reading, ...] = ()
     outbox: tuple[Outgoing, ...] = ()
@@ -158,6 +159,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     sent_ms: int = 0
     held: tuple[tuple[int, int], ...] = ()
     was_open: bool = False
+    leaked_mwh: int = 0
     shown: tuple[str, str] | None = None
 
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from devices.meter.events import ChoosePin, Measured, RecipientFound, ShareUnits
-from devices.meter.settings import KEYPAD_MS, LOCK_MS, LONGEST_LOCK_MS, LOOK_UP_MS
+from devices.meter.settings import KEYPAD_MS, LOCK_MS, LONGEST_LOCK_MS, LOOK_UP_MS, SHARES
 from ledgernode.identity.authority import read_request
 from ledgernode.identity.keys import verify
 from ledgernode.identity.records import Role
@@ -249,13 +249,26 @@ def test_a_share_asked_for_by_the_web_is_signed_with_its_number() -> None:
     assert house.command(1, asked) == "OK"
     assert [said["share"] for said in house.told("debit")] == [7]
     assert house.balance_mwh == 47 * KWH
+    assert house.command(20, asked) == "SHARE_ANSWERED", "by another gateway, under its own number"
     house.wait(1_000)
-    assert house.command(2, asked) == "SHARE_TIMED_OUT"
+    late = ShareUnits(share=6, recipient_pan=OTHER_PAN, energy_mwh=3 * KWH, until_ms=house.now_ms)
+    assert house.command(2, late) == "SHARE_TIMED_OUT"
     later = house.now_ms + 60_000
     assert house.command(3, ShareUnits(8, OTHER_PAN, 48 * KWH, later)) == "TOO_LITTLE_CREDIT"
     assert house.command(4, ShareUnits(9, OTHER_PAN, KWH + 1, later)) == "AMOUNT"
     assert house.command(5, ShareUnits(10, OTHER_PAN[:-1] + "0", KWH, later)) == "METER_NUMBER"
     assert house.balance_mwh == 47 * KWH
+
+
+def test_shares_of_the_web_are_remembered_by_number_within_a_bound() -> None:
+    """One below all that are remembered is old."""
+    house = ready()
+    until_ms = house.now_ms + 60_000
+    for share in range(10, 10 + SHARES):
+        assert house.command(share, ShareUnits(share, OTHER_PAN, KWH // 10, until_ms)) == "OK"
+    house.restart()
+    assert house.command(900, ShareUnits(9, OTHER_PAN, KWH, until_ms)) == "SHARE_ANSWERED"
+    assert house.command(901, ShareUnits(900, OTHER_PAN, KWH, until_ms)) == "OK"
 
 
 def test_a_share_down_to_zero_opens_the_relay() -> None:

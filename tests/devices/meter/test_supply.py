@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from devices.meter.events import BlockSupply, ClockSynced, Phase, PowerLost, PowerRestored, SetClock, Tampered
+from devices.meter.events import BlockSupply, ClockSynced, Phase, PowerLost, PowerRestored, SetClock, Tampered, Ticked
 from devices.meter.settings import CLOCK_EVERY_MS, CLOCK_STEP_MS, DAY_MS, MINUTE_MS, OVERLOAD_MS
 from ledgernode.sts.keys import Secret
 from ledgernode.sts.tid import Tid
@@ -111,6 +111,26 @@ def test_a_gateway_moves_the_clock_by_little_and_seldom() -> None:
     assert house.alarms[-1].kind == "CLOCK_DIFFERS"
     house.command(1, SetClock(house.now_ms + DAY_MS))
     assert house.state.clock.offset_ms == DAY_MS
+
+
+def test_readings_of_a_clock_that_was_years_ahead_are_dropped_when_it_is_set() -> None:
+    """The ledger refuses them until that time has come; the meter's next ones are taken."""
+    house = with_credit()
+    house.link()
+    house.wait(house.settings.send_ms)
+    house.receipt_all()
+    true_ms, readings = house.now_ms, house.state.numbers.reading
+    house.now_ms += 700 * DAY_MS
+    house.do(Ticked(house.now_ms))
+    house.wait(house.settings.send_ms)
+    [batch] = [each for each in house.state.outbox if each.function == "record"]
+    house.receipt(batch, "metering.IN_FUTURE")
+    house.command(1, SetClock(true_ms + 1_000))
+    assert [each.function for each in house.state.outbox if each.function == "record"] == []
+    house.wait(MINUTE_MS)
+    [reading] = house.state.readings
+    assert reading.sequence > readings
+    assert true_ms < reading.time_ms <= true_ms + MINUTE_MS + 1_000
 
 
 def test_a_meter_that_lost_the_time_keeps_counting_and_takes_no_readings() -> None:
