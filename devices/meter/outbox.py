@@ -39,7 +39,10 @@ _MEND: Final = frozenset(
         "registry.UNKNOWN",
     }
 )
-"""Refusals that can pass: the same is tried again, later and with more budget."""
+"""Refusals that can pass: the same is tried again, later and with more budget.
+
+A number that was used may have been used by this very transaction, whose receipt was lost: contracts know what a meter
+tells them twice."""
 _CLOSING: Final = ("final_balance", "cleared")
 
 

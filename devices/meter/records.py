@@ -5,8 +5,8 @@ All records of a step are written in one piece. Those of a part that a step did 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from devices.meter.outbox import order_of
 from devices.meter.state import Clock, Credit, Customer, Numbers, Reading, Registers, State, Supply, Tie, Tokens
 from ledgernode.sts.keys import Secret
 
+_E = TypeVar("_E")
 _PARTS: Final[dict[str, Any]] = {
     "answers": tuple[Answer, ...],
     "clock": Clock,
@@ -40,9 +41,9 @@ def changes(before: State | None, after: State) -> tuple[Record, ...]:
         if before is None or getattr(before, part) is not getattr(after, part)
     ]
     if before is None or before.readings is not after.readings:
-        records += _difference(_by_reading(before), _by_reading(after))
+        records += _difference(() if before is None else before.readings, after.readings, _reading_key)
     if before is None or before.outbox is not after.outbox:
-        records += _difference(_by_number(before), _by_number(after))
+        records += _difference(() if before is None else before.outbox, after.outbox, _outbox_key)
     return tuple(records)
 
 
@@ -56,17 +57,21 @@ def restored(records: Mapping[str, bytes]) -> State:
     return State(readings=tuple(readings), outbox=tuple(outbox), **parts)
 
 
-def _by_reading(state: State | None) -> dict[str, Reading]:
-    return {f"{_READING}{reading.sequence:015d}": reading for reading in (state.readings if state else ())}
+def _reading_key(reading: Reading) -> str:
+    return f"{_READING}{reading.sequence:015d}"
 
 
-def _by_number(state: State | None) -> dict[str, Outgoing]:
-    return {f"{_OUTBOX}{order_of(each):015d}": each for each in (state.outbox if state else ())}
+def _outbox_key(outgoing: Outgoing) -> str:
+    return f"{_OUTBOX}{order_of(outgoing):015d}"
 
 
-def _difference(before: Mapping[str, object], after: Mapping[str, object]) -> Iterable[Record]:
-    gone = [Record(key, b"") for key in before if key not in after]
-    return [*gone, *(Record(key, _encode(each)) for key, each in after.items() if before.get(key) is not each)]
+def _difference(before: tuple[_E, ...], after: tuple[_E, ...], key_of: Callable[[_E], str]) -> list[Record]:
+    """What left a list and what came; mostly a few came at its end, and a full ring is not walked for them."""
+    if before == after[: len(before)]:
+        before, after = (), after[len(before) :]
+    old, new = {key_of(each): each for each in before}, {key_of(each): each for each in after}
+    gone = [Record(key, b"") for key in old if key not in new]
+    return [*gone, *(Record(key, _encode(each)) for key, each in new.items() if old.get(key) is not each)]
 
 
 def _listed(records: Mapping[str, bytes], prefix: str, kind: Any) -> list[Any]:

@@ -64,6 +64,7 @@ class WiredHome:
         self.display = ("", "")
         self.requests: list[str] = []
         self.number = 0
+        self.deaf = False
         self.do(Started, b"s" * 32)
 
     @property
@@ -86,7 +87,8 @@ class WiredHome:
             except LedgerError as refusal:
                 code = refusal.code
             self.codes.append((outgoing.function, code))
-            self.do(Receipted, outgoing.sequence, code, outgoing.key)
+            if not self.deaf:
+                self.do(Receipted, outgoing.sequence, code, outgoing.key)
 
     def keys(self, keys: str) -> str:
         for key in keys:
@@ -231,8 +233,33 @@ def test_readings_of_hours_offline_arrive_in_order_once(pair: tuple[WiredHome, W
     chunk = town.ask(town.operator, "metering", "readings", meter=meter.id, day=day)
     assert [row[0] for row in chunk["rows"]] == list(range(len(chunk["rows"])))
     assert set(chunk["origins"]) == {"d"}
-    [tamper] = town.ask(town.operator, "metering", "tampers", point=home.home.point)
-    assert tamper["kind"] == "cover"
+    home.keys("#31234#1234#*" + "#49999#" * 3)
+    tampers = town.ask(town.operator, "metering", "tampers", point=home.home.point)
+    assert [tamper["kind"] for tamper in tampers] == ["pin_locked", "cover"]
+
+
+def test_receipts_that_are_lost_cost_nothing(pair: tuple[WiredHome, WiredHome]) -> None:
+    """What is sent again takes effect once; the meter is told of it in the end, and raises no alarm."""
+    home, other = pair
+    home.keys(home.buy(300_000, "first") + "#*")
+    home.keys("#31234#1234#*")
+    home.keys(f"#1{other.home.pan}#100##1234#")
+    home.use(KWH)
+    home.deaf = True
+    home.do(LinkUp)
+    before = home.town.account(home.home)["account"]
+    home.do(LinkDown)
+    home.deaf = False
+    home.do(LinkUp)
+    home.tick(12)
+    assert home.town.account(home.home)["account"]["credited_mwh"] == before["credited_mwh"]
+    assert home.meter.state.outbox == ()
+    assert home.meter.state.numbers.refused == 0
+    assert home.meter.state.credit.sent_mwh == before["shared_mwh"] == 10 * KWH
+    home.tick(6)
+    assert ("debit", "SEQUENCE_REPLAYED") in home.codes, "told again under a new number, which the contract knows"
+    home.codes = [each for each in home.codes if each[1] != "SEQUENCE_REPLAYED"]
+    home.agrees()
 
 
 def test_a_key_change_is_vended_entered_and_confirmed(pair: tuple[WiredHome, WiredHome]) -> None:
