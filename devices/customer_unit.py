@@ -62,6 +62,7 @@ PAGES: Final[Mapping[str, Page]] = {
     # menu
     "menu": Page("1 SHARE   2 INFO", "3 PIN  4 ADVANCE", "the menu", "1-4; *: back"),
     "info_meter": Page("METER         {head}", "{pan:>16}", "the meter's number, 18 digits", "#: next; *: back"),
+    "info_credit": Page("CREDIT", "{energy:>12} kWh", "also while something else is shown at rest", "#: next; *: back"),
     "info_import": Page("IMPORT", "{energy:>12} kWh", "register 1.8.0", "#: next; *: back"),
     "info_export": Page("EXPORT", "{energy:>12} kWh", "register 2.8.0", "#: next; *: back"),
     "info_power": Page("POWER", "{power:>14} W", "drawn now; negative: fed in", "#: next; *: back"),

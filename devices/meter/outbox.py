@@ -43,6 +43,8 @@ _MEND: Final = frozenset(
 
 A number that was used may have been used by this very transaction, whose receipt was lost: contracts know what a meter
 tells them twice."""
+_PATIENCE: Final = 5
+"""Tries after which somebody should look."""
 _CLOSING: Final = ("final_balance", "cleared")
 
 
@@ -113,7 +115,7 @@ def receipted(turn: Turn, key: str, sequence: int, code: str) -> None:
     turn.put(outbox=tuple(each for each in turn.state.outbox if each is not outgoing))
     turn.recall(sent=tuple(mark for mark in turn.session.sent if mark != (key, sequence)))
     if code in _MEND and key == METER:
-        _again(turn, outgoing)
+        _again(turn, outgoing, code)
     elif code != "OK" and not (outgoing.function == "report_balance" and code == "prepaid.COUNTER_BACKWARDS"):
         turn.change("numbers", refused=turn.state.numbers.refused + 1)
         turn.alarm("TRANSACTION_REFUSED", f"{outgoing.contract}.{outgoing.function} {sequence}: {code}")
@@ -150,11 +152,13 @@ def _may_go(turn: Turn) -> Iterator[Outgoing]:
             return
 
 
-def _again(turn: Turn, outgoing: Outgoing) -> None:
+def _again(turn: Turn, outgoing: Outgoing, code: str) -> None:
     number, tries = turn.state.numbers.transaction, outgoing.tries + 1
     turn.change("numbers", transaction=number + 1)
     budget = min(2 * outgoing.budget, BUDGET)
     keep(turn, msgspec.structs.replace(outgoing, sequence=number, tries=tries, budget=budget))
+    if tries == _PATIENCE:
+        turn.alarm("TRANSACTION_WAITS", f"{outgoing.contract}.{outgoing.function}: {code}")
     until_ms = turn.clock_ms + min(_RETRY_MS << min(tries, 10), LONGEST_RETRY_MS)
     held = [each for each in turn.session.held if each[0] != outgoing.sequence]
     turn.recall(held=(*held, (number, until_ms)))

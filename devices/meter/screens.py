@@ -6,7 +6,7 @@ from devices.customer_unit import COLUMNS, Lines, kwh, render
 from devices.meter.supply import why_open
 from devices.meter.turn import Turn
 
-INFO = ("info_meter", "info_import", "info_export", "info_power", "info_link")
+INFO = ("info_meter", "info_credit", "info_import", "info_export", "info_power", "info_link")
 SECRET_PAGES = ("pin", "pin_new", "pin_again")
 
 
@@ -58,6 +58,8 @@ def _info(turn: Turn, page: str) -> dict[str, str | int]:
     match page:
         case "info_meter":
             return {"head": turn.settings.pan[:2], "pan": turn.settings.pan[2:]}
+        case "info_credit":
+            return {"energy": kwh(turn.state.credit.balance_mwh)}
         case "info_import":
             return {"energy": kwh(registers.import_mwh)}
         case "info_export":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +18,7 @@ from ledgernode.sts.token import Credit, mint
 from tests.cli.command_line import command, done
 from tests.sts.published import METER, VENDING_KEY
 
+PAGE = Path(__file__).parents[2] / "docs" / "customer-unit.md"
 OPTIONS = (
     *("--vending-key", VENDING_KEY.hex(), "--supply-group", METER.supply_group, "--key-type", 2),
     *("--key-revision", 1, "--tariff-index", METER.tariff_index, "--pan", METER.pan, "--base", 1993),
@@ -65,6 +68,27 @@ def test_a_home_that_exists_is_not_made_again(home: Path) -> None:
     assert command("meter", "ciu", home.parent / "nowhere").code == 2
     assert command("meter", "new", home.parent / "other", *OPTIONS, "--point", "nowhere").code == 2
     assert not (home.parent / "other").exists()
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_make_a_meter(tmp_path: Path) -> None:
+    """`docs/customer-unit.md`, in one shell, with no keys pressed."""
+    [commands] = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    program = tmp_path / "ledgernode"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ledgernode.cli "$@"\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["bash", "-euc", commands],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "│NO CREDIT    OFF│" in ended.stdout
 
 
 @pytest.mark.slow

@@ -142,6 +142,20 @@ def test_a_batch_that_was_refused_for_now_is_sent_under_a_new_number() -> None:
     assert house.state.numbers.refused == 1
 
 
+def test_what_waits_for_long_raises_an_alarm() -> None:
+    """Tried again and again, each time under a new number, later, and with more budget."""
+    house = House(batch_rows=1)
+    house.link()
+    budgets = []
+    for _ in range(6):
+        house.wait(3 * MINUTE_MS)
+        batch = next(each for each in reversed(house.sendings) if each.function == "record")
+        budgets.append(batch.budget)
+        house.receipt(batch, "BUDGET_EXCEEDED")
+    assert budgets == sorted(set(budgets))
+    assert [alarm.kind for alarm in house.alarms if alarm.kind.startswith("TRANSACTION")] == ["TRANSACTION_WAITS"]
+
+
 def test_a_full_ring_loses_resolution_and_no_energy() -> None:
     """Every second reading of the older half goes; its flags go to the next; the newest stay as they are."""
     readings = tuple(Reading((at, at * 1_000, at * 10, 0, at % 3)) for at in range(40))
