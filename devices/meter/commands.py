@@ -1,8 +1,8 @@
 """Commands: numbered, carried out once, answered the same whenever they come again.
 
-The last `ANSWERS` numbers are remembered; one below all of them is old and is not carried out, done or not, because
-nobody can tell any more. The answer goes back over the wire; what concerns units or deliveries, the ledger hears by a
-signed transaction as well.
+Numbers are of a kind of command. The last `ANSWERS` of each are remembered; one below all of them is old and is not
+carried out, done or not, because nobody can tell any more. The answer goes back over the wire; what concerns units or
+deliveries, the ledger hears by a signed transaction as well.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ TIES_AT_ONCE = 16
 
 
 def commanded(turn: Turn, event: Commanded) -> None:
-    known = {answer.number: answer for answer in turn.state.answers}
-    if event.number in known:
-        turn.answers.append(known[event.number])
+    kind, number = type(event.command).__name__, event.number
+    known = {answer.number: answer for answer in turn.state.answers if answer.kind == kind}
+    if number in known:
+        turn.answers.append(known[number])
         return
-    if len(known) == ANSWERS and event.number < min(known):
-        turn.answers.append(Answer(event.number, "COMMAND_OLD"))
+    if len(known) == ANSWERS and number < min(known):
+        turn.answers.append(Answer(kind, number, "COMMAND_OLD"))
         return
     try:
         _carry_out(turn, event.command)
-        answer = Answer(event.number, DONE)
+        answer = Answer(kind, number, DONE)
     except Refused as refusal:
-        if refusal.code == "OUTBOX_FULL":
-            turn.answers.append(Answer(event.number, refusal.code))
-            return  # it may come again when there is room
-        answer = Answer(event.number, refusal.code)
-    answers = sorted((*turn.state.answers, answer), key=lambda each: each.number)
-    turn.put(answers=tuple(answers[-ANSWERS:]))
+        answer = Answer(kind, number, refusal.code)
     turn.answers.append(answer)
+    if answer.code != "OUTBOX_FULL":  # which may come again when there is room
+        others = tuple(each for each in turn.state.answers if each.kind != kind)
+        same = sorted((*known.values(), answer), key=lambda each: each.number)[-ANSWERS:]
+        turn.put(answers=tuple(sorted((*others, *same), key=lambda each: (each.kind, each.number))))
 
 
 def _carry_out(turn: Turn, command: Command) -> None:

@@ -24,6 +24,7 @@ from devices.meter.events import (
     PowerRestored,
     Receipted,
     RecipientFound,
+    RegistersRead,
     Started,
     Tampered,
     Ticked,
@@ -92,6 +93,9 @@ def _happened(turn: Turn, event: Event) -> None:
     match event:
         case Measured():
             energy.measured(turn, event)
+            supply.watch_power(turn)
+        case RegistersRead():
+            energy.registers_read(turn, event)
             supply.watch_power(turn)
         case Ticked():
             keypad.waited(turn)

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
-from devices.meter.events import Measured, Phase
-from devices.meter.outbox import RECORD, counted_today, drop_batch, has_room_for_news, is_recording, tell
+from devices.meter.events import Measured, Phase, RegistersRead
+from devices.meter.outbox import RECORD, counted_today, drop_batch, has_room_for_news, is_recording, notice, tell
 from devices.meter.settings import BUDGET, BYPASS_MWH
 from devices.meter.state import Reading
 from devices.meter.turn import Turn
@@ -46,6 +46,18 @@ def measured(turn: Turn, event: Measured) -> None:
     turn.recall(was_open=not closed, leaked_mwh=leaked_mwh)
     if leaked_mwh >= BYPASS_MWH:
         tampered(turn, "bypass")
+
+
+def registers_read(turn: Turn, event: RegistersRead) -> None:
+    """Count what the measuring part's registers have gained since they were last read; the first time nothing."""
+    now = (event.import_mwh, event.export_mwh)
+    before = turn.state.registers.seen
+    if before is not None and (now[0] < before[0] or now[1] < before[1]):
+        notice(turn, "registers_back", f"{before[0]}, {before[1]} mWh before")
+        before = None
+    import_mwh, export_mwh = (now[0] - before[0], now[1] - before[1]) if before is not None else (0, 0)
+    turn.change("registers", seen=now)
+    measured(turn, Measured(event.now_ms, import_mwh, export_mwh, event.phases))
 
 
 def tampered(turn: Turn, kind: str) -> None:

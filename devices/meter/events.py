@@ -124,6 +124,16 @@ class Measured(msgspec.Struct, frozen=True):
     phases: tuple[Phase, ...] = ()
 
 
+class RegistersRead(msgspec.Struct, frozen=True):
+    """The same from registers that only grow, kept by whoever measures: what is new of them is counted once, also when
+    a reading of them comes twice or some were lost. Those that stand lower begin anew."""
+
+    now_ms: int
+    import_mwh: int
+    export_mwh: int = 0
+    phases: tuple[Phase, ...] = ()
+
+
 class KeyPressed(msgspec.Struct, frozen=True):
     """0 to 9, * (back), # (on)."""
 
@@ -139,6 +149,8 @@ class TokenReceived(msgspec.Struct, frozen=True):
 
 
 class Commanded(msgspec.Struct, frozen=True):
+    """Numbers are of a kind of command, such as the ledger gives them."""
+
     now_ms: int
     number: int
     command: Command
@@ -189,6 +201,7 @@ Event = (
     | Ticked
     | ClockSynced
     | Measured
+    | RegistersRead
     | KeyPressed
     | TokenReceived
     | Commanded
@@ -230,6 +243,7 @@ class Outgoing(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """What became of a command; the same whenever it is asked again."""
 
+    kind: str
     number: int
     code: str
 

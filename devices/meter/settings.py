@@ -26,7 +26,8 @@ IN_FLIGHT: Final = 32
 LONGEST_RETRY_MS: Final = HOUR_MS
 BUDGET: Final = 500_000
 """What a ledger lets a call use, unless it was founded with another limit."""
-ANSWERS: Final = 256
+ANSWERS: Final = 64
+"""Commands of a kind whose numbers are remembered."""
 SHARES: Final = 64
 """Shares of the web whose numbers are remembered."""
 EXTRA_A_DAY: Final = 32

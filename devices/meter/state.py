@@ -15,10 +15,11 @@ from ledgernode.sts.tid import BaseDate
 
 
 class Registers(msgspec.Struct, frozen=True):
-    """As the meter shows them; they roll over at its modulus."""
+    """As the meter shows them; they roll over at its modulus. `seen`: what the measuring part's own last showed."""
 
     import_mwh: int = 0
     export_mwh: int = 0
+    seen: tuple[int, int] | None = None
 
 
 class Credit(msgspec.Struct, frozen=True):

@@ -75,7 +75,7 @@ def test_whatever_others_see_is_on_the_disk_and_signed_by_the_meter(tmp_path: Pa
     shell.step(LinkUp(START_MS))
     command = EnterToken(mint(Credit(tid=Tid(1_000), random=1, units=10), KEY))
     shell.step(Commanded(START_MS, 1, command))
-    assert watcher.answers == [Answer(1, "OK")]
+    assert watcher.answers == [Answer("EnterToken", 1, "OK")]
     assert watcher.relays["supply"]
     assert watcher.lines[0] == "LOW CREDIT    ON"
     shell.close()

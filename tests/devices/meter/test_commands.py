@@ -13,20 +13,29 @@ def test_a_command_that_comes_again_is_answered_and_not_done_again() -> None:
     assert house.command(5, EnterToken(house.credit_token(10))) == "OK"
     assert house.command(6, EnterToken("123")) == "TOKEN_MALFORMED"
     house.restart()
-    assert house.command(5, BlockSupply(True)) == "OK"
-    assert house.command(6, BlockSupply(True)) == "TOKEN_MALFORMED"
-    assert (house.balance_mwh, house.state.supply.blocked) == (KWH, False)
+    assert house.command(5, EnterToken(house.credit_token(20))) == "OK"
+    assert house.command(6, EnterToken(house.credit_token(20))) == "TOKEN_MALFORMED"
+    assert house.balance_mwh == KWH
 
 
 def test_a_number_below_all_that_are_remembered_is_old() -> None:
     """Nobody can tell whether it was done; one that arrives late within the memory is."""
     house = House()
     for number in range(10, 10 + 2 * ANSWERS, 2):
-        house.command(number, ShowMessage(str(number)))
+        house.command(number, BlockSupply(False))
     assert house.command(11, BlockSupply(True)) == "OK"
     assert house.command(9, BlockSupply(False)) == "COMMAND_OLD"
     assert house.state.supply.blocked
     assert len(house.state.answers) == ANSWERS
+
+
+def test_numbers_are_of_a_kind() -> None:
+    """The ledger numbers deliveries and tokens each for itself."""
+    house = House()
+    assert house.command(5, EnterToken(house.credit_token(10))) == "OK"
+    assert house.command(5, BlockSupply(True)) == "OK"
+    assert house.command(5, ShowMessage("hello")) == "OK"
+    assert (house.state.supply.blocked, house.state.message, house.balance_mwh) == (True, "hello", KWH)
 
 
 def test_a_message_is_shown_until_a_key_is_pressed() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from devices.meter.energy import CLOCK_SET, POWER_FAILED, RELAY_OPEN, columns_of, power_factor_milli, thinned
-from devices.meter.events import Phase, PowerLost, PowerRestored, Tampered
+from devices.meter.events import Phase, PowerLost, PowerRestored, RegistersRead, Tampered
 from devices.meter.settings import EXTRA_A_DAY, MINUTE_MS
 from devices.meter.state import Reading
 from tests.devices.meter.house import KWH, PHASE, House
@@ -30,6 +30,25 @@ def test_the_balance_falls_with_all_import_at_once() -> None:
     house.use(2_345_678, export_mwh=5_000)
     assert house.balance_mwh == 10 * KWH - 2_345_678
     assert (house.state.registers.import_mwh, house.state.registers.export_mwh) == (2_345_678, 5_000)
+
+
+def test_registers_of_the_measuring_part_are_counted_once() -> None:
+    """What comes twice adds nothing, what was lost is made up for; where they stand lower, they begin anew."""
+    house = House()
+    house.recharge(10)
+
+    def read(import_mwh: int, export_mwh: int = 0) -> None:
+        house.do(RegistersRead(house.now_ms, import_mwh, export_mwh))
+
+    for register_mwh in (7_000_000, 7_000_500, 7_000_500, 7_002_000):
+        read(register_mwh, 10)
+    house.restart()
+    read(7_002_000, 25)
+    assert (house.state.registers.import_mwh, house.state.registers.export_mwh) == (2_000, 15)
+    read(100)
+    read(160)
+    assert house.balance_mwh == 10 * KWH - 2_060
+    assert [alarm.kind for alarm in house.alarms].count("REGISTERS_BACK") == 1
 
 
 def test_the_relay_opens_at_zero_and_closes_after_a_recharge_by_itself() -> None:
