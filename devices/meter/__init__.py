@@ -15,8 +15,9 @@ happened, and one whose records were is finished by the next `Started`.
 
     energy      registers, balance, readings in a ring        supply     when the load has power
     tokens      twenty digits, by keypad or wire              outbox     signed transactions, sent until receipted
-    shares      units to other meters                         commands   from the gateway, each once
-    customer_key  the second key, under a PIN                 keypad     what the keys do; `screens` what is shown
+    shares      units to other meters                         commands   each once; `told`: from the ledger's events
+    customer_key  the second key, under a PIN                 keypad     what the keys do; `screens`: what is shown
+    clock       how far a gateway's time is believed          signing    which bytes a key signs
 
 Two keys: the meter's signs readings, balances and receipts, and lies in hardware outside of this package (`signing`
 says which bytes it signs). The customer's signs what the customer wants, in the clear only while a PIN is checked.

@@ -20,7 +20,6 @@ from devices.meter.events import (
     ProveUnused,
     Receipted,
     RecipientFound,
-    ShareUnits,
     Started,
     Tampered,
     Ticked,
@@ -28,6 +27,7 @@ from devices.meter.events import (
 from devices.meter.settings import MINUTE_MS
 from devices.meter.signing import signed
 from devices.meter.tokens import digest
+from devices.meter.told import from_event
 from ledgernode.errors import LedgerError
 from ledgernode.identity.certificates import issue
 from ledgernode.identity.records import IDENTITY
@@ -98,6 +98,14 @@ class WiredHome:
     def command(self, command: Any) -> None:
         self.number += 1
         self.do(Commanded, self.number, command)
+
+    def hear(self, name: str) -> None:
+        """The newest event of this name, as its gateway brings it."""
+        payload = self.town.ledger.events("prepaid", name)[-1].payload
+        assert payload["meter"] == self.home.meter.id
+        command = from_event(name, msgspec.json.encode(payload))
+        assert command is not None
+        self.command(command)
 
     def tick(self, minutes: int = 1) -> None:
         for _ in range(minutes):
@@ -201,13 +209,23 @@ def test_a_share_asked_for_by_the_web_is_answered_in_time_and_refused_after(pair
     home.do(LinkUp)
     for request, wait_ms in (("soon", 0), ("late", 200_000)):
         asked = {"recipient_pan": other.home.pan, "energy_mwh": 3 * KWH, "request": request}
-        share = home.town.ok(home.home.wallet, "prepaid", "request_share", point=home.home.point, **asked)
+        home.town.ok(home.home.wallet, "prepaid", "request_share", point=home.home.point, **asked)
         home.town.later(ms=wait_ms)
-        home.command(ShareUnits(share["number"], other.home.pan, 3 * KWH, share["until_ms"]))
+        home.hear("ShareRequested")
     shares = home.town.ask(home.town.regulator, "prepaid", "shares", point=home.home.point)
     assert [share["status"] for share in shares] == ["credited", "timed_out"]
     assert home.meter.state.credit.sent_mwh == 3 * KWH
     home.agrees()
+
+
+def test_two_of_the_staff_switch_the_supply_off_and_on(pair: tuple[WiredHome, WiredHome]) -> None:
+    """The ledger's events reach the relay; credit stays."""
+    home, _ = pair
+    home.keys(home.buy(300_000, "first") + "#*")
+    for on, name in ((True, "SupplyBlocked"), (False, "SupplyUnblocked")):
+        home.town.two("prepaid", "propose_block", point=home.home.point, kind="supply", on=on, reason="works")
+        home.hear(name)
+        assert home.meter.state.supply.closed is not on
 
 
 def test_readings_of_hours_offline_arrive_in_order_once(pair: tuple[WiredHome, WiredHome]) -> None:

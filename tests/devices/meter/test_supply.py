@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from devices.meter.events import BlockSupply, ClockSynced, Phase, PowerLost, PowerRestored, SetClock, Tampered, Ticked
 from devices.meter.settings import CLOCK_EVERY_MS, CLOCK_STEP_MS, DAY_MS, MINUTE_MS, OVERLOAD_MS
 from ledgernode.sts.keys import Secret
@@ -111,6 +113,19 @@ def test_a_gateway_moves_the_clock_by_little_and_seldom() -> None:
     assert house.alarms[-1].kind == "CLOCK_DIFFERS"
     house.command(1, SetClock(house.now_ms + DAY_MS))
     assert house.state.clock.offset_ms == DAY_MS
+
+
+@pytest.mark.parametrize("by_ms", [DAY_MS, -DAY_MS])
+def test_what_is_waited_for_moves_with_the_clock(by_ms: int) -> None:
+    """A clock that is set neither ends a wait nor makes it a day longer."""
+    house = with_credit()
+    house.type_token(house.mint(MaximumPower(tid=Tid(1), limit_w=100, random=0)))
+    house.use(1, (Phase(230_000, 2_000, 400_000, 0),))
+    house.command(1, SetClock(house.now_ms + by_ms))
+    house.wait(OVERLOAD_MS - 1)
+    assert not house.supplied
+    house.wait(1)
+    assert house.supplied
 
 
 def test_readings_of_a_clock_that_was_years_ahead_are_dropped_when_it_is_set() -> None:
