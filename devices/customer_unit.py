@@ -121,6 +121,9 @@ CODES: Final[Mapping[str, Code]] = {
     "COMMAND_UNKNOWN": Code(22, "COMMAND", "a command that this meter does not know"),
     "COMMAND_OLD": Code(23, "COMMAND OLD", "below all numbers that the meter remembers"),
     "SHARE_ANSWERED": Code(25, "SHARED", "a share asked for by the web that was answered already"),
+    "ACCOUNT_CLOSING": Code(
+        26, "CLOSING", "the last tenant's credit is not cleared on the ledger yet: try again later"
+    ),
     "TOO_MANY_DELIVERIES": Code(24, "DELIVERIES", "as many deliveries run as one meter keeps apart"),
 }
 _CODE_OTHER: Final = Code(99, "REFUSED", "anything else; the second line has the code")

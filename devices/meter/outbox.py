@@ -1,8 +1,8 @@
 """Signed transactions: numbered, kept until the ledger's receipt is here, sent again until then.
 
 Order on the ledger does not matter to what they say (balances are numbered by themselves), but for readings, of which
-one batch waits at a time, and for the closing of an account: what comes after it waits for its receipt. A number is
-taken once: what is tried again, tries under a new one, since an id that a ledger has refused stays refused.
+one batch waits at a time, and for the closing of an account, which waits for the units that came and went before it.
+A number is taken once: what is tried again, tries under a new one, since an id that a ledger has refused stays refused.
 
 The outbox holds `OUTBOX` transactions. News (reports, balances) find no place above half of it; a token or share that
 finds none is refused at the meter, before any unit has moved.
@@ -45,7 +45,8 @@ A number that was used may have been used by this very transaction, whose receip
 tells them twice."""
 _PATIENCE: Final = 5
 """Tries after which somebody should look."""
-_CLOSING: Final = ("final_balance", "cleared")
+_CLOSING: Final = ("redeem", "debit", "final_balance", "cleared")
+"""What closes an account waits for what stands before it here."""
 
 
 def require_room(turn: Turn, transactions: int = 1) -> None:
@@ -140,16 +141,21 @@ def link_changed(turn: Turn, up: bool) -> None:
 
 
 def _may_go(turn: Turn) -> Iterator[Outgoing]:
-    """The first ones, without those that were refused a moment ago, and nothing beyond an account's closing."""
-    held = dict(turn.session.held)
-    for place, outgoing in enumerate(turn.state.outbox[:IN_FLIGHT]):
-        closing = outgoing.function in _CLOSING
-        if closing and place:
-            return
-        if turn.clock_ms >= held.get(outgoing.sequence, 0) or outgoing.key != METER:
+    """The first ones, without those that were refused a moment ago, and an account's closing only in its order."""
+    held, waiting = dict(turn.session.held), {outgoing.function for outgoing in turn.state.outbox}
+    waits = {
+        "final_balance": not waiting.isdisjoint(_CLOSING[:2]),
+        "cleared": not waiting.isdisjoint(_CLOSING[:3]),
+    }
+    for outgoing in turn.state.outbox[:IN_FLIGHT]:
+        rests = outgoing.key == METER and turn.clock_ms < held.get(outgoing.sequence, 0)
+        if not rests and not waits.get(outgoing.function, False):
             yield outgoing
-        if closing:
-            return
+
+
+def is_closing(turn: Turn) -> bool:
+    """Whether the ledger has not yet cleared what this meter has."""
+    return any(outgoing.function in _CLOSING[2:] for outgoing in turn.state.outbox)
 
 
 def _again(turn: Turn, outgoing: Outgoing, code: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from devices.meter.outbox import has_room_for_news, require_room, tell
+from devices.meter.outbox import has_room_for_news, is_closing, require_room, tell
 from devices.meter.settings import DAY_MS, KEY_CHANGE_MS, LARGEST_MWH, REFUSALS_A_DAY, UNIT_MWH
 from devices.meter.state import Tokens
 from devices.meter.turn import Refused, Turn
@@ -45,6 +45,12 @@ def enter(turn: Turn, digits: str, *, typed: bool) -> tuple[str, dict[str, str]]
         raise Refused(refusal.code) from None
 
 
+def require_open(turn: Turn) -> None:
+    """Refuses credit between the final balance and its clearing: the ledger would clear it along."""
+    if is_closing(turn):
+        raise Refused("ACCOUNT_CLOSING")
+
+
 def burn(turn: Turn, base: int, tid: int) -> None:
     """Take an identifier without its token, and sign that it was never used."""
     tokens = turn.state.tokens
@@ -61,6 +67,7 @@ def burn(turn: Turn, base: int, tid: int) -> None:
 
 def clear_credit(turn: Turn) -> None:
     """Sign the final balance, and that it is cleared."""
+    require_open(turn)
     require_room(turn, 2)
     credit = turn.state.credit
     final, cleared = credit.counter + 1, credit.counter + 2
@@ -87,6 +94,8 @@ def _taken(turn: Turn, digits: str) -> tuple[str, dict[str, str]]:
         raise TokenClassUnknown("this meter counts electricity at one rate")
     if isinstance(token, ClearCredit) and token.register not in _ALL_CREDIT:
         raise TokenClassUnknown(f"this meter has no credit register {token.register}")
+    if isinstance(token, Credit | ClearCredit):
+        require_open(turn)
     before = tokens
     turn.change("tokens", decoder=entered.decoder)
     match token:

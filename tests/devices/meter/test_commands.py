@@ -96,16 +96,23 @@ def test_a_full_outbox_refuses_before_any_unit_moves() -> None:
     assert house.balance_mwh == 6 * KWH
 
 
-def test_what_comes_after_an_accounts_closing_waits_for_it() -> None:
-    """Their numbers rise: a later word would make the final balance an old one."""
-    house = House()
+def test_an_account_is_closed_in_its_order() -> None:
+    """What came and went before it first; credit waits until the ledger has cleared, readings do not wait."""
+    house = House(batch_rows=1)
     house.recharge(5)
-    house.command(1, CloseAccount())
-    house.recharge(1)
+    digits = house.credit_token(10)
+    assert house.command(1, CloseAccount()) == "OK"
+    assert house.command(2, CloseAccount()) == "ACCOUNT_CLOSING"
+    assert house.type_token(digits)[0].startswith("E26")
     house.link()
-    names = [each.function for each in house.sendings]
-    assert names == ["redeem"]
-    for expected in ("final_balance", "cleared", "redeem"):
-        house.receipt(house.sendings[-1])
-        assert house.sendings[-1].function == expected
+    assert [each.function for each in house.sendings] == ["redeem", "record"]
+    for function, then in (("redeem", "final_balance"), ("final_balance", "cleared")):
+        house.receipt(next(each for each in house.sendings if each.function == function))
+        assert house.sendings[-1].function == then
+    house.receipt(house.sendings[-1], "prepaid.TOKENS_PENDING")
+    assert house.type_token(digits)[0].startswith("E26")
+    house.wait(60_000)
+    assert house.sendings[-1].function == "cleared"
+    house.receipt(house.sendings[-1])
+    assert house.type_token(digits)[0].startswith("TOKEN ACCEPTED")
     assert house.balance_mwh == KWH
