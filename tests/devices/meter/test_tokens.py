@@ -142,6 +142,7 @@ def test_the_same_credit_by_wire_and_keypad_counts_once() -> None:
         second(house, digits)
         assert house.command(7, EnterToken(digits)) == "TOKEN_USED"
         assert house.balance_mwh == KWH
+        assert len(house.told("refused")) == (second is House.type_token), "what came by wire twice is no news"
         [said] = house.told("redeem")
         assert said == {
             "pan": house.settings.pan,
