@@ -69,7 +69,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "block": "show list",
         "proof": "get check",
         "snapshot": "create list restore",
-        "meter": "accuracy",
+        "meter": "accuracy new ciu",
         "sts": "mint decode",
         "": "query events verify audit log-level completion demo",
     }

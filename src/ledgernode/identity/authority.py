@@ -94,7 +94,8 @@ def build_request(
     )
     if member.attributes:
         builder = builder.add_extension(profile.attributes_extension(member.attributes), critical=False)
-    return builder.sign(key.to_cryptography(), hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    request = builder.sign(key.to_cryptography(), hashes.SHA256(), ecdsa_deterministic=True)
+    return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def read_request(request_pem: str) -> tuple[Member, ec.EllipticCurvePublicKey]:

@@ -1,0 +1,138 @@
+"""A meter's shell: the core on a disk, with a key, in front of whatever carries its transactions.
+
+Effects are performed in their order: records first, in one durable write; then what others see. Who takes transactions,
+switches relays or shows the display is a `Surroundings`; the clock is a function. A meter's home:
+
+    meter.json      what it is set to           meter.key        the meter's key, PEM
+    hardware.secret 32 bytes, hex               meter.journal    what it knows
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from devices.journal import Journal
+from devices.meter.core import Meter
+from devices.meter.events import Alarm, Answer, Effects, Event, Started
+from devices.meter.records import changes
+from devices.meter.settings import Settings
+from devices.meter.signing import SigningKey, signed
+from devices.meter.state import State
+from ledgernode.errors import BadRequest
+from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.secret_file import create_secret, read_secret
+from ledgernode.sts.keys import Secret
+from ledgernode.sts.pan import read_pan
+from ledgernode.wire.types import ChainId
+
+SECRET_BYTES: Final = 32
+
+
+class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`meter.json`: what is no secret."""
+
+    pan: str
+    point: str
+    chain_id: str
+    phases: int = 1
+    prepaid: bool = True
+    reading_ms: int = 60_000
+
+
+class Surroundings(Protocol):
+    """What a meter's effects reach."""
+
+    def send(self, key: str, sequence: int, envelope: bytes) -> None: ...
+    def answer(self, answer: Answer) -> None: ...
+    def ask(self, pan: str) -> None: ...
+    def request(self, certificate_request: str) -> None: ...
+    def switch(self, relay: str, closed: bool) -> None: ...
+    def show(self, first: str, second: str) -> None: ...
+    def alarm(self, alarm: Alarm) -> None: ...
+
+
+class MeterShell:
+    def __init__(self, home: Path, surroundings: Surroundings, clock_ms: Callable[[], int]) -> None:
+        self._settings = read_settings(home)
+        self._key: SigningKey = PrivateKey.load(home / "meter.key")
+        self._surroundings = surroundings
+        self._clock_ms = clock_ms
+        self._journal = Journal(home / "meter.journal")
+        self.meter = Meter.from_records(self._settings, self._journal.records)
+
+    def start(self, *, clock_valid: bool = True, mains: bool = True) -> Effects:
+        return self.step(Started(self._clock_ms(), os.urandom(SECRET_BYTES), clock_valid, mains))
+
+    def step(self, event: Event) -> Effects:
+        """One event and all that follows of it."""
+        effects = self.meter.step(event)
+        self._journal.write((record.key, record.content) for record in effects.persist)
+        around = self._surroundings
+        for outgoing in effects.send:
+            envelope = signed(outgoing, self._key, self._settings.chain_id)
+            around.send(outgoing.key, outgoing.sequence, envelope)
+        for answer in effects.answers:
+            around.answer(answer)
+        if effects.ask:
+            around.ask(effects.ask)
+        if effects.request:
+            around.request(effects.request)
+        for relay, closed in effects.relays:
+            around.switch(relay, closed)
+        if effects.display is not None:
+            around.show(*effects.display)
+        for alarm in effects.alarms:
+            around.alarm(alarm)
+        return effects
+
+    def close(self) -> None:
+        self._journal.close()
+
+
+def create_home(home: Path, facts: Facts, state: State) -> bytes:
+    """A new meter with keys of its own; answers its public key. Refuses a home that exists."""
+    settings_of(facts, bytes(SECRET_BYTES))
+    key = PrivateKey.generate()
+    key.save(home / "meter.key")
+    create_secret(home / "hardware.secret", os.urandom(SECRET_BYTES).hex().encode())
+    create_secret(home / "meter.json", msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
+    journal = Journal(home / "meter.journal")
+    journal.write((record.key, record.content) for record in changes(None, state))
+    journal.close()
+    return key.public_key
+
+
+def read_settings(home: Path) -> Settings:
+    """Refuses a home that is none."""
+    secret = bytes.fromhex(read_secret(home / "hardware.secret").decode())
+    try:
+        facts = msgspec.json.decode(read_secret(home / "meter.json"), type=Facts)
+    except msgspec.MsgspecError as error:
+        raise BadRequest(f"{home / 'meter.json'} does not say what a meter is set to: {error}") from error
+    return settings_of(facts, secret)
+
+
+def settings_of(facts: Facts, secret: bytes) -> Settings:
+    """Refuses a meter number with a wrong check digit, a point without a utility, a chain id of another length."""
+    try:
+        chain_id = bytes.fromhex(facts.chain_id)
+    except ValueError:
+        chain_id = b""
+    if len(chain_id) != SECRET_BYTES:
+        raise BadRequest("a chain id is written as 64 hexadecimal digits")
+    if not all(facts.point.partition(":")):
+        raise BadRequest(f"a point is named <utility>:<name>, not {facts.point!r}")
+    return Settings(
+        pan=read_pan(facts.pan),
+        point=facts.point,
+        chain_id=ChainId(chain_id),
+        hardware_secret=Secret(secret),
+        phases=facts.phases,
+        prepaid=facts.prepaid,
+        reading_ms=facts.reading_ms,
+    )
