@@ -10,6 +10,7 @@ from itertools import count
 
 import msgspec
 
+from ledgernode.execution.reward import Reward, encode_reward
 from ledgernode.identity.certificates import build_request, create_intermediate, create_root, issue
 from ledgernode.identity.founding_set import founding_set
 from ledgernode.identity.keys import PrivateKey
@@ -36,6 +37,7 @@ from ledgernode.wire.types import (
     ZERO_HASH,
     Epoch,
     Height,
+    IdentityId,
     TimeMs,
     TransactionId,
     identity_id,
@@ -49,11 +51,16 @@ FOUNDED_MS = 1_767_225_600_000
 class HandmadeNetwork:
     """Organisations with one validator each, their genesis file, and a member who signs."""
 
-    def __init__(self, validators: int = 4, new_key: Callable[[], PrivateKey] = PrivateKey.generate) -> None:
+    def __init__(
+        self,
+        validators: int = 4,
+        new_key: Callable[[], PrivateKey] = PrivateKey.generate,
+        engine: GenesisEngine | None = None,
+    ) -> None:
         self.new_key = new_key
         self.keys = {}
         organisations = [self._organisation(f"org{number}") for number in range(1, validators + 1)]
-        engine = GenesisEngine("pbft" if validators >= 4 else "solo")
+        engine = engine or GenesisEngine("pbft" if validators >= 4 else "solo")
         self.genesis = Genesis(FORMAT, "handmade", TimeMs(FOUNDED_MS), tuple(organisations), engine)
         self.genesis_bytes = encode_genesis(self.genesis)
         self.chain_id = chain_id(self.genesis_bytes)
@@ -125,7 +132,8 @@ class HandmadeChain:
         items: Sequence[object] = (),
         next_members: Sequence[Validator] | None = None,
     ) -> Height:
-        """One block: receipts of `timers`, then one for each envelope (with these items); then maybe a new set."""
+        """One block: receipts of `timers` (a reward before them), then one for each envelope (with these items); then
+        maybe a new set."""
         parent = self.store.head
         receipts = tuple(encode_receipt(timer) for timer in timers) + tuple(
             encode_receipt(_receipt_of(raw, items)) for raw in envelopes
@@ -171,6 +179,12 @@ def transaction_id(raw: bytes) -> TransactionId:
 
 def timer_receipt(number: int = 1) -> Receipt:
     return Receipt(TransactionId(sha256(bytes([number]))), Origin.TIMER, "OK", "", b"null", (), 77)
+
+
+def reward_receipt(miner: IdentityId, height: int) -> Receipt:
+    """What a block of this height begins with when it pays whoever found it."""
+    result = encode_reward(Reward(50, miner.hex()))
+    return Receipt(TransactionId(sha256(b"reward %d" % height)), Origin.REWARD, "OK", "", result, (), 1_900)
 
 
 def _receipt_of(raw: bytes, items: Sequence[object]) -> Receipt:

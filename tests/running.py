@@ -91,10 +91,10 @@ class FoundedNetwork:
     def person(self, organisation: str, name: str) -> Person:
         return Person(identity_directory(organisation_directory(self.directory, organisation), name), self.chain_id)
 
-    def newcomer(self, organisation: str, name: str, role: Role) -> Person:
+    def newcomer(self, organisation: str, name: str, role: Role, **attributes: str) -> Person:
         """Someone with certificates who is not registered on the ledger."""
         home = organisation_directory(self.directory, organisation)
-        new_identity(home, name, role, now_ms=now_ms())
+        new_identity(home, name, role, now_ms=now_ms(), attributes=attributes)
         write_roots(identity_directory(home, name), load_tls(self.admin.directory).roots)
         return self.person(organisation, name)
 

@@ -18,8 +18,9 @@ from ledgernode.testing import TestLedger
 from ledgernode.wire.block import encode_header, parse_header
 from ledgernode.wire.types import Epoch, Height, TransactionId
 from ledgernode.wire.validators import ValidatorSet, encode_certificate, encode_set, set_hash
-from tests.handmade import HandmadeChain, HandmadeNetwork, timer_receipt, transaction_id
+from tests.handmade import HandmadeChain, HandmadeNetwork, reward_receipt, timer_receipt, transaction_id
 
+KINDS = ["transaction", "item", "timer", "reward"]
 READINGS = [{"meter": "A", "energy_mwh": 5}, {"meter": "B", "energy_mwh": 7}, {"meter": "Ä", "energy_mwh": 9}]
 ARGUMENTS = json.dumps({"note": [1, 2, 3], "readings": READINGS}).encode()
 
@@ -38,8 +39,11 @@ class Scene:
         chain.append(next_members=[*first[1:], network.newcomer("org6")])
         self.batch = network.envelope(ARGUMENTS)
         self.timer = timer_receipt(2)
+        self.reward = reward_receipt(first[2].identity, 5)
         self.height = chain.append(
-            [self.batch, network.envelope(ARGUMENTS)], timers=[timer_receipt(1), self.timer], items=READINGS
+            [self.batch, network.envelope(ARGUMENTS)],
+            timers=[self.reward, timer_receipt(1), self.timer],
+            items=READINGS,
         )
         chain.append([network.envelope()])
 
@@ -62,6 +66,7 @@ def proofs() -> dict[str, bytes]:
         "transaction": found.prove(transaction_id(found.batch)),
         "item": found.prove(transaction_id(found.batch), 1),
         "timer": found.prove(found.timer.id),
+        "reward": found.prove(found.reward.id),
     }
 
 
@@ -101,6 +106,19 @@ def test_a_timers_call_is_proven_by_its_receipt() -> None:
     assert (checked.kind, checked.transaction, checked.receipt) == ("timer", None, scene().timer)
 
 
+def test_a_miners_reward_is_proven_by_its_receipt() -> None:
+    """Nobody signed it either; it says who found the block."""
+    checked = scene().check(proofs()["reward"])
+    assert (checked.kind, checked.transaction, checked.receipt) == ("reward", None, scene().reward)
+
+
+def test_a_reward_is_no_timers_call() -> None:
+    """Nor the other way round: the kind says what is proven."""
+    for kind, other in (("reward", "timer"), ("timer", "reward")):
+        with pytest.raises(BadProof, match="disagree"):
+            scene().check(altered(json.loads(proofs()[kind]), ("kind",), lambda _, other=other: other))
+
+
 @pytest.mark.parametrize("item", [-1, 3])
 def test_an_element_that_the_batch_does_not_have_is_refused(item: int) -> None:
     """The receipt says how many there are."""
@@ -137,7 +155,7 @@ def test_a_block_without_a_certificate_is_not_proven_yet() -> None:
 # ---------------------------------------------------------------- nothing else holds
 
 
-@given(st.sampled_from(["transaction", "item", "timer"]), st.data())
+@given(st.sampled_from(KINDS), st.data())
 def test_no_altered_byte_passes(kind: str, data: st.DataObject) -> None:
     """Whatever byte of the document is changed to whatever, the proof is refused, and in no other way."""
     raw = bytearray(proofs()[kind])
@@ -175,7 +193,7 @@ def flipped_at(at: int) -> Any:
     return change
 
 
-@pytest.mark.parametrize("kind", ["transaction", "item", "timer"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("at", [0, 1, 77, -1, -2])
 def test_every_field_is_checked_at_its_beginning_middle_and_end(kind: str, at: int) -> None:
     """One digit of each field altered at a time, the document well formed again."""
@@ -197,7 +215,7 @@ def test_every_part_is_needed() -> None:
         scene().check(altered(document, ("set_changes",), lambda part: part[::-1]))
 
 
-@pytest.mark.parametrize("kind", ["transaction", "item", "timer"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_another_genesis_refuses_it(kind: str) -> None:
     """The chain id is the hash of the file, the first set is in it."""
     altered_name = scene().network.genesis_bytes.replace(b'"handmade"', b'"homemade"')

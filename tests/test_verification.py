@@ -18,6 +18,7 @@ from ledgernode.errors import ChainInvalid, DatabaseDamaged
 from ledgernode.execution.block import Executor
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.execution.replay import remembered
+from ledgernode.execution.reward import Reward, encode_reward, miner_of, seat_of
 from ledgernode.identity.keys import verify
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.kv import Table
@@ -31,6 +32,7 @@ from ledgernode.wire.roots import receipts_root, transaction_root
 from ledgernode.wire.transaction import parse_transaction
 from ledgernode.wire.types import Height, sha256
 from ledgernode.wire.validators import Certificate, encode_certificate, vote_bytes
+from tests.mined import REWARD_MINOR, MinedLedger
 
 COUNTER = '''"""A counter that also counts by a timer."""
 
@@ -351,3 +353,65 @@ def test_an_altered_block_after_a_snapshot_is_found(tmp_path: Path) -> None:
     chain._kv.write([(Table.RECEIPTS, at, raw[:-1] + bytes([raw[-1] ^ 1]))])
     with pytest.raises(ChainInvalid, match="receipts root"):
         checked(chain)
+
+
+# ---------------------------------------------------------------- mined blocks
+
+
+def mined() -> MinedLedger:
+    """Blocks that paid their miner, some that had nothing to pay, and one after the allowance was spent."""
+    ledger = MinedLedger()
+    ledger.pay(ledger.till, "allow_rewards", amount_minor=3 * REWARD_MINOR)
+    for _ in range(4):
+        ledger.mine()
+        ledger.block(miner=0)
+    return ledger
+
+
+def test_mined_blocks_are_executed_again_for_the_miners_they_name(tmp_path: Path) -> None:
+    """From genesis, and from a snapshot in the midst of them."""
+    ledger = mined()
+    assert verify_chain(ledger.chain, ledger.genesis_bytes).re_executed
+    base = Height(ledger.height - 5)
+    create_snapshot(ledger.chain, tmp_path / "snapshot", height=base)
+    chain = restore_snapshot(
+        tmp_path / "snapshot",
+        MemoryStore(),
+        genesis_block(ledger.genesis_bytes),
+        check_certificate=lambda header, certificate, members: check_certificate(header, certificate, members, verify),
+        remembered=remembered,
+    )
+    executor = Executor(chain)
+    for height in range(base + 1, ledger.height + 1):
+        header, envelopes = ledger.chain.header(Height(height)), ledger.chain.envelopes(Height(height))
+        miner = seat_of(miner_of(ledger.chain.receipts(Height(height))), chain.validator_set(header.current_set))
+        batch = Batch(header.epoch, header.height, header.time_ms, envelopes, miner)
+        sealed = executor.execute(batch, [parse_transaction(raw) for raw in envelopes])
+        assert sealed.header == header
+        chain.append([sealed], {header.height: ledger.chain.certificate(header.height)})
+    report = verify_chain(chain, ledger.genesis_bytes)
+    assert (report.from_height, report.re_executed) == (base, True)
+
+
+@pytest.mark.parametrize("change", [{"miner": "00" * 32}, {"amount_minor": 7}])
+def test_a_block_that_was_certified_with_another_reward_is_found(change: dict[str, Any]) -> None:
+    """Though everyone who may sign has signed it: it is not what execution gives."""
+    ledger = mined()
+    ledger.mine()
+    head = ledger.chain.head
+    paid, other = ledger.chain.receipts(head.height)
+    due = msgspec.structs.replace(Reward(0, ledger.miner.id), **change)
+    told = encode_receipt(msgspec.structs.replace(parse_receipt(paid), result=encode_reward(due)))
+    header = msgspec.structs.replace(head, receipts_root=receipts_root((told, other)))
+    hashed, at = header_hash(header), key_of(head.height)
+    signature = ledger._validator.key.sign(vote_bytes(header.chain_id, header.epoch, header.height, hashed))
+    ledger.chain._kv.write(
+        [
+            (Table.HEADERS, at, encode_header(header)),
+            (Table.HASHES, hashed, at),
+            (Table.RECEIPTS, at, msgspec.msgpack.encode((told, other))),
+            (Table.CERTIFICATES, at, encode_certificate(Certificate(((0, signature),)))),
+        ]
+    )
+    with pytest.raises(ChainInvalid, match="executed again, receipt 0 is another one"):
+        verify_chain(ChainStore.open(ledger.chain._kv, ledger.chain.chain_id), ledger.genesis_bytes)

@@ -32,7 +32,7 @@ from chaincode.settled import (
     trade_of,
 )
 from chaincode.units import MWH_PER_WH
-from chaincode.waterfall import NOWHERE, POOL_IMPORT, TRADE_IMPORT, Settled, Trade, settle
+from chaincode.waterfall import POOL_IMPORT, TRADE_IMPORT, Settled, Trade, settle
 
 # ---------------------------------------------------------------- days
 
@@ -49,35 +49,54 @@ def rosters_of(ctx: Context, area: Area, day: int) -> list[tuple[int, list[str]]
     return found[::-1]
 
 
-def roll(ctx: Context, area: Area, day: int, rosters: list[tuple[int, list[str]]], points: list[str]) -> None:
-    """Write the day of these points: closed intervals by their rows, the others all to the grid."""
-    count = DAY_MS // area.interval_ms
-    metered = [metered_day(ctx, point, day, count) for point in points]
-    days = [[[0 for _ in range(count)] for _ in range(COLUMNS)] for _ in points]
-    for number, (from_ms, roster) in enumerate(rosters):
-        until_ms = rosters[number + 1][0] if number + 1 < len(rosters) else (day + 1) * DAY_MS
-        places = [roster.index(point) if point in roster else NOWHERE for point in points]
-        for at in range((from_ms - day * DAY_MS) // area.interval_ms, (until_ms - day * DAY_MS) // area.interval_ms):
-            start_ms = day * DAY_MS + at * area.interval_ms
+def settled_in(ctx: Context, area: Area, rosters: list[tuple[int, list[str]]], day: int) -> dict[int, Interval]:
+    """The intervals of a day that have rows, by their start; what has none was all the grid's."""
+    found: dict[int, Interval] = {}
+    if rosters:
+        for start_ms in range(rosters[0][0], (day + 1) * DAY_MS, area.interval_ms):
             interval = ctx.get(interval_key(ctx, "interval", area.id, start_ms), Interval)
-            for index, place in enumerate(places):
-                if place != NOWHERE:
-                    columns = days[index]
-                    if interval is None:
-                        columns[0][at] = columns[4][at] = metered[index][0][at]
-                        columns[1][at] = columns[7][at] = metered[index][1][at]
-                    else:
-                        for kind, energy_mwh in enumerate(interval.rows[place]):
+            if interval is not None:
+                found[start_ms] = interval
+    return found
+
+
+def roll(
+    ctx: Context,
+    area: Area,
+    day: int,
+    rosters: list[tuple[int, list[str]]],
+    intervals: dict[int, Interval],
+    points: list[str],
+) -> None:
+    """Write the day of these points: closed intervals by their rows, the others all to the grid."""
+    start_ms, count = day * DAY_MS, DAY_MS // area.interval_ms
+    nothing = [0 for _ in range(count)]
+    days = [[nothing.copy() for _ in range(COLUMNS)] for _ in points]
+    flows = ctx.call("metering", "flows", points=points, day=day)
+    for number, (from_ms, roster) in enumerate(rosters):
+        until_ms = rosters[number + 1][0] if number + 1 < len(rosters) else start_ms + DAY_MS
+        first, last = (from_ms - start_ms) // area.interval_ms, (until_ms - start_ms) // area.interval_ms
+        places = {point: place for place, point in enumerate(roster)}
+        for point, columns, (imported, exported) in zip(points, days, flows, strict=True):
+            if point in places:
+                if imported:
+                    columns[0][first:last] = columns[4][first:last] = imported[first:last]
+                    columns[1][first:last] = columns[7][first:last] = exported[first:last]
+                for at_ms, interval in intervals.items():
+                    if from_ms <= at_ms < until_ms:
+                        at = (at_ms - start_ms) // area.interval_ms
+                        for kind, energy_mwh in enumerate(interval.rows[places[point]]):
                             columns[kind][at] = energy_mwh
     for point, columns in zip(points, days, strict=True):
+        rolled = Day(day=day, columns=columns, version=1)
         before = ctx.get(day_key(ctx, point, day), Day)
-        version = 1
         if before is not None:
-            version = before.version + 1
-            for column, other in zip(columns, before.columns, strict=True):
-                for at, energy_mwh in enumerate(other):
-                    column[at] += energy_mwh
-        ctx.put(day_key(ctx, point, day), Day(day=day, columns=columns, version=version))
+            both = [
+                [one + other for one, other in zip(column, earlier, strict=True)]
+                for column, earlier in zip(columns, before.columns, strict=True)
+            ]
+            rolled = rolled.replace(columns=both, version=before.version + 1)
+        ctx.put(day_key(ctx, point, day), rolled)
 
 
 def metered_day(ctx: Context, point: str, day: int, count: int) -> tuple[list[int], list[int]]:

@@ -94,13 +94,16 @@ def closed(ctx: Context, area: Area) -> tuple[Area, int]:
             break
         used += units
         if closing is None:
-            area, passed = quiet(ctx, area)
-            if passed:
+            until_ms = open_until(ctx, area)
+            points, until_ms = ctx.call("registry", "points", area=area.id, from_ms=area.next_ms, until_ms=until_ms)
+            reached_ms = quiet(ctx, area, points, until_ms)
+            if reached_ms > area.next_ms:
+                area = enlisted(ctx, area, points, area.next_ms).replace(next_ms=reached_ms)
                 continue
-            closing = with_facts(ctx, area)
+            closing = with_facts(ctx, area, points)
             if closing is None:
                 return area, stopped(ctx, key, kept, None, ctx.time_ms + area.interval_ms)
-            area = enlisted(ctx, area, [member[0] for member in closing.members], closing.interval_ms)
+            area = enlisted(ctx, area, points, closing.interval_ms)
         elif closing.stage == "classes":
             closing = with_classes(ctx, area, closing)
         elif closing.stage == "money":
@@ -133,48 +136,46 @@ def step_units(area: Area, closing: Closing | None) -> int:
     return PAID_UNITS * entries + DONE_UNITS * min(len(closing.done), DONE_AT_ONCE)
 
 
-def quiet(ctx: Context, area: Area) -> tuple[Area, bool]:
-    """Pass over many intervals of a day at once, in which nobody trades or shares and all is measured.
-
-    Only when the timer is late, and the same points belong to the area at both ends.
-    """
+def open_until(ctx: Context, area: Area) -> int:
+    """The end of the intervals that are due by now, of the day of the first of them."""
     day_end_ms = (area.next_ms // DAY_MS + 1) * DAY_MS
     late_ms = due_ms(ctx, area) - area.next_ms
-    until_ms = min(day_end_ms, (ctx.time_ms - late_ms) // area.interval_ms * area.interval_ms + area.interval_ms)
-    if until_ms - area.next_ms < 2 * area.interval_ms or running_of(ctx, area.id) or pool_of(ctx, area.id):
-        return area, False
+    return min(day_end_ms, (ctx.time_ms - late_ms) // area.interval_ms * area.interval_ms + area.interval_ms)
+
+
+def quiet(ctx: Context, area: Area, points: list[str], until_ms: int) -> int:
+    """Pass over many intervals of a day at once, in which nobody trades or shares and all is measured; how far.
+
+    Only when the timer is late; `until_ms` is how long the same points belong to the area.
+    """
+    least_ms = area.next_ms + 2 * area.interval_ms
+    if until_ms < least_ms or running_of(ctx, area.id) or pool_of(ctx, area.id):
+        return area.next_ms
     for at_ms in range(area.next_ms, until_ms, area.interval_ms):
         if any(True for _ in ctx.matching("due", area.id, time_text(at_ms))):
             until_ms = at_ms
             break
-    members = ctx.call("registry", "members", area=area.id, interval_ms=area.next_ms)
-    last = ctx.call("registry", "members", area=area.id, interval_ms=until_ms - area.interval_ms)
-    if until_ms <= area.next_ms + area.interval_ms or members != last:
-        return area, False
-    points = [member[0] for member in members]
-    reached_ms = ctx.call(
+    if until_ms < least_ms:
+        return area.next_ms
+    reached_ms: int = ctx.call(
         "metering", "close_many", area=area.id, points=points, from_ms=area.next_ms, until_ms=until_ms
     )
-    if reached_ms == area.next_ms:
-        return area, False
-    return enlisted(ctx, area, points, area.next_ms).replace(next_ms=reached_ms), True
+    return reached_ms
 
 
 # ---------------------------------------------------------------- facts
 
 
-def with_facts(ctx: Context, area: Area) -> Closing | None:
-    """Who belongs to the area in this interval, and what each took and gave; None while metering waits."""
-    members = ctx.call("registry", "members", area=area.id, interval_ms=area.next_ms)
-    points = [member[0] for member in members]
+def with_facts(ctx: Context, area: Area, points: list[str]) -> Closing | None:
+    """What each point of the area took and gave in this interval, and who is there; None while metering waits."""
     facts = ctx.call("metering", "close", area=area.id, points=points, interval_ms=area.next_ms)
     if facts is None:
         return None
     trades = len(running_of(ctx, area.id)) + sum(1 for _ in ctx.matching("due", area.id, time_text(area.next_ms)))
     closing = Closing(
         interval_ms=area.next_ms,
-        stage="classes",
-        members=[(member[0], member[1], member[2], member[3], member[4]) for member in members],
+        stage="paid",
+        members=[],
         facts=[(fact[0], fact[1], fact[2]) for fact in facts],
         sums_mwh=[sum(fact[0] for fact in facts), sum(fact[1] for fact in facts)],
         trades=trades,
@@ -184,8 +185,11 @@ def with_facts(ctx: Context, area: Area) -> Closing | None:
         done=[],
     )
     if trades == 0 and not pool_of(ctx, area.id) and not any(fact[2] == EXTRAPOLATED for fact in facts):
-        return closing.replace(stage="paid")
-    return closing
+        return closing
+    members = ctx.call("registry", "members", area=area.id, interval_ms=area.next_ms)
+    return closing.replace(
+        stage="classes", members=[(member[0], member[1], member[2], member[3], member[4]) for member in members]
+    )
 
 
 def enlisted(ctx: Context, area: Area, points: list[str], from_ms: int) -> Area:

@@ -3,6 +3,7 @@
     account    what an identity has: available, and in escrow. Named by the permanent identity id
     supply     what was minted less what was burned: the sum of all accounts, after every call
     escrow     money set aside by its owner for a purpose, until it is released to another or refunded
+    rewards    how much more blocks of proof of work may mint for their miners
     statement  every movement of an account, numbered, with the balances after it
 
 Rules it keeps:
@@ -10,6 +11,8 @@ Rules it keeps:
 * only the issuer mints and burns: an admin or operator of the organisation that established the currency.
   What one person mints and burns within a day (UTC, block time) stays within the approval limit; above
   it a second person of the issuer approves what the first has proposed;
+* a block mints its reward within what the issuer has allowed for rewards, whole or not at all. To allow takes who may
+  mint, alone or with a second person; to stop takes one of the issuer's people;
 * money is burned from the issuer's own people's accounts: nobody's money is taken away;
 * an account begins with its first credit, and only for an identity that this ledger knows;
 * contracts name their escrows `<kind>/<number>`; nobody opens one of such a name directly, to be in their way;
@@ -23,10 +26,11 @@ Rules it keeps:
 
 Warning: whoever calls `establish` first is the issuer. Call it in the hour in which the contract is committed.
 
-Roles: admin and operator of the issuer mint, burn, propose and approve; every identity transfers its own;
+Roles: admin and operator of the issuer mint, burn, propose, approve, allow and stop rewards; every identity transfers
+its own; a mined block calls `reward`, nobody else can;
 the owner, the issuer's people and regulators read an account.
 Events: CurrencyEstablished, Minted, Burned, Transferred, EscrowOpened, EscrowToppedUp, EscrowSplit, EscrowReleased,
-EscrowRefunded, Distributed, IssueProposed, IssueApproved, IssueWithdrawn.
+EscrowRefunded, Distributed, IssueProposed, IssueApproved, IssueWithdrawn, RewardsAllowed, RewardsStopped.
 """
 
 from chaincode.api import Context, Contract, Record, Refusal, query, transaction
@@ -40,6 +44,7 @@ DAY_MS = 86_400_000
 ISSUING_ROLES = ("admin", "operator")
 MINT = "mint"
 BURN = "burn"
+REWARDS = "rewards"
 
 # ---------------------------------------------------------------- records
 
@@ -88,8 +93,16 @@ class Escrow(Record):
     refundable_from_ms: int
 
 
+class Rewards(Record):
+    """Under `rewards`: what blocks may still mint, and what they have minted."""
+
+    left_minor: int
+    minted_minor: int
+
+
 class Issue(Record):
-    """A mint or burn that waits for a second person, under `issue`, id of the proposing transaction."""
+    """What waits for a second person, under `issue`, id of the proposing transaction: a mint, a burn, an allowance
+    for rewards."""
 
     kind: str
     proposer: str
@@ -99,7 +112,7 @@ class Issue(Record):
 
 
 class Alone(Record):
-    """What one person minted and burned on a day without a second one, under `alone`, identity."""
+    """What one person minted, burned and allowed on a day without a second one, under `alone`, identity."""
 
     day: int
     amount_minor: int
@@ -156,9 +169,15 @@ class SamePerson(Refusal):
 
 
 class IssueUnknown(Refusal):
-    """No such mint or burn waits for approval."""
+    """No such mint, burn or allowance waits for approval."""
 
     code = "ISSUE_UNKNOWN"
+
+
+class RewardsSpent(Refusal):
+    """The issuer has allowed less for rewards than this one."""
+
+    code = "REWARDS_SPENT"
 
 
 class AmountOutOfRange(Refusal):
@@ -232,7 +251,7 @@ class NotYourAccount(Refusal):
 
 class Currency(Contract):
     name = "currency"
-    version = "1.0.0"
+    version = "1.1.0"
 
     # ------------------------------------------------------------ issuing
 
@@ -270,12 +289,17 @@ class Currency(Contract):
 
     @transaction
     def propose(self, ctx: Context, kind: str, account: str, amount_minor: int, purpose: str) -> str:
-        """Ask a second person of the issuer for a mint, or for a burn of one's own; answers the id to approve."""
+        """Ask a second person of the issuer for a mint, a burn of one's own, or an allowance for rewards.
+
+        Answers the id to approve. An allowance names no account.
+        """
         require_issuer(ctx)
         require_amount(amount_minor)
         require_text(purpose, PURPOSE_CHARACTERS, "purpose")
-        if kind not in (MINT, BURN):
-            raise TextOutOfRange(f"one proposes to {MINT} or to {BURN}")
+        if kind not in (MINT, BURN, REWARDS):
+            raise TextOutOfRange(f"one proposes to {MINT}, to {BURN}, or {REWARDS}")
+        if kind == REWARDS and account != "":
+            raise TextOutOfRange("an allowance for rewards names no account: blocks pay whoever finds them")
         if kind == BURN and account != ctx.creator.id:
             raise NotYourAccount("one proposes to burn from one's own account")
         issue = Issue(kind=kind, proposer=ctx.creator.id, account=account, amount_minor=amount_minor, purpose=purpose)
@@ -291,7 +315,7 @@ class Currency(Contract):
         return ctx.transaction_id
 
     @transaction
-    def approve(self, ctx: Context, issue: str) -> Account:
+    def approve(self, ctx: Context, issue: str) -> Account | Rewards:
         """Carry out what another person of the issuer proposed. Refuses the proposer."""
         require_issuer(ctx)
         found = issue_of(ctx, issue)
@@ -301,6 +325,8 @@ class Currency(Contract):
         ctx.emit("IssueApproved", issue=issue, proposer=found.proposer, approver=ctx.creator.id)
         if found.kind == MINT:
             return minted(ctx, found.account, found.amount_minor, found.purpose)
+        if found.kind == REWARDS:
+            return allowed(ctx, found.amount_minor)
         return burned(ctx, found.account, found.amount_minor, found.purpose)
 
     @transaction
@@ -310,6 +336,34 @@ class Currency(Contract):
         issue_of(ctx, issue)
         ctx.delete(ctx.key("issue", issue))
         ctx.emit("IssueWithdrawn", issue=issue, withdrawn_by=ctx.creator.id)
+
+    # ------------------------------------------------------------ rewards of mined blocks
+
+    @transaction
+    def allow_rewards(self, ctx: Context, amount_minor: int) -> Rewards:
+        """Let blocks mint so much more for their miners; refusals as for `mint`, whose limit it counts against."""
+        require_alone(ctx, require_issuer(ctx), amount_minor)
+        return allowed(ctx, amount_minor)
+
+    @transaction
+    def stop_rewards(self, ctx: Context) -> Rewards:
+        """Leave nothing of what was allowed; anyone of the issuer's people may."""
+        require_issuer(ctx)
+        stopped = rewards_of(ctx)
+        ctx.put("rewards", stopped.replace(left_minor=0))
+        ctx.emit("RewardsStopped", left_minor=stopped.left_minor, stopped_by=ctx.creator.id)
+        return stopped.replace(left_minor=0)
+
+    @transaction(roles=("block",))
+    def reward(self, ctx: Context, miner: str, amount_minor: int) -> Account:
+        """Mint for whoever found this block; called by the block itself. Refuses more than is left allowed."""
+        require_amount(amount_minor)
+        found = rewards_of(ctx)
+        if amount_minor > found.left_minor:
+            raise RewardsSpent(f"{found.left_minor} is left of what the issuer allowed, a block pays {amount_minor}")
+        left_minor = found.left_minor - amount_minor
+        ctx.put("rewards", Rewards(left_minor=left_minor, minted_minor=found.minted_minor + amount_minor))
+        return minted(ctx, miner, amount_minor, "block " + str(ctx.height))
 
     # ------------------------------------------------------------ moving
 
@@ -495,6 +549,11 @@ class Currency(Contract):
         return book_of(ctx)
 
     @query
+    def rewards(self, ctx: Context) -> Rewards:
+        """What blocks may still mint for their miners, and what they have minted."""
+        return rewards_of(ctx)
+
+    @query
     def balance(self, ctx: Context, account: str) -> Account:
         """What an account has."""
         require_reader(ctx, account)
@@ -601,6 +660,17 @@ def require_text(text: str, characters: int, what: str) -> None:
         raise TextOutOfRange(f"the {what} has 1 to {characters} characters")
 
 
+def allowed(ctx: Context, amount_minor: int) -> Rewards:
+    """Add to what blocks may mint; together with the supply it stays below 2^53."""
+    found = rewards_of(ctx)
+    left_minor = found.left_minor + amount_minor
+    if book_of(ctx).supply_minor + left_minor > LARGEST_MINOR:
+        raise AmountOutOfRange(f"{left_minor} for rewards would take the supply beyond 2^53-1")
+    ctx.put("rewards", found.replace(left_minor=left_minor))
+    ctx.emit("RewardsAllowed", amount_minor=amount_minor, left_minor=left_minor, allowed_by=ctx.creator.id)
+    return found.replace(left_minor=left_minor)
+
+
 # ---------------------------------------------------------------- the only places where balances change
 
 
@@ -670,6 +740,10 @@ def book_of(ctx: Context) -> Book:
     return book
 
 
+def rewards_of(ctx: Context) -> Rewards:
+    return ctx.get("rewards", Rewards) or Rewards(left_minor=0, minted_minor=0)
+
+
 def account_of(ctx: Context, account: str) -> Account:
     """An account; one that does not exist yet belongs to an identity that the ledger knows."""
     found = ctx.get(ctx.key("account", account), Account)
@@ -690,7 +764,7 @@ def entry_key(ctx: Context, account: str, number: int) -> str:
 def issue_of(ctx: Context, issue: str) -> Issue:
     found = ctx.get(ctx.key("issue", issue), Issue)
     if found is None:
-        raise IssueUnknown("no mint or burn of this id waits for approval")
+        raise IssueUnknown("no mint, burn or allowance of this id waits for approval")
     return found
 
 

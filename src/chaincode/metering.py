@@ -467,6 +467,18 @@ class Metering(Contract):
         return answer
 
     @query
+    def flows(self, ctx: Context, points: list[str], day: int) -> list[tuple[list[int], list[int]]]:
+        """A day of many points, import and export by interval; empty where nothing is known."""
+        if len(points) > POINTS_AT_ONCE:
+            raise OutOfRange(f"at most {POINTS_AT_ONCE} points at once")
+        answer: list[tuple[list[int], list[int]]] = []
+        for point in points:
+            require_reader(ctx, point)
+            found = ctx.get(day_key(point, day), Day)
+            answer.append(([], []) if found is None else (found.import_mwh, found.export_mwh))
+        return answer
+
+    @query
     def days(self, ctx: Context, point: str, first_day: int, last_day: int) -> list[DayView]:
         """A point's days, at most 31, those of which nothing is known left out."""
         require_reader(ctx, point)
@@ -566,6 +578,7 @@ class Book:
     letter: str
     chunks: dict[int, Chunk]
     days: dict[int, Day]
+    marked: dict[int, bool]
     first_ms: int
     last_ms: int
     touched_ms: int
@@ -587,6 +600,7 @@ def opened(ctx: Context, head: Head, device: dict[str, Any], columns: str) -> Bo
     book.letter = chr(FIRST_LETTER + head.columns.index(columns))
     book.chunks = {}
     book.days = {}
+    book.marked = {}
     book.first_ms = LARGEST
     book.last_ms = 0
     book.touched_ms = LARGEST
@@ -754,6 +768,29 @@ def merged(chunk: Chunk, put: list[list[int]], places: list[int], origin: str, l
 # ---------------------------------------------------------------- judging anew what is touched
 
 
+class Walk:
+    """How far judging has come: the last believed reading before this call and now, who signed each, which limit."""
+
+    old: Register
+    old_origin: str
+    new: Register
+    new_origin: str
+    limit_at: int
+
+
+def walk_from(ctx: Context, book: Book) -> Walk:
+    """At the last reading that is believed before the first one touched."""
+    head = book.head
+    walk = Walk()
+    walk.limit_at = 0
+    if book.first_ms > head.last.time_ms:
+        walk.new, walk.new_origin = head.last, head.last_origin
+    else:
+        walk.new, walk.new_origin = believed_before(ctx, book, book.first_ms)
+    walk.old, walk.old_origin = walk.new, walk.new_origin
+    return walk
+
+
 def replayed(ctx: Context, book: Book) -> None:
     """Judge readings from the first touched one on, until nothing differs from before; change the intervals.
 
@@ -761,95 +798,130 @@ def replayed(ctx: Context, book: Book) -> None:
     changes; else the old segment is taken out and the new one put in.
     """
     head, first_ms = book.head, book.first_ms
-    appending = first_ms > head.last.time_ms
-    if appending:
-        old = new = head.last
-        old_origin = new_origin = head.last_origin
-    else:
-        old, old_origin = believed_before(ctx, book, first_ms)
-        new, new_origin = old, old_origin
-    book.touched_ms = new.time_ms
+    walk = walk_from(ctx, book)
+    book.touched_ms = walk.new.time_ms
     last_day = max(head.last_day, book.last_ms // DAY_MS)
     sequence = head.last_sequence
-    limits, limit_at, limit = head.limits, 0, head.limits[0]
-    modulus, length_ms = book.modulus_mwh, book.series.interval_ms
-    straight = appending and is_plain(limit, length_ms, modulus)
-    per_day, first_number, intervals = DAY_MS // length_ms, -DAY_MS, empty_day(0)
     for day in range(first_ms // DAY_MS, last_day + 1):
         chunk = chunk_in(ctx, book, day)
-        untouched = len(chunk.rows)
-        while untouched and chunk.rows[untouched - 1][1] >= first_ms:
-            untouched -= 1
-        verdicts = [chunk.verdicts[:untouched]]
-        for row, origin, decision, before in zip(
-            chunk.rows[untouched:],
-            chunk.origins[untouched:],
-            chunk.decided[untouched:],
-            chunk.verdicts[untouched:],
-            strict=True,
-        ):
-            time_ms = row[1]
-            while limit_at + 1 < len(limits) and limits[limit_at + 1].from_ms <= time_ms:
-                limit_at += 1
-                limit = limits[limit_at]
-                straight = appending and is_plain(limit, length_ms, modulus)
-            if straight and decision == UNDECIDED and origin == new_origin == DEVICE:
-                # most readings come in order, within one interval: said here at once, what follows would say it too
-                number, elapsed_ms = new.time_ms // length_ms, time_ms - new.time_ms
-                imported, exported = row[2] - new.import_mwh, row[3] - new.export_mwh
-                if (
-                    time_ms <= (number + 1) * length_ms
-                    and 0 <= imported <= limit.import_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
-                    and 0 <= exported <= limit.export_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
-                ):
-                    if not first_number <= number < first_number + per_day:
-                        intervals, at = day_in(ctx, book, number, length_ms)
-                        first_number = number - at
-                    at = number - first_number
-                    intervals.import_mwh[at] += imported
-                    if exported:
-                        intervals.export_mwh[at] += exported
-                    intervals.device_ms[at] += elapsed_ms
-                    new = Register(time_ms=time_ms, import_mwh=row[2], export_mwh=row[3])
-                    verdicts.append(ACCEPTED)
-                    book.accepted += before == FRESH
-                    continue
-            if decision == UNDECIDED:
-                verdict = judge(new, time_ms, row[2], row[3], row[4], limit, modulus)
-            elif decision == ACCEPTED and (row[2] < new.import_mwh or row[3] < new.export_mwh):
-                verdict = RESET
-            else:
-                verdict = decision
-            verdicts.append(verdict)
-            was, now = before in BELIEVED, verdict in BELIEVED
-            if before == FRESH:
-                counted(book, verdict, time_ms)
-            if not was and not now:
-                continue
-            here = Register(time_ms=time_ms, import_mwh=row[2], export_mwh=row[3])
-            if was and now and before == verdict and old.time_ms == new.time_ms:
-                old = new = here
-                old_origin = new_origin = origin
-                continue
-            if was:
-                put_segment(ctx, book, between(old, here, before, modulus, joined(old_origin, origin)), length_ms, -1)
-                old, old_origin = here, origin
-            if now:
-                put_segment(ctx, book, between(new, here, verdict, modulus, joined(new_origin, origin)), length_ms, 1)
-                new, new_origin = here, origin
         if chunk.rows:
+            begun = rows_before(chunk, first_ms)
+            taken = straight_on(ctx, book, walk, chunk, begun)
+            rest = judged(ctx, book, walk, chunk, begun + taken)
+            verdicts = chunk.verdicts[:begun] + ACCEPTED * taken + rest
             sequence = max(sequence, chunk.rows[-1][0])
-            book.chunks[day] = chunk.replace(verdicts="".join(verdicts))
-        if old.time_ms == new.time_ms and book.last_ms < old.time_ms and day < last_day:
+            book.chunks[day] = chunk.replace(verdicts=verdicts)
+        if walk.old.time_ms == walk.new.time_ms and book.last_ms < walk.old.time_ms and day < last_day:
             book.head = head.replace(last_day=last_day, last_sequence=sequence)
             return
-    book.head = head.replace(last=new, last_origin=new_origin, last_day=last_day, last_sequence=sequence)
+    book.head = head.replace(last=walk.new, last_origin=walk.new_origin, last_day=last_day, last_sequence=sequence)
+
+
+def rows_before(chunk: Chunk, time_ms: int) -> int:
+    """How many of a chunk's rows are of before a time."""
+    if chunk.rows[0][1] >= time_ms:
+        return 0
+    count = len(chunk.rows)
+    while chunk.rows[count - 1][1] >= time_ms:
+        count -= 1
+    return count
+
+
+def straight_on(ctx: Context, book: Book, walk: Walk, chunk: Chunk, begun: int) -> int:
+    """Take new readings of the device, each plausible and within one interval after the one before; how many.
+
+    Most are such. What is done here for all at once is what `judged` would do one by one.
+    """
+    length_ms, count = book.series.interval_ms, DAY_MS // book.series.interval_ms
+    limit, until_ms = limit_for(book.head, walk, chunk.rows[begun][1])
+    if not are_fresh(walk, chunk, begun) or not is_plain(limit, length_ms, book.modulus_mwh):
+        return 0
+    before_ms, import_mwh, export_mwh = walk.new.time_ms, walk.new.import_mwh, walk.new.export_mwh
+    taken = same_ms = most_in = most_out = end_ms = 0
+    day, at = empty_day(0), count
+    for row in chunk.rows[begun:]:
+        time_ms = row[1]
+        if before_ms >= end_ms:
+            at += 1
+            end_ms = before_ms - before_ms % length_ms + length_ms
+        elapsed_ms = time_ms - before_ms
+        if elapsed_ms != same_ms:
+            most_in = limit.import_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
+            most_out = limit.export_w * elapsed_ms // MS_W_PER_MWH + limit.burst_mwh
+            same_ms = elapsed_ms
+        imported, exported = row[2] - import_mwh, row[3] - export_mwh
+        if time_ms > end_ms or time_ms >= until_ms or not (0 <= imported <= most_in and 0 <= exported <= most_out):
+            break
+        if at >= count:
+            day, at = day_in(ctx, book, before_ms // length_ms, length_ms)
+        day.import_mwh[at] += imported
+        if exported:
+            day.export_mwh[at] += exported
+        day.device_ms[at] += elapsed_ms
+        before_ms, import_mwh, export_mwh = time_ms, row[2], row[3]
+        taken += 1
+    book.accepted += taken
+    walk.new = Register(time_ms=before_ms, import_mwh=import_mwh, export_mwh=export_mwh)
+    return taken
+
+
+def are_fresh(walk: Walk, chunk: Chunk, begun: int) -> bool:
+    """Whether nobody has judged or decided a chunk's rows from one on, and the device has signed all of them."""
+    signed = walk.new_origin == DEVICE and not chunk.origins[begun:].strip(DEVICE)
+    return signed and not chunk.verdicts[begun:].strip(FRESH) and not chunk.decided[begun:].strip(UNDECIDED)
+
+
+def judged(ctx: Context, book: Book, walk: Walk, chunk: Chunk, begun: int) -> str:
+    """Judge a chunk's rows from one on, one by one: their verdicts."""
+    head, modulus, length_ms = book.head, book.modulus_mwh, book.series.interval_ms
+    limit, until_ms = head.limits[0], 0
+    verdicts: list[str] = []
+    for row, origin, decision, before in zip(
+        chunk.rows[begun:], chunk.origins[begun:], chunk.decided[begun:], chunk.verdicts[begun:], strict=True
+    ):
+        time_ms, new = row[1], walk.new
+        if time_ms >= until_ms:
+            limit, until_ms = limit_for(head, walk, time_ms)
+        verdict = decision
+        if decision == UNDECIDED:
+            verdict = judge(new, time_ms, row[2], row[3], row[4], limit, modulus)
+        elif decision == ACCEPTED and (row[2] < new.import_mwh or row[3] < new.export_mwh):
+            verdict = RESET
+        verdicts.append(verdict)
+        if before == FRESH:
+            counted(book, verdict, time_ms)
+        was, now = before in BELIEVED, verdict in BELIEVED
+        if not was and not now:
+            continue
+        here = Register(time_ms=time_ms, import_mwh=row[2], export_mwh=row[3])
+        together = was and now and before == verdict and walk.old.time_ms == new.time_ms
+        if was:
+            if not together:
+                origins = joined(walk.old_origin, origin)
+                put_segment(ctx, book, between(walk.old, here, before, modulus, origins), length_ms, -1)
+            walk.old, walk.old_origin = here, origin
+        if now:
+            if not together:
+                origins = joined(walk.new_origin, origin)
+                put_segment(ctx, book, between(new, here, verdict, modulus, origins), length_ms, 1)
+            walk.new, walk.new_origin = here, origin
+    return "".join(verdicts)
+
+
+def limit_for(head: Head, walk: Walk, time_ms: int) -> tuple[Limit, int]:
+    """The limit that holds at a time, not before the last one that was asked for, and until when."""
+    limits, at = head.limits, walk.limit_at
+    while at + 1 < len(limits) and limits[at + 1].from_ms <= time_ms:
+        at += 1
+    walk.limit_at = at
+    return limits[at], limits[at + 1].from_ms if at + 1 < len(limits) else LARGEST
 
 
 def is_plain(limit: Limit, length_ms: int, modulus_mwh: int) -> bool:
-    """Whether both powers are known, and no register goes half round within an interval."""
+    """Whether both powers are known, no register goes half round within an interval, and none is too long a gap."""
     most_w = max(limit.import_w, limit.export_w)
-    return min(limit.import_w, limit.export_w) > 0 and most(most_w, limit, length_ms, modulus_mwh) < modulus_mwh // 2
+    known = min(limit.import_w, limit.export_w) > 0 and length_ms <= limit.gap_ms
+    return known and most(most_w, limit, length_ms, modulus_mwh) < modulus_mwh // 2
 
 
 def day_in(ctx: Context, book: Book, number: int, length_ms: int) -> tuple[Day, int]:
@@ -927,7 +999,7 @@ def kept(ctx: Context, book: Book, counts: tuple[int, int, int]) -> Recorded:
     ctx.put("head/" + head.meter, head)
     for day, chunk in book.chunks.items():
         ctx.put(chunk_key(head.meter, day), chunk)
-        mark_held(ctx, head.meter, day, chunk)
+        mark_held(ctx, book, day, chunk)
     if book.days:
         mark_days(ctx, series, book.days, book.touched_ms)
     known, conflicts, ignored = counts
@@ -962,12 +1034,18 @@ def kept(ctx: Context, book: Book, counts: tuple[int, int, int]) -> Recorded:
     return answer
 
 
-def mark_held(ctx: Context, meter: str, day: int, chunk: Chunk) -> None:
-    key = f"held/{meter}/{day:08d}"
-    if chunk.verdicts.strip(BELIEVED + REJECTED):
+def mark_held(ctx: Context, book: Book, day: int, chunk: Chunk) -> None:
+    """Keep a mark of days in which readings are held."""
+    key = f"held/{book.head.meter}/{day:08d}"
+    if are_held(chunk):
         ctx.put(key, True)
-    elif ctx.get(key) is not None:
+    elif day in book.marked:
         ctx.delete(key)
+
+
+def are_held(chunk: Chunk) -> bool:
+    """Whether any of a chunk's readings wait for others, or for staff."""
+    return chunk.verdicts.strip(BELIEVED + REJECTED) != ""
 
 
 def mark_days(ctx: Context, series: Series, days: dict[int, Day], touched_ms: int) -> None:
@@ -1239,6 +1317,8 @@ def chunk_in(ctx: Context, book: Book, day: int) -> Chunk:
     found = book.chunks.get(day)
     if found is None:
         found = ctx.get(chunk_key(book.head.meter, day), Chunk) or empty_chunk()
+        if are_held(found):
+            book.marked[day] = True
     return found
 
 

@@ -857,6 +857,24 @@ class Registry(Contract):
         return sorted(found)
 
     @query
+    def points(self, ctx: Context, area: str, from_ms: int, until_ms: int) -> tuple[list[str], int]:
+        """An area's connection points in an interval, by id, and until when nothing of it changes (`until_ms` at most):
+        neither who is a member nor which customer it has."""
+        found: list[str] = []
+        feeders = area_of(ctx, area).feeders
+        for feeder in feeders:
+            prefix = f"member/{feeder}/{CONNECTION}/"
+            for _, member in ctx.range(prefix, prefix[:-1] + "0", type=Member):
+                for begins_ms, ends_ms, _, _ in member.spans:
+                    if begins_ms <= from_ms and (from_ms < ends_ms or not ends_ms):
+                        found.append(member.point)
+                    if from_ms < begins_ms < until_ms:
+                        until_ms = begins_ms
+                    if from_ms < ends_ms < until_ms:
+                        until_ms = ends_ms
+        return found if len(feeders) == 1 else sorted(found), until_ms
+
+    @query
     def on_feeder(self, ctx: Context, feeder: str, interval_ms: int) -> list[tuple[str, str]]:
         """Every point on a feeder in an interval, as (kind, point), in this order."""
         found: list[tuple[str, str]] = []

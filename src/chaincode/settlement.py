@@ -33,7 +33,7 @@ PoolToppedUp, PoolLeaving, PoolLeft, PoolUnfunded, RulesChanged; Proposed, Appro
 """
 
 from chaincode.access import organisation_of, require_caller, require_direct, require_staff, require_text
-from chaincode.afterwards import adjusted, last_adjustment, reconciled, roll, rosters_of, shortened, view
+from chaincode.afterwards import adjusted, last_adjustment, reconciled, roll, rosters_of, settled_in, shortened, view
 from chaincode.api import Context, Contract, query, transaction
 from chaincode.approvals import Proposal, approved, proposals_of, propose, withdrawn
 from chaincode.calendar import DAY_MS, MINUTE_MS
@@ -64,6 +64,7 @@ from chaincode.settled import (
     PAGE_ITEMS,
     POINTS_ROLLED,
     POOL_MEMBERS,
+    QUIET_POINTS_ROLLED,
     REVERSE,
     STOP,
     TEXT_CHARACTERS,
@@ -361,8 +362,9 @@ class Settlement(Contract):
         after: str = ctx.get(key, str) or ""
         rosters = rosters_of(ctx, found, day)
         points = distinct([point for _, roster in rosters for point in roster])
-        step = [point for point in points if point > after][:POINTS_ROLLED]
-        roll(ctx, found, day, rosters, step)
+        intervals = settled_in(ctx, found, rosters, day)
+        step = [point for point in points if point > after][: POINTS_ROLLED if intervals else QUIET_POINTS_ROLLED]
+        roll(ctx, found, day, rosters, intervals, step)
         if step and step[-1] != points[-1]:
             ctx.put(key, step[-1])
         else:

@@ -610,6 +610,27 @@ class TokenTooFarAhead(Exhausted):
     code = "TOKEN_TID_AHEAD"
 
 
+# ---------------------------------------------------------------- devices
+
+
+class CalibrationRefused(Invalid):
+    """What the bench showed cannot calibrate a meter: the message says what is wrong with it."""
+
+    code = "CALIBRATION_REFUSED"
+
+
+class FeederOverloaded(Invalid):
+    """A simulated feeder is asked for more than its wires can carry."""
+
+    code = "FEEDER_OVERLOADED"
+
+
+class RegistersDamaged(Broken):
+    """Neither copy of what a meter keeps through a loss of power is whole."""
+
+    code = "REGISTERS_DAMAGED"
+
+
 def leaves() -> list[type[LedgerError]]:
     """Every error class of this file: the root, the kinds, then the leaves kind by kind in their order."""
     found: list[type[LedgerError]] = []

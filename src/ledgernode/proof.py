@@ -1,7 +1,7 @@
 """Evidence that holds against the genesis file alone, offline and for ever.
 
-A proof shows that one transaction (or one element of a signed batch, or one timer's call) and its
-receipt stand in a certified block. It carries
+A proof shows that one transaction (or one element of a signed batch, one timer's call, one miner's reward)
+and its receipt stand in a certified block. It carries
 
 * the envelope and its place under the block's transaction root; a proof of one element carries that
   element and its place under the receipt's items root instead, and neither envelope nor neighbours;
@@ -47,6 +47,20 @@ FORMAT: Final = "ledgernode/proof/1"
 TRANSACTION: Final = "transaction"
 ITEM: Final = "item"
 TIMER: Final = "timer"
+REWARD: Final = "reward"
+
+# of each kind: does it carry an envelope, does it carry an item; of each origin: the kinds that prove it
+_CARRIED: Final = {
+    TRANSACTION: (True, False),
+    ITEM: (False, True),
+    TIMER: (False, False),
+    REWARD: (False, False),
+}
+_KINDS: Final = {
+    Origin.TRANSACTION: (TRANSACTION, ITEM),
+    Origin.TIMER: (TIMER,),
+    Origin.REWARD: (REWARD,),
+}
 
 
 class Leaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,7 +111,7 @@ _DECODER: Final = msgspec.json.Decoder(ProofDocument)
 def build_transaction_proof(
     chain: ChainStore, genesis_bytes: bytes, transaction_id: TransactionId, item: int | None = None
 ) -> bytes:
-    """The proof of a transaction, of one element of its batch, or of a timer's call, by its id.
+    """The proof of a transaction, of one element of its batch, of a timer's call or of a reward, by its id.
 
     Refuses an id that is not in the chain, a block without its certificate yet, and an element that
     the batch does not have.
@@ -110,7 +124,8 @@ def build_transaction_proof(
     header, receipts, envelopes = chain.header(height), chain.receipts(height), chain.envelopes(height)
     receipt = parse_receipt(receipts[position])
     index = position - (header.receipts - header.transactions)
-    kind = TIMER if index < 0 else TRANSACTION if item is None else ITEM
+    unsigned = REWARD if receipt.origin is Origin.REWARD else TIMER
+    kind = unsigned if index < 0 else TRANSACTION if item is None else ITEM
     hashes = [sha256(envelope) for envelope in envelopes] if kind == TRANSACTION else []
     document = ProofDocument(
         format=FORMAT,
@@ -198,8 +213,8 @@ def _read(proof: bytes) -> ProofDocument:
     if _ENCODER.encode(document) != proof:
         raise BadProof("form: the document is not in the one form it has")
     carried = (document.envelope is not None, document.item is not None)
-    if carried != {TRANSACTION: (True, False), ITEM: (False, True), TIMER: (False, False)}.get(document.kind):
-        raise BadProof("form: a transaction's proof carries its envelope, an element's the element, a timer's neither")
+    if carried != _CARRIED.get(document.kind):
+        raise BadProof("form: a transaction's proof carries its envelope, an element's the element, others neither")
     return document
 
 
@@ -235,8 +250,8 @@ def _receipt(document: ProofDocument, header: Header) -> Receipt:
     receipt: Receipt = _parsed(parse_receipt, leaf.data, "receipt")
     if not _stands(leaf, _bytes(leaf.data, "receipt"), header.receipts, header.receipts_root, "receipt"):
         raise BadProof("receipt: it does not stand under the block's receipts root")
-    of_timer = leaf.index < header.receipts - header.transactions
-    if of_timer != (receipt.origin is Origin.TIMER) or of_timer != (document.kind == TIMER):
+    unsigned = leaf.index < header.receipts - header.transactions
+    if unsigned != (receipt.origin is not Origin.TRANSACTION) or document.kind not in _KINDS[receipt.origin]:
         raise BadProof("receipt: its origin, its place and the kind of this proof disagree")
     return receipt
 

@@ -9,8 +9,8 @@
 
 Identities have real keys and certificates, transactions real signatures; contracts are packaged, approved
 by every organisation and run in the sandbox, and blocks pass the node's own executor. Only the network, the
-disk and the clock are left out: the store is in memory, a block is cut when the test says so, and time
-stands still until the test moves it. Due timers run as the clock moves past them.
+disk and the clock are left out: the store is in memory unless one is given, a block is cut when the test
+says so, and time stands still until the test moves it. Due timers run as the clock moves past them.
 """
 
 from __future__ import annotations
@@ -37,11 +37,13 @@ from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.records import IDENTITY, LIFECYCLE, Role
 from ledgernode.node.admission import Admission
 from ledgernode.store.chain import ChainStore
+from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.memory import MemoryStore
 from ledgernode.wire.block import Batch, header_hash
 from ledgernode.wire.genesis import (
     FORMAT,
     Genesis,
+    GenesisEngine,
     GenesisMember,
     GenesisOrganisation,
     GenesisValidator,
@@ -92,7 +94,7 @@ class SeenEvent(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """What became of one transaction or one timer's call; `receipt` is what the block holds."""
+    """What became of one transaction, one timer's call or a reward; `receipt` is what the block holds."""
 
     code: str
     message: str
@@ -128,6 +130,8 @@ class TestLedger:
         organisations: Sequence[str] = ("utility", "regulator", "community"),
         parameters: Parameters | None = None,
         policy: str = "majority",
+        engine: GenesisEngine | None = None,
+        store: KeyValueStore | None = None,
     ) -> None:
         self._organisations = {name: _Organisation(name) for name in organisations}
         self._validator = self._organisations[organisations[0]].member("validator-1", Role.VALIDATOR)
@@ -138,14 +142,16 @@ class TestLedger:
                 name="test",
                 created_ms=TimeMs(START_MS),
                 organisations=tuple(self._founder(name) for name in sorted(organisations)),
+                engine=engine or GenesisEngine(),
                 policy=policy,
                 parameters=parameters or Parameters(),
             )
         )
-        self.chain = ChainStore.create(MemoryStore(), genesis_block(self.genesis_bytes))
+        self.chain = ChainStore.create(store or MemoryStore(), genesis_block(self.genesis_bytes))
         self._contracts = Contracts()
         self._executor = Executor(self.chain, self._contracts)
-        self._admission = Admission(self.chain.chain_id, self._parameters)
+        self._admission = Admission(self.chain.chain_id, lambda: self.parameters)
+        self._read_parameters = Height(-1), Parameters()
         self._time_ms = START_MS
         self._nonces = 0
 
@@ -154,6 +160,11 @@ class TestLedger:
     def admin(self, organisation: str = "") -> Member:
         """The founding admin of an organisation, the first one if none is named."""
         return self._admins[organisation or next(iter(self._admins))]
+
+    @property
+    def miner(self) -> Member:
+        """The one validator: who finds the blocks that are mined."""
+        return self._validator
 
     def identity(
         self,
@@ -171,14 +182,21 @@ class TestLedger:
 
     # ------------------------------------------------------------ what
 
-    def deploy(self, contract: str | Path | bytes | type[Contract]) -> str:
+    def deploy(self, contract: str | Path | bytes | type[Contract], *, folder: Path | None = None) -> str:
         """Install a contract, have every organisation approve it and commit it; its package's hash.
 
-        The contract is a source file, a class of one, or a package. Refuses as the ledger does: a package
-        that is not deterministic raises `ChaincodeRefused` with every line and reason.
+        The contract is a source file, a class of one, or a package (then `folder` may say where its sources
+        lie). Its code runs under the names of those files: breakpoints and coverage work as for any module.
+        Refuses as the ledger does: a package that is not deterministic raises `ChaincodeRefused` with every
+        line and reason.
         """
-        raw = _package(contract)
+        path = Path(inspect.getfile(contract)) if isinstance(contract, type) else contract
+        raw = path if isinstance(path, bytes) else pack(Path(path))
         name, found = parse_package(raw).name, package_hash(raw)
+        if not isinstance(path, bytes):
+            folder = Path(path).parent
+        if folder is not None:
+            self._contracts.packages.came_from(found, folder.resolve())
         first = self.admin()
         self.submit(first, LIFECYCLE, "install", package=base64.b64encode(raw).decode("ascii"))
         for admin in self._admins.values():
@@ -220,6 +238,31 @@ class TestLedger:
 
         `budget` is the ledger's limit when it is 0; with a `sequence` number it is signed as a device signs.
         """
+        raw = self.signed(
+            signer,
+            contract,
+            function,
+            arguments,
+            budget=budget,
+            sequence=sequence,
+            valid_for_ms=valid_for_ms,
+            kind=kind,
+        )
+        return self.admitted(raw, kind)
+
+    def signed(
+        self,
+        signer: Member,
+        contract: str,
+        function: str,
+        arguments: Mapping[str, Any],
+        *,
+        budget: int = 0,
+        sequence: int | None = None,
+        valid_for_ms: int = 60_000,
+        kind: Kind = Kind.TRANSACTION,
+    ) -> bytes:
+        """The same as bytes that no node has looked at yet."""
         self._nonces += 1
         nonce = Nonce(self._nonces.to_bytes(NONCE_BYTES, "big"), TimeMs(self._time_ms + valid_for_ms))
         body = encode_body(
@@ -228,22 +271,30 @@ class TestLedger:
                 chain_id=self.chain.chain_id,
                 creator=signer.identity,
                 replay=nonce if sequence is None else Numbered(sequence),
-                budget=budget or self._parameters().budget,
+                budget=budget or self.parameters.budget,
                 contract=contract,
                 function=function,
                 arguments=msgspec.json.encode(arguments),
             )
         )
-        return self._admission.check(envelope(signer.key.public_key, signer.key.sign(body), body), kind)
+        return envelope(signer.key.public_key, signer.key.sign(body), body)
+
+    def admitted(self, raw: bytes, kind: Kind = Kind.TRANSACTION) -> Transaction:
+        """What a node makes of an envelope at its door: form, limits and signature; refuses what does not hold."""
+        return self._admission.check(raw, kind)
 
     # ------------------------------------------------------------ blocks and time
 
-    def block(self, *transactions: Transaction) -> tuple[Committed, ...]:
-        """Cut one block of these, in this order: what became of due timers first, then of each of them."""
+    def block(self, *transactions: Transaction, miner: int | None = None) -> tuple[Committed, ...]:
+        """Cut one block of these, in this order: what became of due timers first, then of each of them.
+
+        With a `miner` (a position in the validator set) it is a mined one, on a ledger founded with the engine `pow`:
+        where that pays rewards, what became of this one's comes before all.
+        """
         head = self.chain.head
         self._time_ms = max(self._time_ms, head.time_ms + _BLOCK_MS)
         envelopes = tuple(transaction.raw for transaction in transactions)
-        batch = Batch(self._epoch(), Height(head.height + 1), TimeMs(self._time_ms), envelopes)
+        batch = Batch(self._epoch(), Height(head.height + 1), TimeMs(self._time_ms), envelopes, miner)
         sealed = self._executor.execute(batch, transactions)
         header = sealed.header
         vote = vote_bytes(header.chain_id, header.epoch, header.height, header_hash(header))
@@ -275,6 +326,18 @@ class TestLedger:
     def height(self) -> Height:
         return self.chain.head.height
 
+    @property
+    def parameters(self) -> Parameters:
+        """What holds for the next block; read once a block, as a node does."""
+        head = self.chain.head
+        height, parameters = self._read_parameters
+        if height != head.height:
+            with self.chain.state() as state:
+                view = LedgerView(state, RecordCache(), Height(head.height + 1), TimeMs(head.time_ms + 1))
+            parameters = view.parameters
+            self._read_parameters = head.height, parameters
+        return parameters
+
     def events(self, contract: str = "", name: str = "") -> tuple[SeenEvent, ...]:
         """Every event since genesis, of one contract or name if that is given."""
         return tuple(
@@ -299,11 +362,6 @@ class TestLedger:
             for raw in self.chain.receipts(Height(height)):
                 yield from _committed(raw, Height(height)).events
 
-    def _parameters(self) -> Parameters:
-        head = self.chain.head
-        with self.chain.state() as state:
-            return LedgerView(state, RecordCache(), Height(head.height + 1), TimeMs(head.time_ms + 1)).parameters
-
     def _next_due_ms(self) -> TimeMs | None:
         with self.chain.state() as state:
             return next_due_ms(state)
@@ -327,14 +385,6 @@ class _Organisation:
         request = build_request(key, organisation=self.name, role=role, name=name, attributes=attributes)
         certificate = issue(request, self._issuing, now_ms=now_ms)
         return Member(key, certificate, name=name, organisation=self.name, role=role.value)
-
-
-def _package(contract: str | Path | bytes | type[Contract]) -> bytes:
-    if isinstance(contract, bytes):
-        return contract
-    if isinstance(contract, type):
-        return pack(Path(inspect.getfile(contract)))
-    return pack(Path(contract))
 
 
 def _committed(raw: bytes, height: Height) -> Committed:

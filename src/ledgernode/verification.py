@@ -1,8 +1,9 @@
 """A whole chain checked again, from its genesis file to its head: what `ledgernode verify` does.
 
 Block by block: it follows its parent, in number, hash, set and time; its roots are those of its envelopes
-and receipts; every envelope is signed; executed again in a scratch database it gives the same header and
-the same receipts; the index finds its transactions; and a quorum of its epoch's set has signed that header.
+and receipts; every envelope is signed; executed again in a scratch database, for the miner that its
+receipts name, it gives the same header and the same receipts; the index finds its transactions; and a
+quorum of its epoch's set has signed that header.
 At the end the state that is stored must have the commitment of the head. The first thing that does not hold
 is reported.
 
@@ -28,6 +29,7 @@ from ledgernode.errors import ChainInvalid, LedgerError, Pruned
 from ledgernode.execution.block import Executor
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.execution.replay import remembered
+from ledgernode.execution.reward import miner_of, seat_of
 from ledgernode.identity.keys import verify, verify_digest
 from ledgernode.proof import follow_changes, set_changes
 from ledgernode.store.chain import ChainStore, SealedBlock
@@ -117,10 +119,11 @@ class _Scratch:
         self.executor = Executor(chain)
         self._waiting: list[SealedBlock] = []
 
-    def execute(self, header: Header, transactions: list[Transaction]) -> SealedBlock:
+    def execute(self, header: Header, transactions: list[Transaction], miner: int | None) -> SealedBlock:
         """The block that this software makes of the batch."""
         envelopes = tuple(transaction.raw for transaction in transactions)
-        sealed = self.executor.execute(Batch(header.epoch, header.height, header.time_ms, envelopes), transactions)
+        batch = Batch(header.epoch, header.height, header.time_ms, envelopes, miner)
+        sealed = self.executor.execute(batch, transactions)
         self._waiting.append(sealed)
         if len(self._waiting) >= config.VERIFY_BLOCKS_PER_WRITE:
             self.chain.append(self._waiting)
@@ -189,7 +192,8 @@ class _Blocks:
         for position, transaction in enumerate(transactions):
             _check_envelope(header.chain_id, transaction, height, position)
         if self._scratch is not None:
-            sealed = self._scratch.execute(header, transactions)
+            miner = seat_of(miner_of(receipts), self._set_of(header))
+            sealed = self._scratch.execute(header, transactions, miner)
             _check_same(header, receipts, sealed)
             self._check_index(header, sealed)
         if height <= self._certified:
@@ -198,9 +202,9 @@ class _Blocks:
         return len(transactions)
 
     def _check_index(self, header: Header, sealed: SealedBlock) -> None:
-        """Timers' calls, whose receipts come first, and transactions are found where they stand."""
-        timers = [parse_receipt(raw).id for raw in sealed.receipts[: header.receipts - header.transactions]]
-        for position, named in enumerate((*timers, *sealed.transaction_ids)):
+        """The reward and timers' calls, whose receipts come first, and transactions are found where they stand."""
+        unsigned = [parse_receipt(raw).id for raw in sealed.receipts[: header.receipts - header.transactions]]
+        for position, named in enumerate((*unsigned, *sealed.transaction_ids)):
             if named is not None and self._chain.locate(named, header.time_ms) != (header.height, position):
                 raise _invalid(header.height, f"the index does not find {named.hex()[:16]}…")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledgernode.execution.sandbox.package import pack
 from ledgernode.testing import START_MS, Member
-from tests.chaincode.town import AREA, HOUR_MS, PRICES_DIGITS, House, Town, package, plain_zone
+from tests.chaincode.town import AREA, CONTRACTS, HOUR_MS, PRICES_DIGITS, House, Town, package, plain_zone
 
 STAND_IN = Path(__file__).parent / "stand_in"
 MARKET = "utility:market-1"
@@ -39,8 +39,8 @@ class Bazaar(Town):
         super().__init__("currency", "tariff")
         self.deploy_settlement()
         self.ledger.deploy(pack(STAND_IN / "feeder.py"))
-        self.ledger.deploy(package("auction"))
-        self.ledger.deploy(package("market"))
+        self.ledger.deploy(package("auction"), folder=CONTRACTS)
+        self.ledger.deploy(package("market"), folder=CONTRACTS)
         self.build(houses)
         self.ok(self.admin, "currency", "establish", code="TST", digits=PRICES_DIGITS, approval_above_minor=10**12)
         for house in self.houses:

@@ -8,7 +8,7 @@ from typing import Any
 from chaincode.calendar import DAY_MS, day_number
 from ledgernode.testing import Committed
 from tests.chaincode.test_settlement import PRICE, RETAIL, Scene, to_the_end
-from tests.chaincode.town import HOUR_MS, KWH, House, package
+from tests.chaincode.town import CONTRACTS, HOUR_MS, KWH, House, package
 
 MINUTE_MS = 60_000
 
@@ -17,7 +17,7 @@ class Street(Scene):
     """Two houses that are built at the end of January."""
 
     def build(self, houses: int = 0, **arguments: Any) -> list[House]:
-        self.ledger.deploy(package("billing"))
+        self.ledger.deploy(package("billing"), folder=CONTRACTS)
         self.ledger.advance(ms=day_number(2026, 1, 31) * DAY_MS - 2 * MINUTE_MS - self.now_ms)
         return super().build(houses, **arguments)
 

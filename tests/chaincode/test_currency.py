@@ -23,6 +23,7 @@ from ledgernode.audit import audit
 from ledgernode.audit.currency import Statement, Supply
 from ledgernode.execution.sandbox.package import pack
 from ledgernode.testing import Member, TestLedger
+from ledgernode.wire.genesis import GenesisEngine
 
 CURRENCY = Path(__file__).parent.parent.parent / "src" / "chaincode" / "currency.py"
 LIMIT = 10_000
@@ -86,9 +87,9 @@ def currency_package() -> bytes:
 class Scene:
     """An issuer with two people, two customers with 1,000 each, and nobody's regulator."""
 
-    def __init__(self, *, established: bool = True) -> None:
-        self.ledger = TestLedger()
-        self.ledger.deploy(currency_package())
+    def __init__(self, *, established: bool = True, reward_minor: int = 0) -> None:
+        self.ledger = TestLedger(engine=GenesisEngine("pow", {"block_reward_minor": reward_minor}))
+        self.ledger.deploy(currency_package(), folder=CURRENCY.parent)
         self.issuer = self.ledger.admin("utility")
         self.operator = self.ledger.identity("till", role="operator", organisation="utility")
         self.anna = self.ledger.identity("anna")
@@ -494,7 +495,7 @@ class Conservation(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.scene = Scene()
+        self.scene = Scene(reward_minor=60)
         self.people = [self.scene.issuer, self.scene.operator, self.scene.anna, self.scene.ben]
         for someone in self.people[:2]:
             self.scene.ok(self.scene.operator, "mint", account=someone.id, amount_minor=1_000, purpose="start")
@@ -525,12 +526,28 @@ class Conservation(RuleBasedStateMachine):
     def burn(self, who: int, amount: int) -> None:
         self.call(who, "burn", amount_minor=amount, purpose="b")
 
-    @rule(who=issuers, kind=st.sampled_from(["mint", "burn"]), amount=amounts)
+    @rule(who=issuers, kind=st.sampled_from(["mint", "burn", "rewards"]), amount=amounts)
     def propose(self, who: int, kind: str, amount: int) -> None:
-        account = self.people[who].id
+        account = "" if kind == "rewards" else self.people[who].id
         done = self.call(who, "propose", kind=kind, account=account, amount_minor=amount, purpose="p")
         if done.succeeded:
             self.issues.append(done.result)
+
+    @rule(who=issuers, amount=amounts)
+    def allow_rewards(self, who: int, amount: int) -> None:
+        self.call(who, "allow_rewards", amount_minor=amount)
+
+    @rule(who=issuers)
+    def stop_rewards(self, who: int) -> None:
+        self.call(who, "stop_rewards")
+
+    @rule(who=who, to=who, amount=amounts)
+    def mine(self, who: int, to: int, amount: int) -> None:
+        """A block that pays its miner, if it may, with a transfer in it."""
+        ledger, people = self.scene.ledger, self.people
+        sent = ledger.sign(people[who], "currency", "transfer", {"to": people[to].id, "amount_minor": amount})
+        if ledger.block(sent, miner=0)[0].succeeded:
+            REACHED.add("reward")
 
     @precondition(lambda self: self.issues)
     @rule(who=issuers, at=st.integers(0, 9))
@@ -559,7 +576,7 @@ class Conservation(RuleBasedStateMachine):
 
     @invariant()
     def money_is_conserved(self) -> None:
-        accounts = [self.scene.has(someone) for someone in self.people]
+        accounts = [self.scene.has(someone) for someone in (*self.people, self.scene.ledger.miner)]
         assert all(available >= 0 and escrow >= 0 for available, escrow in accounts)
         assert sum(available + escrow for available, escrow in accounts) == self.scene.supply()
 
@@ -584,4 +601,7 @@ def test_money_is_conserved_whatever_is_called() -> None:
         "open_escrow",
         "release_escrow",
         "refund_escrow",
+        "allow_rewards",
+        "stop_rewards",
+        "reward",
     } <= REACHED

@@ -604,7 +604,7 @@ def test_the_newest_delivery_is_curtailed_first_and_without_the_market(tmp_path:
     point = {"id": HEAD, "kind": "transformer", "phases": 3, "feeder": FEEDER}
     scene.ok(scene.operator, "registry", "add_point", **point, **RATINGS)
     scene.ok(scene.operator, "registry", "install", point=HEAD, meter={"id": head.id}, installed_ms=scene.now_ms)
-    scene.ledger.deploy(package("feeder"))
+    scene.ledger.deploy(package("feeder"), folder=CONTRACTS)
     scene.ok(scene.operator, "feeder", "watch", feeder=FEEDER)
     first = scene.trade(seller, buyer, 1, until_ms=scene.read_ms + 2 * INTERVAL_MS)
     second = scene.trade(seller, other, 1, until_ms=scene.read_ms + 2 * INTERVAL_MS)

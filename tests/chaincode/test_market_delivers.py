@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from tests.chaincode.bazaar import MARKET, MONEY, Bazaar
-from tests.chaincode.town import FEEDER, HOUR_MS, INTERVAL_MS, House, package
+from tests.chaincode.town import CONTRACTS, FEEDER, HOUR_MS, INTERVAL_MS, House, package
 
 
 class Delivering(Bazaar):
     """A market whose trades the real settlement closes."""
 
     def deploy_settlement(self) -> None:
-        self.ledger.deploy(package("metering"))
-        self.ledger.deploy(package("settlement"))
+        self.ledger.deploy(package("metering"), folder=CONTRACTS)
+        self.ledger.deploy(package("settlement"), folder=CONTRACTS)
 
     def report(self, house: House, import_mwh: int, export_mwh: int) -> None:
         """A reading for every interval of the day until the end of the delivery; all use lies in that."""

@@ -758,6 +758,7 @@ def test_readings_are_read_by_whom_the_tenant_lets(scene: Scene) -> None:
     questions: list[tuple[str, dict[str, Any]]] = [
         ("days", {"point": point, "first_day": day, "last_day": day}),
         ("rows", {"points": [point], "interval_ms": scene.start_ms}),
+        ("flows", {"points": [point], "day": day}),
         ("series", {"point": point}),
         ("head", {"meter": meter}),
         ("readings", {"meter": meter, "day": day}),
@@ -773,6 +774,36 @@ def test_readings_are_read_by_whom_the_tenant_lets(scene: Scene) -> None:
             scene.ask(scene.stranger, "metering", function, **arguments)
     with pytest.raises(Exception, match="a page has"):
         scene.ask(scene.operator, "metering", "days", point=point, first_day=day, last_day=day + 31)
+    with pytest.raises(Exception, match="points at once"):
+        scene.ask(scene.operator, "metering", "flows", points=[point] * 201, day=day)
+
+
+def test_a_day_of_many_points_is_read_at_once() -> None:
+    """What each took and gave by interval, in the order asked for; of a point that is silent nothing."""
+    scene = Scene(houses=3)
+    one, two, silent = scene.houses
+    scene.record(scene.reading(1, 1, 2), scene.reading(2, 3, 2), house=one)
+    scene.record(scene.reading(1, 2), house=two)
+    day = scene.start_ms // DAY_MS
+    asked = {"points": [two.point, one.point, silent.point], "day": day}
+    flows = scene.ask(scene.operator, "metering", "flows", **asked)
+    assert [[sum(column) for column in flow] for flow in flows] == [[2 * KWH, 0], [3 * KWH, 2 * KWH], [0, 0]]
+    [told] = scene.ask(scene.operator, "metering", "days", point=one.point, first_day=day, last_day=day)
+    assert flows[1] == [told["import_mwh"], told["export_mwh"]]
+    assert scene.ask(scene.operator, "metering", "flows", points=[one.point], day=day + 99) == [[[], []]]
+
+
+def test_a_gap_may_be_shorter_than_an_interval() -> None:
+    """What the rules call a gap is held, however regular the readings: nothing is taken for plain beside them."""
+    scene = Scene()
+    scene.two("metering", "propose_rules", from_ms=scene.now_ms + 10, rules={"gap_ms": MINUTE_MS})
+    scene.ledger.advance(minutes=2)
+    first_ms = scene.now_ms - 1_000
+    assert scene.record([1, first_ms, KWH // 10, 0, 0])["accepted"] == 1
+    scene.ledger.advance(minutes=5)
+    fresh = [2, first_ms + 4 * MINUTE_MS, KWH // 5, 0, 0]
+    assert scene.record(fresh)["held"] == 1
+    assert [verdict for _, verdict in scene.held()] == ["g"]
 
 
 def test_what_a_meter_last_showed_is_read_by_name(scene: Scene) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.chaincode.test_settlement import Scene
-from tests.chaincode.town import package
+from tests.chaincode.town import CONTRACTS, package
 
 
 def test_what_was_pooled_comes_back_as_units(tmp_path: Path) -> None:
     """The meter decrements all I at once; settlement returns trade and pool Wh as one numbered credit per (meter,
     interval), neither sale nor tax event."""
     scene = Scene(tmp_path, prepaid=True)
-    scene.ledger.deploy(package("prepaid"))
+    scene.ledger.deploy(package("prepaid"), folder=CONTRACTS)
     scene.rules(pool_price_micro=150_000)
     giver, taker, _ = scene.houses
     scene.enroll(giver, taker)

@@ -10,6 +10,7 @@ import pytest
 from ledgernode.testing import Member, TestLedger
 from tests.chaincode.town import (
     AREA,
+    CONTRACTS,
     DAY_MS,
     FEEDER,
     INTERVAL_MS,
@@ -65,7 +66,7 @@ def test_the_ground_rules_are_said_once(empty: Town) -> None:
 def test_an_interval_is_of_whole_minutes_that_divide_a_day() -> None:
     """So that days and boundaries are the same for everyone; before that nothing is built."""
     ledger = TestLedger()
-    ledger.deploy(package("registry"))
+    ledger.deploy(package("registry"), folder=CONTRACTS)
     for interval_ms, digits in ((59_999, 2), (7 * 60_000, 2), (90_000, 2), (900_000, 7)):
         ground = {"interval_ms": interval_ms, "digits": digits}
         assert ledger.attempt(ledger.admin(), "registry", "establish", **ground).code == "registry.OUT_OF_RANGE"
@@ -236,6 +237,13 @@ def test_a_house_moved_between_feeders_is_on_one_at_a_time(town: Town) -> None:
             for area in (AREA, "utility:area-2")
         ]
         assert found == areas
+    asked = {"from_ms": moved_ms - INTERVAL_MS, "until_ms": moved_ms + INTERVAL_MS}
+    assert ask(town, town.operator, "points", area=AREA, **asked)[1] == moved_ms
+    assert ask(town, town.operator, "points", area="utility:area-2", **asked) == [[], moved_ms]
+    assert ask(town, town.operator, "points", area="utility:area-2", from_ms=moved_ms, until_ms=moved_ms + 5) == [
+        [house.point],
+        moved_ms + 5,
+    ]
     assert [ask(town, town.stranger, "area", area=area)["points"] for area in (AREA, "utility:area-2")] == [1, 1]
 
 
@@ -259,6 +267,9 @@ def test_tenants_follow_one_another(town: Town) -> None:
         for at_ms in (out_ms - INTERVAL_MS, out_ms, in_ms)
     ]
     assert living == [house.customer, "", "utility:new"]
+    for from_ms, until_ms in ((out_ms - INTERVAL_MS, out_ms), (out_ms, in_ms), (in_ms, in_ms + INTERVAL_MS)):
+        points = ask(town, town.operator, "points", area=AREA, from_ms=from_ms, until_ms=in_ms + INTERVAL_MS)
+        assert points == [sorted(each.point for each in town.houses), until_ms]
 
 
 def test_a_new_point_of_a_premises_has_its_tenant(town: Town) -> None:

@@ -46,7 +46,7 @@ class Town:
     def __init__(self, *contracts: str, parameters: Parameters | None = None) -> None:
         self.ledger = TestLedger(parameters=parameters)
         for contract in ("registry", *contracts):
-            self.ledger.deploy(package(contract))
+            self.ledger.deploy(package(contract), folder=CONTRACTS)
         self.admin = self.ledger.admin("utility")
         self.operator = self.ledger.identity("operator", role="operator", organisation="utility")
         self.regulator = self.ledger.identity("watch", role="regulator", organisation="regulator")

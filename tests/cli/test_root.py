@@ -59,7 +59,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "identity": "new csr sign accept enroll register list show suspend resume revoke rotate rekey",
         "genesis": "assemble check accept",
         "network": "init run",
-        "bench": "put hot clearing",
+        "bench": "put hot clearing bills",
         "market": "clear",
         "node": "new join run status",
         "chaincode": "new check describe package install approve commit deploy list show",
@@ -69,6 +69,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "block": "show list",
         "proof": "get check",
         "snapshot": "create list restore",
+        "meter": "accuracy",
         "sts": "mint decode",
         "": "query events verify audit log-level completion demo",
     }

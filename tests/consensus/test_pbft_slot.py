@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ledgernode.config import PROPOSALS_PER_SLOT
 from ledgernode.consensus.pbft.messages import Phase, Proposal, Vote
-from ledgernode.consensus.pbft.slot import Slot
+from ledgernode.consensus.pbft.slot import Slot, agreement
 
 DIGESTS = (b"\x01" * 32, b"\x02" * 32)
 
@@ -34,7 +34,22 @@ def test_commits_decide_exactly_when_q_members_last_said_the_same_in_one_view(vo
         for view in range(4)
         if sum((said.view, said.digest) == (view, digest) for said in counted.values()) >= 5
     }
-    assert slot.committed_digest(5) in (agreed or {None})
+    deciding = slot.deciding(5)
+    assert {each.digest for each in deciding} == agreed
+    assert len({each.position for each in deciding}) == len(deciding) in (0, 5, 6, 7)
+    assert len({each.view for each in deciding}) <= 1
+
+
+def test_what_decided_is_kept_when_its_authors_commit_again_in_later_views() -> None:
+    """Commits of different views prove nothing together: whoever lacks the decision is given those that made it."""
+    slot = Slot(1)
+    for position in range(3):
+        slot.count(vote(Phase.COMMIT, 3, DIGESTS[0], position))
+    slot.decision = slot.deciding(3)
+    for position in range(2):
+        slot.count(vote(Phase.COMMIT, 4, DIGESTS[0], position))
+    assert slot.deciding(3) == ()
+    assert agreement(slot.reasons(4), 3) == slot.decision
 
 
 @given(st.lists(commits, max_size=40))

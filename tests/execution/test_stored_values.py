@@ -75,6 +75,8 @@ def test_reading_gives_a_fresh_copy() -> None:
         ({1, 2}, BadValue),
         (object(), BadValue),
         (1 << 64, BadValue),
+        ([1, 1 << 64], BadValue),
+        ({"n": [[2, -(1 << 63) - 1]]}, BadValue),
         (-(1 << 63) - 1, BadValue),
         ("\ud800", BadValue),
         (range(3), BadValue),

@@ -180,6 +180,18 @@ async def test_a_peer_that_fails_is_left_for_the_next(blocks: list[Block]) -> No
     await scene.until(lambda: scene.follower.certified == 9)
 
 
+async def test_a_peer_that_lies_about_receipts_is_left_for_the_next(blocks: list[Block]) -> None:
+    """What a block did, and who mined it, stands under its header's root: nothing else is handed on."""
+    given = [msgspec.structs.replace(block, receipts=block.receipts[:-1]) for block in blocks]
+    liar = Peer(1, given)
+    scene = Scene(liar)
+    scene.catching_up.wanted(Height(9))
+    await scene.until(lambda: liar.asked > 2)
+    assert scene.follower.certified == 0
+    scene.peers.peers = (liar, Peer(2, blocks))
+    await scene.until(lambda: scene.follower.certified == 9)
+
+
 async def test_a_peer_that_is_behind_itself_is_not_asked(blocks: list[Block]) -> None:
     """By its own word it has nothing for us."""
     behind = Peer(1, blocks[:1])
@@ -303,9 +315,17 @@ async def test_a_halted_ledger_comes_forward_no_more(blocks: list[Block]) -> Non
 
 
 def test_a_block_with_other_envelopes_is_refused(blocks: list[Block]) -> None:
-    """And one whose header or certificate cannot be read."""
+    """And one with other receipts, or whose header, certificate or receipts cannot be read."""
     assert checked(blocks[3]).header.height == 3
-    changes: list[dict[str, Any]] = [{"envelopes": (b"another",)}, {"header": b"x"}, {"certificate": b"\x00\x01"}]
+    changes: list[dict[str, Any]] = [
+        {"envelopes": (b"another",)},
+        {"receipts": ()},
+        {"receipts": blocks[4].receipts},
+        {"receipts": (*blocks[3].receipts, *blocks[4].receipts)},
+        {"receipts": (b"no receipt",)},
+        {"header": b"x"},
+        {"certificate": b"\x00\x01"},
+    ]
     for change in changes:
         with pytest.raises(BadProof):
             checked(msgspec.structs.replace(blocks[3], **change))

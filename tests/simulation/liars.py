@@ -128,6 +128,23 @@ def forging(_: World, node: Node, chance: random.Random) -> Lie:
     return lie
 
 
+def boasting(_: World, node: Node, __: random.Random) -> Lie:
+    """Claims that more is certified than is, so that others pass over it; and has forgotten what it had prepared."""
+
+    def lie(raw: bytes, receiver: int) -> list[bytes]:
+        message = decode(raw)
+        if isinstance(message, Stable):
+            return [encode(msgspec.structs.replace(message, height=message.height + 5))]
+        if not isinstance(message, ViewChange):
+            return [raw]
+        claimed = msgspec.structs.replace(message.stable, height=message.stable.height + 5)
+        boast = msgspec.structs.replace(message, prepared=(), stable=claimed, signature=b"")
+        signature = sign_as(node.position, node.membership.scope.view_change(boast))
+        return [encode(msgspec.structs.replace(boast, signature=signature))]
+
+    return lie
+
+
 def usurping(world: World, node: Node, _: random.Random) -> Lie:
     """Begins its views on nothing, and orders there what it likes, in place of what was prepared."""
     proposals: dict[tuple[int, int], Proposal] = {}
@@ -166,6 +183,7 @@ LIARS: tuple[Liar, ...] = (
     stale,
     forging,
     usurping,
+    boasting,
     changeable,
 )
 

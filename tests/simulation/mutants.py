@@ -19,12 +19,11 @@ from unittest.mock import patch
 
 from ledgernode.consensus.pbft import changing, journal, ordering
 from ledgernode.consensus.pbft.helping import Helping
-from ledgernode.consensus.pbft.messages import Phase, Vote, no_op
+from ledgernode.consensus.pbft.messages import Phase, Stable, Vote, no_op
 from ledgernode.consensus.pbft.ordering import Ordering
 from ledgernode.consensus.pbft.recalling import Recalling
 from ledgernode.consensus.pbft.slot import Slot
 from ledgernode.consensus.pbft.view_change import Outcome, Rules, outcome
-from tests.simulation import world
 from tests.simulation.liars import Liar, forging, usurping
 from tests.simulation.node import Block, Coming, Node
 from tests.simulation.schedule import FAULTS_UNTIL_MS, one_ahead, play
@@ -71,8 +70,8 @@ def count_twice() -> Iterator[None]:
 
 
 def commit_with_one_less() -> AbstractContextManager[Any]:
-    whole = Slot.committed_digest
-    return patch.object(Slot, "committed_digest", lambda self, quorum: whole(self, quorum - 1))
+    whole = Slot.deciding
+    return patch.object(Slot, "deciding", lambda self, quorum: whole(self, quorum - 1))
 
 
 @contextmanager
@@ -98,8 +97,17 @@ def prefer_no_ops() -> AbstractContextManager[Any]:
     return patch.object(changing, "outcome", empty)
 
 
-def believe_stable_heights() -> AbstractContextManager[Any]:
-    return patch.object(world, "stable_holds", lambda membership, base, stable: True)
+def forget_on_word() -> AbstractContextManager[Any]:
+    """How a block was decided is forgotten as soon as a peer shows that one above is certified."""
+    whole = Ordering.prove
+
+    def prove(self: Any, stable: Stable) -> None:
+        news = stable.height > self._seat.proven.height
+        whole(self, stable)
+        if news:
+            self.stabilise(stable)
+
+    return patch.object(Ordering, "prove", prove)
 
 
 @contextmanager
@@ -189,9 +197,15 @@ def tempt_to_believe(world: World) -> None:
     tempt(world, random.Random(world.seed), 1, usurping)
 
 
-def tempt(world: World, chance: random.Random, liar: int, lies: Liar) -> None:
+def tempt_to_forget(world: World) -> None:
+    """The same, and one keeps all certificates to itself."""
+    tempt(world, random.Random(world.seed), 0)
+    world.nodes[0].hoards = True
+
+
+def tempt(world: World, chance: random.Random, liar: int, *lies: Liar) -> None:
     world.faulty.add(liar)
-    world.nodes[liar].lies.append(lies(world, world.nodes[liar], chance))
+    world.nodes[liar].lies += [make(world, world.nodes[liar], chance) for make in lies]
     world.links.loss, world.links.delay_ms = 0.0, (1, 20)
     for start_ms in range(500, FAULTS_UNTIL_MS, 3_000):
         one_ahead(world, chance, start_ms)
@@ -205,7 +219,7 @@ MUTANTS = (
     Mutant("PREPARE takes one vote less", prepare_with_one_less),
     Mutant("NEW-VIEW is believed", believe_new_views, tempt_to_believe),
     Mutant("a no-op is preferred to what was prepared", prefer_no_ops),
-    Mutant("a stable height is believed without its proof", believe_stable_heights),
+    Mutant("how a block was decided is forgotten on a peer's word", forget_on_word, tempt_to_forget),
     Mutant("own votes are forgotten at a restart", forget_own_votes),
     Mutant("the view is forgotten at a restart", forget_the_view),
     Mutant("votes go on in a view that was left", vote_while_leaving),

@@ -72,7 +72,8 @@ class Coming(NamedTuple):
 class Node:
     """A machine with a key. The first set has the machines 0, 1, 2, ...; later ones may have others.
 
-    A lying one has `lies`: each says what really goes to a receiver instead of a message. A twin, a second
+    A lying one has `lies`: each says what really goes to a receiver instead of a message. One that `hoards` tells
+    nobody of its results, nor of the certificates and blocks it has. A twin, a second
     machine with the same key, `hears` only some of the others, and only they hear it.
     """
 
@@ -84,6 +85,7 @@ class Node:
         self.position = position
         self.hears = hears
         self.lies: list[Lie] = []
+        self.hoards = False
         self.backup: tuple[dict[bytes, bytes], list[Block]] | None = None
         self.log: dict[bytes, bytes] = {}
         self.chain: list[Block] = []
@@ -442,13 +444,13 @@ class Node:
         vote = BlockVote(block.header.height, place, hashed, sign_as(self.position, message))
         self.certified_vote(self.position, epoch, vote)
         for other in self.membership.keys:
-            if other != self.position:
+            if other != self.position and not self.hoards:
                 self.world.transmit(self, other, lambda node: node.certified_vote(self.position, epoch, vote))
 
     def certified_vote(self, by: int, epoch: Epoch, vote: BlockVote) -> None:
         certificate = self.chain[vote.height - 1].certificate if vote.height <= len(self.chain) else None
         if certificate is not None:
-            if by != self.position:  # whoever still votes has yet to see it
+            if by != self.position and not self.hoards:  # whoever still votes has yet to see it
                 self.world.transmit(self, by, lambda node: node.given(vote.height, certificate))
         elif epoch == self.membership.epoch:
             self.certify(self.certifier.voted(vote), vote.height)

@@ -108,7 +108,7 @@ def plan(world: World, chance: random.Random) -> list[bytes]:
         node.skew_ms = chance.randint(-SKEW_MS, SKEW_MS)
     honest = [position for position in range(world.members) if position not in world.faulty]
     for position in chance.sample(honest, chance.randint(0, max(0, faulty_limit(least) - len(world.faulty)))):
-        chance.choice((lies, lies, has_a_twin, loses_its_disk, gets_an_old_disk, is_far_off))(world, chance, position)
+        chance.choice(FAULTS_OF_ONE)(world, chance, position)
     for _ in range(chance.randint(0, 12)):
         start = chance.randint(0, FAULTS_UNTIL_MS)
         chance.choice(FAULTS)(world, chance, start)
@@ -150,6 +150,12 @@ def lies(world: World, chance: random.Random, position: int) -> None:
     world.faulty.add(position)
     node.lies.append(make(world, node, chance))
     world.fault(f"node {position}  is {make.__name__}")
+
+
+def hoards(world: World, chance: random.Random, position: int) -> None:
+    world.faulty.add(position)
+    world.nodes[position].hoards = True
+    world.fault(f"node {position}  keeps its results and all certificates to itself")
 
 
 def has_a_twin(world: World, chance: random.Random, position: int) -> None:
@@ -318,6 +324,8 @@ def slow_down_a_disk(world: World, chance: random.Random, start_ms: int) -> None
     world.at(start_ms, begin)
     world.at(start_ms + chance.randint(500, 5_000), end)
 
+
+FAULTS_OF_ONE = (lies, lies, hoards, has_a_twin, loses_its_disk, gets_an_old_disk, is_far_off)
 
 FAULTS = (
     cut_in_two,

@@ -445,3 +445,48 @@ def test_a_certificate_that_only_engines_have_kept_is_taken_from_them() -> None:
     orders(world, b"two")
     settles(world, b"one")
     world.check_end()
+
+
+@pytest.mark.parametrize("stays", [True, False])
+@pytest.mark.parametrize("restarted", [(), (0,), (0, 1)])
+def test_a_block_whose_certificate_one_liar_keeps_comes_to_all(restarted: tuple[int, ...], *, stays: bool) -> None:
+    """A certified height that a peer proves is no reason to forget how those below it were decided."""
+    world = started()
+    world.faulty.add(3)
+    world.nodes[3].hoards = True
+    cut(world, [2], [0, 1, 3])
+    world.submit(b"one")
+    elapse(world, 1_000)
+    world.submit(b"two")
+    elapse(world, 1_000)
+    assert [len(node.chain) for node in world.nodes] == [2, 2, 0, 2]
+    assert [bool(node.chain[1].certificate) for node in (world.nodes[0], world.nodes[3])] == [False, True]
+    for position in restarted:
+        world.crash(position)
+        world.restart(position)
+    heal(world)
+    elapse(world, 1_000)
+    if not stays:
+        world.crash(3)
+    settles(world, b"one", b"two")
+    orders(world, b"three")
+    world.check_end()
+
+
+def test_what_was_decided_and_not_executed_is_decided_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A starting engine delivers nothing out of its log: the end of its epoch is told to it after its start."""
+    world = started()
+    orders(world, b"one")
+    node = world.nodes[0]
+    with monkeypatch.context() as dying:
+        dying.setattr(node, "execute", lambda batch: node.crash())
+        world.submit(b"two")
+        elapse(world, 1_000)
+    assert any(key.endswith(b"slot/2/decided") for key in node.log)
+    cut(world, [0], [1, 2, 3])
+    world.restart(0)
+    elapse(world, 1_000)
+    assert len(node.chain) == 1
+    heal(world)
+    settles(world, b"two")
+    world.check_end()

@@ -217,7 +217,7 @@ class World:
 
         def answer(giver: Node) -> None:
             blocks = [block for block in giver.chain[len(node.chain) : height] if block.certificate]
-            if blocks:
+            if blocks and not giver.hoards:
                 self.transmit(giver, node.position, lambda taker: taker.adopt(blocks))
 
         self.transmit(node, peer.position, answer)

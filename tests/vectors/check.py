@@ -3,9 +3,9 @@
 Derives every vector again, and checks the proofs from the genesis bytes; ends with 1 at the first that differs.
 Imports nothing of the ledger, only the standard library and `ecdsa`; under 200 lines, to be read in one go.
 """
+
 # fmt: off
 # ruff: noqa: E701, E704, I001, PT018, SIM905, BLE001 - laid out to be short: one line where a line says it
-
 import json
 import struct
 import sys
@@ -18,6 +18,7 @@ def tag(name): return b"ledgernode/" + name + b"/1\0"
 def big(number, size): return int(number).to_bytes(size, "big")
 def num(data): return int.from_bytes(data, "big")
 def raw(text): return bytes.fromhex(text)
+def text(value): return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 def short(text): return big(len(text.encode()), 1) + text.encode()
 def identity_of(key): return sha(tag(b"identity"), key)
 # ---------------------------------------------------------------- signatures: deterministic, low s, raw r and s
@@ -44,13 +45,13 @@ def climb(value, index, size, path):  # the root that a hash at this place leads
     return sha(b"\1", path[-1], climb(value, index - k, size - k, path[:-1]))
 def stands(leaf, data, size, top):
     return climb(sha(b"\0", data), leaf["index"], size, [raw(one) for one in leaf["path"]]) == top
-def pack(value):  # MessagePack in its shortest form: integers, text, bytes, lists, maps with sorted keys
+def pack(value):  # MessagePack in its shortest form: nil, integers, text, bytes, lists, maps with sorted keys
+    if value is None: return b"\xc0"
     if isinstance(value, int):
         size = next(size for size in (1, 2, 4, 8) if value < 1 << 8 * size)
         return big(value, 1) if value < 128 else big(0xCB + size.bit_length(), 1) + big(value, size)
     if isinstance(value, list): return big(0x90 + len(value), 1) + b"".join(map(pack, value))
-    if isinstance(value, dict):
-        return big(0x80 + len(value), 1) + b"".join(pack(key) + pack(value[key]) for key in sorted(value))
+    if isinstance(value, dict): return big(0x80 + len(value), 1) + b"".join(map(pack, sum(sorted(value.items()), ())))
     data = value.encode() if isinstance(value, str) else value
     if isinstance(value, str) and len(data) < 32: return big(0xA0 + len(data), 1) + data
     wide = (len(data) > 255) + (len(data) > 65535)
@@ -81,6 +82,8 @@ def blake3(data, size):
     chain, block, _, used, flags = subtree(data, 0)
     return b"".join(struct.pack("<16I", *compress(chain, block, i, used, flags + 8)) for i in range(size // 64))
 # ---------------------------------------------------------------- what each kind derives from its fields
+def identity(v): return {"id": identity_of(raw(v["public_key"]))}
+def signature(v): return {"holds": holds(raw(v["public_key"]), raw(v["message"]), raw(v["signature"]))}
 def transaction(v):
     nonce, arguments = v["nonce"], v["arguments"].encode()
     body = {"transaction": tag(b"tx"), "query": b"ledgernode/qry/1"}[v["kind"]] + raw(v["chain_id"] + v["creator"])
@@ -95,25 +98,20 @@ def header(v):
     data = HEADER.pack(tag(b"header"), *(raw(v[f]) if isinstance(v[f], str) else v[f] for f in FIELDS))
     return {"header": data, "hash": sha(data)}
 def receipt(v):
-    events = [[event["contract"], event["name"], event["payload"].encode()] for event in v["events"]]
-    values = [raw(v["id"]), ("transaction", "timer").index(v["origin"]), v["code"], v["message"], v["result"].encode()]
-    return {"receipt": tag(b"receipt") + pack([*values, events, v["budget_used"], raw(v["items_root"]), v["items"]])}
+    said = [raw(v["id"]), ("transaction", "timer", "reward").index(v["origin"]), v["code"], v["message"],
+        v["result"].encode(), [[e["contract"], e["name"], e["payload"].encode()] for e in v["events"]]]
+    return {"receipt": tag(b"receipt") + pack([*said, v["budget_used"], raw(v["items_root"]), v["items"]])}
 def merkle(v):
     leaves = [raw(leaf) for leaf in v["leaves"]]
     top, places = root(leaves), [{"index": n, "path": path} for n, path in enumerate(v["paths"])]
     assert all(stands(place, leaf, len(leaves), top) for place, leaf in zip(places, leaves, strict=True)), "path"
     return {"root": top}
-def items(v):
-    leaves = [json.dumps(item, ensure_ascii=False, sort_keys=True, separators=(",", ":")) for item in v["items"]]
-    return {"leaves": leaves, "root": root([leaf.encode() for leaf in leaves])}
+def items(v): return {"leaves": [text(i) for i in v["items"]], "root": root([text(i).encode() for i in v["items"]])}
 def founders(epoch, members):  # a set whose members still have their first keys, from (organisation, key)
     rows = sorted(identity_of(key) + short(organisation) + key for organisation, key in members)
     return tag(b"validators") + big(epoch, 8) + big(len(rows), 2) + b"".join(rows)
-def keys_of(members):
-    keys, at = [], 34
-    for _ in range(num(members[32:34])):
-        at += 33 + members[at + 32] + 65
-        keys.append(members[at - 65 : at])
+def keys_of(members, at=34):
+    keys = [members[(at := at + 33 + members[at + 32] + 65) - 65 : at] for _ in range(num(members[32:34]))]
     assert members.startswith(tag(b"validators")) and at == len(members) and 0 < len(set(keys)) == len(keys), "set"
     return keys
 def vote(chain, epoch, height, top): return b"ledgernode/certificate/1" + chain + big(epoch, 8) + big(height, 8) + top
@@ -128,15 +126,21 @@ def validators(v):
     signed = [big(len(v["signatures"]), 2), *(big(s["position"], 2) + raw(s["signature"]) for s in v["signatures"])]
     certified(message, signed := b"".join(signed), keys_of(members))
     return {"set": members, "hash": sha(members), "vote": message, "certificate": signed}
-def timer(v):
-    place = raw(v["chain_id"]) + big(v["height"], 8) + big(v["due_ms"], 8) + big(v["attempt"], 4)
-    return {"id": sha(tag(b"timer"), place, short(v["contract"]), v["timer"].encode())}
+def timer(v): return {"id": sha(tag(b"timer"), raw(v["chain_id"]), big(v["height"], 8), big(v["due_ms"], 8),
+    big(v["attempt"], 4), short(v["contract"]), v["timer"].encode())}
+def reward(v): return {"id": sha(tag(b"reward"), raw(v["chain_id"]), big(v["height"], 8)),
+    "result": text({"amount_minor": v["amount_minor"], "miner": v["miner"]})}
+def pairs(v): return [[raw(pair["key"]), raw(pair["record"])] for pair in v["pairs"]]
 def lattice(v):
-    pairs = [(raw(pair["key"]), raw(pair["record"])) for pair in v["pairs"]]
-    elements = [blake3(tag(b"lattice") + big(len(k), 4) + k + big(len(r), 4) + r, 2048) for k, r in pairs]
+    elements = [blake3(tag(b"lattice") + big(len(k), 4) + k + big(len(r), 4) + r, 2048) for k, r in pairs(v)]
     lanes = [sum(struct.unpack_from("<H", element, at)[0] for element in elements) % 65536 for at in range(0, 2048, 2)]
     total = struct.pack("<1024H", *lanes)
     return {"elements": [one.hex() for one in elements], "sum": total, "commitment": sha(tag(b"commitment"), total)}
+def snapshot(v):  # of each chunk: start, end (nil: of the state), records, bytes, SHA-256, lattice sum
+    files = [pack(pairs(c)) for c in v["chunks"]]
+    chunks = [[raw(c["start"]), c["end"] and raw(c["end"]), len(c["pairs"]), len(file), sha(file), lattice(c)["sum"]]
+              for c, file in zip(v["chunks"], files, strict=True)]
+    return {"files": [file.hex() for file in files], "id": sha(tag(b"snapshot-id"), pack([raw(v["header"]), chunks]))}
 def package(v):
     data = pack({"format": "ledgernode/package/1", **{name: v[name] for name in ("entry", "files", "name", "version")}})
     return {"package": data, "hash": sha(tag(b"package"), data)}
@@ -170,24 +174,20 @@ def proof(v):
         assert sha(members) == last["next_set"] and last["height"] > since, "set change"
         since = last["height"]
     top, said, at = block(p, chain, members), v["receipt"], p["receipt"]["index"]
-    timers = top["receipts"] - top["transactions"]
-    assert (p["format"], v["kind"], at < timers) == ("ledgernode/proof/1", p["kind"], p["kind"] == "timer"), "kind"
+    unsigned, origin = top["receipts"] - top["transactions"], {"item": "transaction"}.get(p["kind"], p["kind"])
+    assert (p["format"], v["kind"], said["origin"]) == ("ledgernode/proof/1", p["kind"], origin), "kind"
     shown = stands(p["receipt"], receipt(said)["receipt"], top["receipts"], top["receipts_root"])
-    assert shown and top["height"] > since, "receipt, or the height of its block"
+    assert shown and top["height"] > since and (at < unsigned) == (origin != "transaction"), "receipt, height or place"
     if p["kind"] == "transaction":
         whole = raw(p["envelope"]["data"])
         assert stands(p["envelope"], sha(whole), top["transactions"], top["transaction_root"]), "envelope"
-        assert p["envelope"]["index"] + timers == at and sha(whole[129:]).hex() == said["id"], "its receipt"
+        assert p["envelope"]["index"] + unsigned == at and sha(whole[129:]).hex() == said["id"], "its receipt"
         assert holds(whole[:65], whole[129:], whole[65:129]) and whole[129:177] == tag(b"tx") + chain, "signature"
     if p["kind"] == "item": assert stands(p["item"], v["item"].encode(), said["items"], raw(said["items_root"])), "item"
     return {"receipt_data": p["receipt"]["data"], "item": raw(p["item"]["data"]).decode() if p["item"] else None}
 # ---------------------------------------------------------------- every file, every vector, every derived field
-KINDS = {
-    "identity": lambda v: {"id": identity_of(raw(v["public_key"]))},
-    "signature": lambda v: {"holds": holds(raw(v["public_key"]), raw(v["message"]), raw(v["signature"]))},
-    **{kind.__name__: kind for kind in (transaction, header, receipt, merkle, items, validators, timer, lattice)},
-    **{kind.__name__: kind for kind in (package, rotation, contradiction, genesis, proof)},
-}
+KINDS = {kind.__name__: kind for kind in (identity, signature, transaction, header, receipt, merkle, items, validators,
+    timer, reward, lattice, snapshot, package, rotation, contradiction, genesis, proof)}
 def check(kind, vector):
     for field, derived in KINDS[kind](vector).items():
         assert vector[field] == (derived.hex() if isinstance(derived, bytes) else derived), f"{field} differs"

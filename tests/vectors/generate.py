@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ledgernode.execution.reward import Reward, encode_reward, reward_id
 from ledgernode.execution.sandbox.package import pack, package_hash, parse_package
 from ledgernode.execution.timers import Timer
 from ledgernode.identity.founding_set import founding_set
@@ -26,9 +27,11 @@ from ledgernode.identity.keys import ORDER, PrivateKey, verify
 from ledgernode.identity.records import rotation_message
 from ledgernode.proof import build_transaction_proof, check_proof
 from ledgernode.store.lattice import EMPTY
+from ledgernode.store.manifest import FORMAT, Manifest, snapshot_id
+from ledgernode.store.snapshot import make_chunk
 from ledgernode.store.state import record
 from ledgernode.wire import merkle
-from ledgernode.wire.block import Header, encode_header, header_hash
+from ledgernode.wire.block import Header, encode_header, header_hash, parse_header
 from ledgernode.wire.genesis import parse_genesis
 from ledgernode.wire.keys import composite_key, state_key
 from ledgernode.wire.receipt import Event, Origin, Receipt, encode_receipt
@@ -45,7 +48,7 @@ from ledgernode.wire.validators import (
     vote_bytes,
 )
 from ledgernode.wire.voting import Phase, SignedVote, contradict, encode_signed, fault_id, order_vote_bytes
-from tests.handmade import HandmadeChain, HandmadeNetwork, timer_receipt, transaction_id
+from tests.handmade import HandmadeChain, HandmadeNetwork, reward_receipt, timer_receipt, transaction_id
 
 Vectors = list[dict[str, Any]]
 HERE = Path(__file__).resolve().parent
@@ -177,6 +180,7 @@ def receipts() -> Vectors:
         ),
         Receipt(TransactionId(hashed("c")), Origin.TIMER, "OK", "ü" * 200, b"null", (), 127),
         Receipt(TransactionId(hashed("d")), Origin.TRANSACTION, "OK", "", b"x" * 300, (), 5_000_000, root, 3),
+        Receipt(reward_id(CHAIN, Height(77)), Origin.REWARD, "OK", "", encode_reward(paid()), (), 1_900),
     ]
     return [{**receipt_fields(case), "receipt": encode_receipt(case).hex()} for case in cases]
 
@@ -254,23 +258,74 @@ def timers() -> Vectors:
     return found
 
 
-def lattices() -> Vectors:
-    pairs = [
+def paid(amount_minor: int = 50) -> Reward:
+    return Reward(amount_minor, identity_id(key(1).public_key).hex())
+
+
+def rewards() -> Vectors:
+    """One that was paid, and one that was refused."""
+    return [
+        {
+            "chain_id": CHAIN.hex(),
+            "height": height,
+            "amount_minor": reward.amount_minor,
+            "miner": reward.miner,
+            "id": reward_id(CHAIN, Height(height)).hex(),
+            "result": encode_reward(reward).decode(),
+        }
+        for height, reward in ((77, paid()), (2**40, paid(0)))
+    ]
+
+
+def state() -> list[tuple[bytes, bytes]]:
+    return [
         (state_key("currency", "book"), record(3, 0, b"\x81\xa4code\xa3EUR")),
         (state_key("currency", composite_key("account", "ab" * 32)), record(2**33, 1_999, b"\x01")),
         (state_key("notes", "long"), record(9, 1, bytes(range(256)) * 11)),
     ]
+
+
+def shown(pairs: list[tuple[bytes, bytes]]) -> Vectors:
+    return [{"key": name.hex(), "record": value.hex()} for name, value in pairs]
+
+
+def lattices() -> Vectors:
+    pairs = state()
     total = EMPTY.updated((), pairs)
     empty = {"pairs": [], "elements": [], "sum": EMPTY.sum.hex(), "commitment": EMPTY.commitment().hex()}
     return [
         empty,
         {
-            "pairs": [{"key": name.hex(), "record": value.hex()} for name, value in pairs],
+            "pairs": shown(pairs),
             "elements": [EMPTY.updated((), [pair]).sum.hex() for pair in pairs],
             "sum": total.sum.hex(),
             "commitment": total.commitment().hex(),
         },
     ]
+
+
+def snapshots() -> Vectors:
+    """The state of the lattice's vectors in two chunks, as a node writes it; and an empty one in one."""
+    header = bytes.fromhex(headers()[0]["header"])
+    found: Vectors = []
+    for parts in ([state()[:2], state()[2:]], [[]]):
+        starts = [b"", *(part[0][0] for part in parts[1:])]
+        ranges = zip(starts, [*starts[1:], None], parts, strict=True)
+        made = [make_chunk(start, end, part) for start, end, part in ranges]
+        chunks = tuple(chunk for chunk, _ in made)
+        manifest = Manifest(FORMAT, CHAIN, parse_header(header).height, header, b"", (), chunks)
+        found.append(
+            {
+                "header": header.hex(),
+                "chunks": [
+                    {"start": one.start.hex(), "end": None if one.end is None else one.end.hex(), "pairs": shown(part)}
+                    for one, part in zip(chunks, parts, strict=True)
+                ],
+                "files": [raw.hex() for _, raw in made],
+                "id": snapshot_id(manifest).hex(),
+            }
+        )
+    return found
 
 
 def packages() -> Vectors:
@@ -359,7 +414,10 @@ def founded() -> tuple[HandmadeNetwork, list[bytes]]:
     chain.append(next_members=[*first[1:], network.newcomer("org6")])
     batch = network.envelope(json.dumps({"readings": READINGS}).encode())
     chain.append([network.envelope(), batch, network.envelope()], timers=[timer_receipt()], items=READINGS)
-    wanted = ((transaction_id(batch), None), (transaction_id(batch), 1), (timer_receipt().id, None))
+    reward = reward_receipt(chain.current.members[2].identity, 4)
+    chain.append([network.envelope()], timers=[reward, timer_receipt(2)])
+    ids = (transaction_id(batch), timer_receipt().id, reward.id)
+    wanted = ((ids[0], None), (ids[0], 1), (ids[1], None), (ids[2], None))
     return network, [build_transaction_proof(chain.store, network.genesis_bytes, *what) for what in wanted]
 
 
@@ -378,7 +436,9 @@ def main() -> None:
         "items": items(),
         "validators": validator_sets(),
         "timer": timers(),
+        "reward": rewards(),
         "lattice": lattices(),
+        "snapshot": snapshots(),
         "package": packages(),
         "rotation": rotations(),
         "contradiction": contradictions(),

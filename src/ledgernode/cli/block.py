@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ledgernode.cli.connection import Connection, network_options
-from ledgernode.cli.documents import block_document, header_document
+from ledgernode.cli.documents import block_document, calls_of, header_document
 from ledgernode.cli.output import as_text, counted, facts, json_option, moment, short, show, table
 from ledgernode.errors import BadRequest
 from ledgernode.wire.block import parse_header
@@ -33,7 +33,7 @@ def show_block(which: str, at: Connection, as_json: bool) -> None:
     with at.open() as ledger:
         found = ledger.block(_place(which))
     document = block_document(found)
-    calls = [*document["timers"], *document["transactions"]]
+    calls = calls_of(document)
     show(
         document,
         as_json,
@@ -46,6 +46,7 @@ def show_block(which: str, at: Connection, as_json: bool) -> None:
                 ("state", document["state_commitment"]),
                 ("epoch", document["epoch"]),
                 ("certificate", counted(len(document["certificate"]), "signature")),
+                *((("miner", document["reward"]["result"]["miner"]),) if document["reward"] else ()),
                 ("transactions", f"{document['transaction_count']}, and {counted(len(document['timers']), 'timer')}"),
             )
         ),
@@ -78,7 +79,7 @@ def list_blocks(last: int, first: int | None, at: Connection, as_json: bool) -> 
         {"height": height, "blocks": found},
         as_json,
         table(
-            ("height", "time (UTC)", "transactions", "timers", "hash", "state"),
+            ("height", "time (UTC)", "transactions", "unsigned", "hash", "state"),
             (
                 (
                     header["height"],
@@ -90,7 +91,7 @@ def list_blocks(last: int, first: int | None, at: Connection, as_json: bool) -> 
                 )
                 for header in found
             ),
-            numbers=("height", "transactions", "timers"),
+            numbers=("height", "transactions", "unsigned"),
         ),
     )
 
@@ -112,6 +113,6 @@ def _place(which: str) -> Height | bytes | None:
 
 def _row(place: int, call: dict[str, Any]) -> tuple[object, ...]:
     receipt = call.get("receipt", call)
-    name = f"{call['contract']}.{call['function']}" if "function" in call else "(timer)"
+    name = f"{call['contract']}.{call['function']}" if "function" in call else f"({receipt['origin']})"
     said = as_text(receipt["result"]) if receipt["code"] == "OK" else receipt["message"]
     return place, short(call["id"]), name, short(call.get("creator", "")), receipt["code"], said

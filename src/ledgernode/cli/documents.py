@@ -18,28 +18,36 @@ from ledgernode.wire.answers import (
     SnapshotFacts,
 )
 from ledgernode.wire.block import Header, header_hash, parse_header
-from ledgernode.wire.receipt import Receipt, parse_receipt
+from ledgernode.wire.receipt import Origin, Receipt, parse_receipt
 from ledgernode.wire.transaction import Nonce, Transaction, parse_transaction
 from ledgernode.wire.validators import parse_certificate
 
 
 def block_document(block: Block) -> dict[str, Any]:
-    """A block with what each of its calls did; the receipts of due timers stand before the transactions'."""
+    """A block with what each of its calls did: the reward of a mined one, due timers, transactions."""
     header = parse_header(block.header)
     receipts = [parse_receipt(raw) for raw in block.receipts]
-    timers = len(receipts) - len(block.envelopes)
+    unsigned = len(receipts) - len(block.envelopes)
+    rewards = [receipt_document(receipt) for receipt in receipts[:unsigned] if receipt.origin is Origin.REWARD]
+    timers = [receipt_document(receipt) for receipt in receipts[:unsigned] if receipt.origin is Origin.TIMER]
     return {
         **header_document(header),
-        "timers": [receipt_document(receipt) for receipt in receipts[:timers]],
+        "reward": rewards[0] if rewards else None,
+        "timers": timers,
         "transactions": [
             {**transaction_document(parse_transaction(raw)), "receipt": receipt_document(receipt)}
-            for raw, receipt in zip(block.envelopes, receipts[timers:], strict=True)
+            for raw, receipt in zip(block.envelopes, receipts[unsigned:], strict=True)
         ],
         "certificate": [
             {"position": position, "signature": signature.hex()}
             for position, signature in (parse_certificate(block.certificate).signatures if block.certificate else ())
         ],
     }
+
+
+def calls_of(block: dict[str, Any]) -> list[dict[str, Any]]:
+    """All calls of a block's document, in their order."""
+    return [*([block["reward"]] if block["reward"] else ()), *block["timers"], *block["transactions"]]
 
 
 def header_document(header: Header) -> dict[str, Any]:
@@ -94,7 +102,7 @@ def receipt_document(receipt: Receipt) -> dict[str, Any]:
 
 
 def located_document(found: LocatedTransaction) -> dict[str, Any]:
-    """A committed transaction (or a timer's call, which has no envelope) and where it stands."""
+    """A committed transaction (or a timer's call or reward, which has no envelope) and where it stands."""
     signed = transaction_document(parse_transaction(found.envelope)) if found.envelope else {}
     return {
         **signed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ledgernode.cli.documents import block_document
+from ledgernode.cli.documents import block_document, calls_of
 from ledgernode.cli.output import counted, short, visible
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Narrator:
             calls += f", {counted(len(block['timers']), 'timer')}"
         height = click.style(f"block {block['height']:>5}", bold=True)
         click.echo(f"  {height}  {time}  {calls:<16}  {click.style(short(block['hash']), dim=True)}")
-        happened = (*block["timers"], *block["transactions"])
+        happened = calls_of(block)
         for call in happened[:_CALLS_A_BLOCK]:
             for line in self._happened(call):
                 click.echo(_INDENT + visible(line))
@@ -56,7 +56,7 @@ class Narrator:
         if receipt["code"] != "OK":
             return [f"refused: {receipt['code']}: {receipt['message']}"]
         if not receipt["events"]:
-            return [f"{call['contract']}.{call['function']}" if "function" in call else "a timer"]
+            return [f"{call['contract']}.{call['function']}" if "function" in call else f"a {call['origin']}"]
         return [self._event(event) for event in receipt["events"]]
 
     def _event(self, event: dict[str, Any]) -> str:

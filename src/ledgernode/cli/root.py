@@ -66,6 +66,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
     },
     "Energy": {
         "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
+        "meter": Place("meter", "meter", "Simulated meters: what they measure, and how truly."),
         "sts": Place("sts", "sts", "20-digit prepayment tokens: mint one, read one."),
     },
     "Shell": {

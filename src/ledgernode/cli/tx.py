@@ -73,7 +73,7 @@ def submit(
 @network_options
 @json_option
 def show_transaction(transaction_id: str, at: Connection, as_json: bool) -> None:
-    """Show a committed transaction, or a timer's call, with its receipt.
+    """Show a committed transaction, a timer's call, or a reward, with its receipt.
 
     \b
     ledgernode tx show 5f1c…  (64 hex digits)
@@ -88,7 +88,7 @@ def show_transaction(transaction_id: str, at: Connection, as_json: bool) -> None
         facts(
             (
                 ("transaction", receipt["id"]),
-                ("call", f"{document['contract']}.{document['function']}" if signed else "(timer)"),
+                ("call", f"{document['contract']}.{document['function']}" if signed else f"({receipt['origin']})"),
                 *((("arguments", as_text(document["arguments"])), ("creator", document["creator"])) if signed else ()),
                 ("block", f"{document['height']}, position {document['position']}"),
                 ("time", f"{moment(document['time_ms'])} UTC"),

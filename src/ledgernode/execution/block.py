@@ -1,7 +1,7 @@
 """One ordered batch in, one sealed block out.
 
-`Executor.execute` reads as the list of what a block does: due timers, each transaction, what is remembered
-against replay, roots, commitment, header, next set. Rules it keeps:
+`Executor.execute` reads as the list of what a block does: the miner's reward, due timers, each transaction, what
+is remembered against replay, roots, commitment, header, next set. Rules it keeps:
 
 * parameters, members and code are those at the start of the block; a decision takes effect with the next;
 * a refused call leaves a receipt and changes nothing, but for the sequence number it used up;
@@ -16,8 +16,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from ledgernode.errors import LedgerError
-from ledgernode.execution import costs, timers
+from ledgernode.execution import costs, reward, timers
 from ledgernode.execution.contracts import TRANSACTION, Contracts
 from ledgernode.execution.ledger_view import LedgerView, RecordCache, Signer
 from ledgernode.execution.outcome import perform, receipt_of_refusal, receipt_of_success
@@ -37,6 +39,7 @@ from ledgernode.wire.transaction import Transaction
 from ledgernode.wire.types import ChainId, TransactionId
 from ledgernode.wire.validators import set_hash
 
+_BLOCK_SIGNER: Final = Signer(role=reward.BLOCK_ROLE)
 _TIMER_SIGNER: Final = Signer(role=timers.TIMER_ROLE)
 
 
@@ -62,6 +65,7 @@ class Executor:
             known = {named for block in unsaved for named in block.transaction_ids if named is not None}
             guard = ReplayGuard(self._chain, overlay, ledger, transactions, known)
             run = _Run(BlockScope(ledger, self._contracts, batch.height), overlay, guard, batch, parent.chain_id)
+            run.pay_miner()
             run.due_timers()
             for transaction in transactions:
                 run.transaction(transaction)
@@ -87,7 +91,35 @@ class _Run:
         self._guard = guard
         self._batch = batch
         self._chain_id = chain_id
+        self._current_set = signing_set(effective(block.ledger.validators(), batch.height))
         self.receipts: list[bytes] = []
+
+    # ------------------------------------------------------------ the reward
+
+    def pay_miner(self) -> None:
+        """Pay whoever found the block, where blocks pay at all and this one holds transactions."""
+        batch, limits = self._batch, self._block.limits
+        if batch.miner is None or not batch.envelopes:
+            return
+        amount_minor = self._block.ledger.block_reward_minor
+        if amount_minor:
+            miner = self._current_set.members[batch.miner].identity.hex()
+            receipt = self._reward(reward.Reward(amount_minor, miner), min(reward.BUDGET, limits.budget))
+            self.receipts.append(encode_receipt(receipt))
+
+    def _reward(self, due: reward.Reward, budget: int) -> Receipt:
+        named = reward.reward_id(self._chain_id, self._batch.height)
+        state = self._overlay.begin(len(self.receipts))
+        scope = Scope(self._block, state, Meter(budget), _BLOCK_SIGNER, named)
+        try:
+            outcome = perform(scope, reward.CONTRACT, reward.FUNCTION, TRANSACTION, msgspec.to_builtins(due))
+        except LedgerError as refusal:
+            receipt = receipt_of_refusal(named, Origin.REWARD, refusal, scope.meter.used)
+            due = msgspec.structs.replace(due, amount_minor=0)
+        else:
+            state.commit()
+            receipt = receipt_of_success(named, Origin.REWARD, outcome, scope)
+        return msgspec.structs.replace(receipt, result=reward.encode_reward(due))
 
     # ------------------------------------------------------------ timers
 
@@ -162,7 +194,7 @@ class _Run:
         """Roots, commitment and header over everything that was done."""
         batch = self._batch
         after = LedgerView(self._overlay, RecordCache(), batch.height, batch.time_ms)
-        current_set = signing_set(effective(self._block.ledger.validators(), batch.height))
+        current_set = self._current_set
         next_set = signing_set(next_after(after.validators(), batch.height))
         lattice = lattice.updated(*self._overlay.net())
         header = Header(

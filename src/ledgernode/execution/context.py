@@ -29,7 +29,7 @@ from ledgernode.errors import (
     ValueTooLarge,
     WriteInQuery,
 )
-from ledgernode.execution import costs, timers
+from ledgernode.execution import costs, reward, timers
 from ledgernode.execution.contracts import QUERY, TRANSACTION, callable_function
 from ledgernode.execution.sandbox.loader import LoadedContract
 from ledgernode.execution.scope import Lookups, Scope
@@ -44,6 +44,7 @@ PAGE_ITEMS: Final = 1_000
 """Of one page of a range: part of the execution version."""
 
 _BOTH: Final = (TRANSACTION, QUERY)
+_NOBODYS: Final = (timers.TIMER_ROLE, reward.BLOCK_ROLE)
 _QUERIES: Final = (QUERY,)
 
 
@@ -176,8 +177,8 @@ class CallContext:
         if self._depth >= limits.call_depth:
             raise DepthExceeded(f"contracts call each other at most {limits.call_depth} deep")
         code = scope.block.contract(contract)
-        # what is for timers is for the contract's own: nobody's timer speaks for another contract
-        role = "" if scope.signer.role == timers.TIMER_ROLE and contract != self._name else scope.signer.role
+        # what is for timers is for the contract's own: nobody's timer speaks for another contract, nor does a block
+        role = "" if scope.signer.role in _NOBODYS and contract != self._name else scope.signer.role
         spec = callable_function(code, function, _BOTH if self._writes else _QUERIES, role)
         context = CallContext(
             scope, contract, code, writes=spec.kind == TRANSACTION, caller=self._name, depth=self._depth + 1

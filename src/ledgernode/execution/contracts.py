@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from pathlib import Path
 from threading import Lock
 
 from chaincode.api import Contract
@@ -32,7 +33,12 @@ class LoadedPackages:
     def __init__(self, limit: int = config.LOADED_PACKAGES) -> None:
         self._limit = limit
         self._loaded: OrderedDict[str, LoadedContract] = OrderedDict()
+        self._folders: dict[str, Path] = {}
         self._lock = Lock()
+
+    def came_from(self, package_hash: str, folder: Path) -> None:
+        """The sources of this package lie in a folder here, for those who debug or measure its code."""
+        self._folders[package_hash] = folder
 
     def get(self, package_hash: str, ledger: LedgerView) -> LoadedContract:
         """The contract of a committed package, loaded when it is not kept."""
@@ -41,7 +47,7 @@ class LoadedPackages:
             if found is not None:
                 self._loaded.move_to_end(package_hash)
                 return found
-        loaded = load_package(ledger.package(package_hash))
+        loaded = load_package(ledger.package(package_hash), self._folders.get(package_hash))
         with self._lock:
             self._loaded[package_hash] = loaded
             while len(self._loaded) > self._limit:
@@ -60,7 +66,7 @@ class Contracts:
     ) -> None:
         classes = system_contracts() if native is None else native
         self._native = {name: native_contract(classes[name]) for name in sorted(classes)}
-        self._packages = packages
+        self.packages = packages
 
     def resolve(self, name: str, ledger: LedgerView) -> LoadedContract:
         """Refuses a name under which nothing is committed at the height of this view."""
@@ -69,7 +75,7 @@ class Contracts:
             return found
         if name.startswith("_"):
             raise UnknownContract(f"{name} is no name of a contract")
-        return self._packages.get(ledger.committed(name).package_hash, ledger)
+        return self.packages.get(ledger.committed(name).package_hash, ledger)
 
 
 def system_contracts() -> dict[str, type[Contract]]:

@@ -15,6 +15,7 @@ from chaincode.api import Creator
 from ledgernode import config
 from ledgernode.errors import DatabaseDamaged, LedgerError, UnknownContract
 from ledgernode.identity import records
+from ledgernode.identity.engine_options import BLOCK_REWARD_MINOR, option
 from ledgernode.identity.records import (
     CommittedRecord,
     CommittedVersion,
@@ -24,6 +25,7 @@ from ledgernode.identity.records import (
     ValidatorsRecord,
 )
 from ledgernode.store.state import StateView, value_of
+from ledgernode.wire.genesis import GenesisEngine
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import Height, IdentityId, TimeMs
 
@@ -81,6 +83,11 @@ class LedgerView:
 
     def validators(self) -> ValidatorsRecord:
         return self._required(records.VALIDATORS_STATE, ValidatorsRecord)
+
+    @property
+    def block_reward_minor(self) -> int:
+        """What a block of proof of work pays its miner, by the founders' word; 0: nothing."""
+        return option(self._required(records.ENGINE_STATE, GenesisEngine), BLOCK_REWARD_MINOR)
 
     def committed(self, name: str) -> CommittedVersion:
         """The version of a contract that this block runs. Refuses a name under which none is committed."""

@@ -26,6 +26,8 @@ Charge = Callable[[int], None]
 
 _TYPES_KEPT: Final = 1_024
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 64) - 1
+_TOO_LARGE: Final = "an integer has at most 64 bits: keep a larger one as text"
+_INTEGERS_ALONE: Final = {int}
 
 
 def _as_map(value: Any) -> dict[str, Any]:
@@ -100,23 +102,28 @@ def _look_through(value: Any, limits: Parameters, charge: Charge) -> None:
     limit, size = limits.value_bytes, 0
     level: list[Any] = [value]
     for _ in range(DATA_DEPTH + 1):
+        if set(map(type, level)) == _INTEGERS_ALONE:
+            # a level of nothing else, as most data end: looked at as a whole
+            if min(level) < _LOWEST or max(level) > _HIGHEST:
+                raise BadValue(_TOO_LARGE)
+            return
         below: list[Any] = []
         for item in level:
             kind = type(item)
-            if kind is str or kind is bytes:
+            if kind is list or kind is tuple:
+                below.extend(item)
+            elif kind is str or kind is bytes:
                 size += len(item)
             elif kind is int:
                 if not _LOWEST <= item <= _HIGHEST:
-                    raise BadValue("an integer has at most 64 bits: keep a larger one as text")
+                    raise BadValue(_TOO_LARGE)
             elif kind is dict or kind is MappingProxyType:
                 if not all(isinstance(key, str) for key in item):
                     raise BadValue("the keys of a map are text")
                 size += sum(map(len, item))
                 below.extend(item.values())
-            elif kind is list or kind is tuple:
-                below.extend(item)
             elif isinstance(item, msgspec.Struct):
-                below.extend(getattr(item, name) for name in item.__struct_fields__)
+                below.extend(msgspec.structs.astuple(item))
             elif item is not None and kind is not bool and not isinstance(item, str):
                 raise BadValue(f"a {kind.__name__} cannot be stored: integers, text, lists, maps and records can")
             if size + len(below) > limit:

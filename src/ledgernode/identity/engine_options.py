@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from ledgernode.errors import BadGenesis
 from ledgernode.wire.genesis import GenesisEngine
+from ledgernode.wire.parameters import MAX_SAFE_INTEGER
 
 
 class Option(NamedTuple):
@@ -31,6 +32,8 @@ WINDOW_BLOCKS: Final = "window_blocks"
 """The target moves once in so many blocks."""
 DEPTH_BLOCKS: Final = "depth_blocks"
 """A block is final with so many above it: longer for a client, safer against a partition."""
+BLOCK_REWARD_MINOR: Final = "block_reward_minor"
+"""What the currency mints for whoever finds a block with transactions, where its issuer allows it; 0: nothing."""
 
 _EVERY: Final = {CONCENTRATION_ALLOWED: Option(0, 0, 1)}
 OPTIONS: Final[Mapping[str, Mapping[str, Option]]] = {
@@ -41,6 +44,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, Option]]] = {
         INTERVAL_MS: Option(500, 20, 600_000),
         WINDOW_BLOCKS: Option(16, 2, 1_024),
         DEPTH_BLOCKS: Option(6, 1, 1_024),
+        BLOCK_REWARD_MINOR: Option(0, 0, MAX_SAFE_INTEGER),
     },
     "solo": _EVERY,
 }

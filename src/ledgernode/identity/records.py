@@ -155,6 +155,7 @@ VALIDATORS_KEY: Final = "validators"
 POLICY_KEY: Final = "policy"
 ENGINE_KEY: Final = "engine"
 
+ENGINE_STATE: Final = state_key(GOVERNANCE, ENGINE_KEY)
 PARAMETERS_STATE: Final = state_key(GOVERNANCE, PARAMETERS_KEY)
 VALIDATORS_STATE: Final = state_key(GOVERNANCE, VALIDATORS_KEY)
 

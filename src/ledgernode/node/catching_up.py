@@ -4,9 +4,10 @@ A little behind, it fetches certified blocks. Far behind, or where nobody has th
 snapshot (`node.state_sync`) if some peer has one that is far ahead, and goes on with blocks from there; while no peer
 has one, blocks do, however many.
 
-A peer's word counts for nothing: the envelopes must be those of the header, and the driver executes a block only
-when its set has certified it, and compares the result. A peer that gives anything else, or nothing for a while,
-is left for the next one.
+A peer's word counts for nothing: envelopes and receipts must be those of the header, and the driver executes a block
+only when its set has certified it, and compares the result. The receipts say who mined the block, which no header does:
+a lie about it is refused here, and never becomes another result. A peer that gives anything else, or nothing for a
+while, is left for the next one.
 
 What lacks is what is not certified here: also a block that was executed, when its signatures were lost. A member that
 has left, or has a new key, signs nothing for it, and hears of its certificate in no other way.
@@ -22,11 +23,12 @@ from typing import Any, Protocol, cast
 
 from ledgernode.config import CATCH_UP_PAUSE_MS, SYNC_ASK_MS, WATCH_MS
 from ledgernode.errors import BadProof, LedgerError, LedgerHalted, Pruned
+from ledgernode.execution.reward import miner_of
 from ledgernode.node.executing import Fetched
 from ledgernode.node.neighbours import Neighbour, Neighbours
 from ledgernode.wire.answers import Block, SyncStatus
 from ledgernode.wire.block import parse_header
-from ledgernode.wire.roots import transaction_root
+from ledgernode.wire.roots import receipts_root, transaction_root
 from ledgernode.wire.types import Height, sha256
 from ledgernode.wire.validators import parse_certificate
 
@@ -245,11 +247,14 @@ class CatchingUp:
 
 
 def checked(block: Block) -> Fetched:
-    """Refuses (BadProof) envelopes that are not those of the header, and what is no block at all."""
+    """Refuses (BadProof) envelopes or receipts that are not those of the header, and what is no block at all."""
     try:
         header, certificate = parse_header(block.header), parse_certificate(block.certificate)
+        miner = miner_of(block.receipts)
     except LedgerError as error:
         raise BadProof(f"this is no block: {error}") from error
     if transaction_root([sha256(raw) for raw in block.envelopes]) != header.transaction_root:
         raise BadProof(f"block {header.height} came with other transactions than its header names")
-    return Fetched(header, block.envelopes, certificate)
+    if receipts_root(block.receipts) != header.receipts_root:
+        raise BadProof(f"block {header.height} came with other receipts than its header names")
+    return Fetched(header, block.envelopes, certificate, miner)

@@ -1,7 +1,8 @@
 """What is decided, or fetched from peers, is executed here, one block at a time in the order of the chain.
 
 A block that was fetched counts only when the set under way has certified it; what it gives here must be what was
-certified. With the last block of an epoch execution pauses until the next one has begun.
+certified. Who mined it is no part of the header: its receipts say so, which are under its root. With the last block of
+an epoch execution pauses until the next one has begun.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from ledgernode.errors import BadProof
 from ledgernode.execution.block import Executor
+from ledgernode.execution.reward import seat_of
 from ledgernode.node.certifying import Certifying
 from ledgernode.node.endorsement import Endorsement
 from ledgernode.node.writing import Writer
@@ -29,6 +31,8 @@ class Fetched(msgspec.Struct, frozen=True):
     header: Header
     envelopes: tuple[bytes, ...]
     certificate: Certificate
+    miner: str | None = None
+    """The identity that its receipts name as its miner: what they are stands in the header."""
 
 
 class _Ordered(msgspec.Struct, frozen=True):
@@ -105,7 +109,11 @@ class Executing:
         ordered = self._ordered.popleft()
         if ordered.fetched is not None and not self._is_certified(ordered.fetched):
             return
-        block = self._executor.execute(ordered.batch, ordered.transactions)
+        batch = ordered.batch
+        if ordered.fetched is not None:
+            miner = seat_of(ordered.fetched.miner, self._endorsement.validators)
+            batch = msgspec.structs.replace(batch, miner=miner)
+        block = self._executor.execute(batch, ordered.transactions)
         header = block.header
         self.executed = header.height
         self._epoch_over = header.next_set != header.current_set

@@ -51,6 +51,11 @@ class Serving(msgspec.Struct, frozen=True):
 
 
 Ready = Callable[[Serving], None]
+Clock = Callable[[], TimeMs]
+
+
+def system_clock_ms() -> TimeMs:
+    return TimeMs(time.time_ns() // 1_000_000)
 
 
 def run_node(
@@ -60,8 +65,11 @@ def run_node(
     log_level: str | None = None,
     log_json: bool = False,
     ready: Ready | None = None,
+    clock_ms: Clock = system_clock_ms,
 ) -> None:
     """Serve the node of `home` until SIGTERM or SIGINT. `listen` wins over the home's own; its port may be 0.
+
+    `clock_ms` is the time that its ledgers go by; it must be that of the other validators.
 
     Refuses a home, key, genesis or database that does not hold, and an address that is taken.
     """
@@ -69,10 +77,10 @@ def run_node(
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER_OBJECTS)
     telemetry.set_up(as_json=log_json, level=log_level or config.log_level)
-    uvloop.run(_serve(home, config, listen or config.listen, ready or _say))
+    uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms))
 
 
-async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> None:
+async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, clock_ms: Clock) -> None:
     log = telemetry.logger(organisation=config.organisation)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -83,24 +91,26 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
         ledgers: dict[str, ServedLedger] = {}
         opened.callback(_close, ledgers)
         for name in config.ledgers:
-            ledgers[name] = _open(home, name, tls, config)
+            ledgers[name] = _open(home, name, tls, config, clock_ms)
         server = Server(
             ledgers,
             tls=tls,
             listen=listen,
             organisation=config.organisation,
-            started_ms=_clock_ms(),
+            started_ms=clock_ms(),
             snapshots=_snapshots(home, config),
         )
         serving = [
-            asyncio.create_task(_serve_ledger(ledgers, name, partial(_open, home, name, tls, config), stopping))
+            asyncio.create_task(
+                _serve_ledger(ledgers, name, partial(_open, home, name, tls, config, clock_ms), stopping)
+            )
             for name in config.ledgers
         ]
         await server.start()
         log.info("serving", listen=listen, port=server.port, ledgers=sorted(ledgers))
         ready(Serving(listen.rpartition(":")[0], server.port, config.organisation, config.ledgers))
         watching = asyncio.create_task(_watch(ledgers, server))
-        warning = asyncio.create_task(_warn_of_endings(home, log))
+        warning = asyncio.create_task(_warn_of_endings(home, log, clock_ms))
         told = asyncio.create_task(stopping.wait())
         await asyncio.wait((told, *serving), return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
@@ -116,7 +126,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready) -> N
     log.info("stopped")
 
 
-def _open(home: Path, name: str, tls: Trust, config: NodeConfig) -> ServedLedger:
+def _open(home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock) -> ServedLedger:
     """With what state sync has left whole put in its place."""
     key = PrivateKey.load(validator_directory(home) / "key.pem")
     genesis_bytes = genesis_path(home, name).read_bytes()
@@ -124,7 +134,7 @@ def _open(home: Path, name: str, tls: Trust, config: NodeConfig) -> ServedLedger
         data_directory(home, name),
         genesis_bytes,
         key,
-        _clock_ms,
+        clock_ms,
         tls=tls,
         upkeep=Upkeep(config.snapshot_every_blocks, config.snapshots_kept, config.sync_behind_blocks),
         operators_snapshots=_snapshots(home, config),
@@ -177,16 +187,12 @@ def _snapshots(home: Path, config: NodeConfig) -> Path:
     return (home / config.snapshot_dir).resolve()
 
 
-async def _warn_of_endings(home: Path, log: Any) -> None:
+async def _warn_of_endings(home: Path, log: Any, clock_ms: Clock) -> None:
     """Certificates that end soon, or have ended, are named at the start and once a day."""
     while True:
-        for ending in endings(home, _clock_ms()):
+        for ending in endings(home, clock_ms()):
             (log.error if ending.urgent else log.warning)(str(ending))
         await asyncio.sleep(DAY_MS / 1_000)
-
-
-def _clock_ms() -> TimeMs:
-    return TimeMs(time.time_ns() // 1_000_000)
 
 
 def _say(serving: Serving) -> None:

@@ -105,10 +105,16 @@ def _ranges(view: StateView) -> Iterator[tuple[bytes, bytes | None, list[Pair]]]
 
 
 def _write_chunk(directory: Path, number: int, start: bytes, end: bytes | None, pairs: list[Pair]) -> Chunk:
-    raw = _ENCODER.encode(pairs)
+    chunk, raw = make_chunk(start, end, pairs)
     reach("snapshot.before_chunk")
     write_durably(chunk_file(directory, number), raw)
-    return Chunk(
+    return chunk
+
+
+def make_chunk(start: bytes, end: bytes | None, pairs: list[Pair]) -> tuple[Chunk, bytes]:
+    """What the manifest says of a key range, and the bytes of its file."""
+    raw = _ENCODER.encode(pairs)
+    chunk = Chunk(
         start=start,
         end=end,
         records=len(pairs),
@@ -116,6 +122,7 @@ def _write_chunk(directory: Path, number: int, start: bytes, end: bytes | None, 
         sha256=hashlib.sha256(raw).digest(),
         lattice_sum=EMPTY.updated((), pairs).sum,
     )
+    return chunk, raw
 
 
 def _set_changes(chain: ChainStore, height: Height) -> tuple[SetChange, ...]:

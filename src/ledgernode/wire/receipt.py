@@ -1,4 +1,4 @@
-"""The receipt: what one transaction, or one timer's call, did.
+"""The receipt: what one transaction, one timer's call, or the reward of a mined block, did.
 
     receipt  tag | MessagePack array [id, kind, code, message, result, events, budget used,
              items root, items]
@@ -25,6 +25,7 @@ OK: Final = "OK"
 class Origin(IntEnum):
     TRANSACTION = 0
     TIMER = 1
+    REWARD = 2
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -74,6 +74,9 @@ def test_what_is_sent_is_a_copy_that_json_can_say(meter: Meter) -> None:
     """Records become maps, tuples lists, read-only maps maps, large integers text."""
     value = {"p": Point(1, (2, MappingProxyType({"n": 1 << 53}))), "t": None, "b": True}
     assert plain(value) == {"p": {"x": 1, "others": [2, {"n": str(1 << 53)}]}, "t": None, "b": True}
+    assert plain((1, 2)) == [1, 2]
+    assert plain([1, -(1 << 53)]) == [1, str(-(1 << 53))]
+    assert plain([1, True]) == [1, True]
     for wrong in (1.5, b"x", {1}, {1: 2}, object()):
         with pytest.raises(BadValue):
             plain(wrong)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import traceback
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -215,6 +217,16 @@ def test_fault_keeps_its_cause_for_the_log_without_endless_values(shop: Any) -> 
         call(shop, "refuse", {"which": "other"})
     assert isinstance(caught.value.__cause__, KeyError)
     assert caught.value.__cause__.args == (("deep" * 200)[:500],)
+
+
+def test_code_bears_the_names_of_its_sources_where_they_lie_here(tmp_path: Path) -> None:
+    """Debuggers and coverage find the lines; what a fault says of its place stays the same on every node."""
+    contract = load_package(raw_package({"main.py": CONTRACT}, name="shop", version="2.0.0"), tmp_path)
+    with pytest.raises(ContractFault, match=r"^the code of shop failed at main\.py:\d+$") as caught:
+        call(contract, "refuse", {"which": "other"})
+    cause = caught.value.__cause__
+    assert cause is not None
+    assert str(tmp_path / "main.py") in {frame.filename for frame in traceback.extract_tb(cause.__traceback__)}
 
 
 class Host:

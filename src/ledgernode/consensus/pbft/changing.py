@@ -62,7 +62,7 @@ class ViewChanging:
         if fault_in_view_change(change, self._seat.rules):
             return
         self._changes[change.position] = change
-        self._ordering.stabilise(change.stable)
+        self._ordering.prove(change.stable)
         self.follow()
 
     def follow(self) -> None:

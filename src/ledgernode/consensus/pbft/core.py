@@ -159,8 +159,8 @@ class Pbft:
                 self._changing.take_view_change(message)
             case NewView():
                 self._changing.take_new_view(message)
-            case Stable() if message.height > self._seat.stable.height and self._seat.rules.stable_holds(message):
-                self._ordering.stabilise(message)
+            case Stable() if message.height > self._seat.proven.height and self._seat.rules.stable_holds(message):
+                self._ordering.prove(message)
             case Standing():
                 self._helping.help(sender, message)
             case Fetch():
@@ -173,6 +173,7 @@ class Pbft:
                 return
 
     def _relayed(self, sender: int, votes: tuple[Vote, ...]) -> None:
+        self._ordering.relayed(votes)
         for vote in votes:
             if vote.position == self._seat.position:
                 self._recalling.overhear(vote)
@@ -197,9 +198,9 @@ class Pbft:
 
     def _show(self) -> None:
         """Its votes may have come here too late, and those who had them may have lost their disks since."""
-        stable = self._seat.stable
-        if self._certified < stable.height <= self._seat.delivered and stable.certificate:
-            self._seat.effects.shown = Shown(Height(stable.height), stable.certificate)
+        proven = self._seat.proven
+        if self._certified < proven.height <= self._seat.delivered and proven.certificate:
+            self._seat.effects.shown = Shown(Height(proven.height), proven.certificate)
 
     def _watch(self, *, progressed: bool) -> None:
         """Arm, re-arm or disarm the time the leader has."""
@@ -234,7 +235,7 @@ class Pbft:
         self._progressed_ms = event.now_ms
         remembered = seat.journal.read(event.persisted, seat.rules, seat.position)
         if remembered.stable is not None and remembered.stable.height > seat.stable.height:
-            seat.stable = remembered.stable
+            seat.stable = seat.proven = remembered.stable
         begins = None if remembered.view is None else self._changing.restore(remembered.view)
         self._ordering.restore(remembered, begins)
         self._recalling.begin(damaged=remembered.damaged, muted=remembered.muted)
@@ -243,7 +244,7 @@ class Pbft:
 
     def _ready(self) -> Ready:
         seat, effects = self._seat, self._seat.effects
-        behind = seat.stable.height if seat.delivered < seat.stable.height else 0
+        behind = seat.proven.height if seat.delivered < seat.proven.height else 0
         deadline_ms = self._patience.deadline_ms or self._repeat_at_ms
         return Ready(
             persist=seat.journal.take(),

@@ -1,9 +1,9 @@
 """What a replica must remember of its own promises, as records of the engine's log.
 
-    <epoch>/stable           the highest certified block it has seen
+    <epoch>/stable           the highest block that is certified here with all below it
     <epoch>/view             its last view change, or the new view that ended it
     <epoch>/muted            until when it says nothing, having forgotten what it said
-    <epoch>/slot/<sequence>/ its last vote of each phase, what was prepared, and the content of both
+    <epoch>/slot/<sequence>/ its last vote of each phase, what was prepared, the content of both, what decided
 
 A record of another epoch is forgotten at the start. A record of ours that cannot be read, or whose
 signature does not hold, means that the disk has forgotten something: then nothing it holds can be
@@ -24,12 +24,14 @@ from ledgernode.consensus.pbft.messages import (
     NewView,
     Prepared,
     Proposal,
+    Relayed,
     Stable,
     ViewChange,
     Vote,
     decode,
     encode,
 )
+from ledgernode.consensus.pbft.slot import agreement
 from ledgernode.consensus.pbft.view_change import Rules, prepared_holds, vote_holds
 from ledgernode.wire.types import Epoch
 
@@ -46,6 +48,7 @@ class Remembered(msgspec.Struct):
     votes: list[Vote] = msgspec.field(default_factory=list)
     prepared: list[Prepared] = msgspec.field(default_factory=list)
     proposals: list[Proposal] = msgspec.field(default_factory=list)
+    decisions: list[tuple[Vote, ...]] = msgspec.field(default_factory=list)
 
 
 class Journal:
@@ -83,6 +86,10 @@ class Journal:
 
     def prepared(self, certificate: Prepared) -> None:
         self._slot(certificate.sequence, b"prepared", certificate)
+
+    def decided(self, sequence: int, commits: tuple[Vote, ...]) -> None:
+        """The commits that decided: until the block has its certificate here, others may need them of us."""
+        self._slot(sequence, b"decided", Relayed(commits))
 
     def proposal(self, digest: bytes, proposal: Proposal) -> None:
         """Its content, once: it is large, and every vote is about it."""
@@ -143,6 +150,11 @@ def _place(into: Remembered, name: list[bytes], message: Message | None, rules: 
             if not prepared_holds(message, rules):
                 return False
             into.prepared.append(message)
+        case [b"slot", number, b"decided"], Relayed(votes=votes):
+            decision = agreement(votes, rules.quorum)
+            if not decision or not all(number == _digits(vote) and vote_holds(vote, rules) for vote in decision):
+                return False
+            into.decisions.append(decision)
         case [b"slot", number, b"proposal", digest], Proposal() if number == _digits(message):
             if digest != rules.scope.digest(message).hex().encode():
                 return False

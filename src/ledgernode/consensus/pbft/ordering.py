@@ -26,7 +26,7 @@ from ledgernode.consensus.pbft.messages import (
 )
 from ledgernode.consensus.pbft.patience import Patience
 from ledgernode.consensus.pbft.seat import Seat, Throttle
-from ledgernode.consensus.pbft.slot import Slot
+from ledgernode.consensus.pbft.slot import Slot, agreement
 from ledgernode.consensus.pbft.view_change import Outcome, vote_holds
 from ledgernode.wire.block import Batch
 from ledgernode.wire.types import Height, TimeMs
@@ -97,6 +97,8 @@ class Ordering:
         if slot is None or slot.knows(vote):
             return
         if vote.phase is not Phase.COMMIT:
+            if vote.sequence <= self._seat.proven.height:
+                return  # it is decided; only commits still tell what
             if vote.view > self._seat.view or (vote.view == self._seat.view and self._seat.changing):
                 self._keep_for_later(sender, vote)
                 return
@@ -113,6 +115,16 @@ class Ordering:
             found = Contradiction(signed(contradicted), signed(vote))
             self._seat.effects.evidence.append(Evidence(vote.position, found))
         self._touched.add(vote.sequence)
+
+    def relayed(self, votes: tuple[Vote, ...]) -> None:
+        """What decided at a peer decides here, whatever later views their authors have voted in since."""
+        decision = agreement((vote for vote in votes if vote.phase is Phase.COMMIT), self._seat.quorum)
+        slot = self.slot(decision[0].sequence) if decision else None
+        if slot is None or slot.decided is not None or {vote.sequence for vote in decision} != {slot.sequence}:
+            return
+        if all(vote_holds(vote, self._seat.rules) for vote in decision):
+            self._decide(slot, decision)
+            self._touched.add(slot.sequence)
 
     def _keep_for_later(self, sender: int, vote: Vote) -> None:
         """A vote of a view we have yet to enter: each sender has room for one a phase and sequence."""
@@ -179,10 +191,10 @@ class Ordering:
         self._seat.tell(PrePrepare(self._vote(slot, Phase.PRE_PREPARE, digest), proposal))
 
     def _next_sequence(self) -> int:
-        """Above all that is required, stable, delivered, or proposed by us in this view, before a restart too."""
+        """Above all that is required, proven, delivered, or proposed by us in this view, before a restart too."""
         seat = self._seat
         proposed = (sequence for sequence, slot in self._slots.items() if slot.has_voted(Phase.PRE_PREPARE, seat.view))
-        return max(self._outcome.last_required, seat.stable.height, seat.delivered, max(proposed, default=0)) + 1
+        return max(self._outcome.last_required, seat.proven.height, seat.delivered, max(proposed, default=0)) + 1
 
     # ------------------------------------------------------------ step by step
 
@@ -197,7 +209,7 @@ class Ordering:
             self._deliver()
 
     def _move(self, slot: Slot) -> None:
-        if self._seat.may_vote:
+        if self._seat.may_vote and slot.sequence > self._seat.proven.height:
             self._try_propose_again(slot)
             self._try_prepare(slot)
             self._try_commit(slot)
@@ -286,13 +298,19 @@ class Ordering:
         if not slot.has_new_commits:
             return
         slot.has_new_commits = False
-        digest = slot.committed_digest(self._seat.quorum)
-        if digest is None or digest == slot.decided:
+        decision = slot.deciding(self._seat.quorum)
+        if decision:
+            self._decide(slot, decision)
+
+    def _decide(self, slot: Slot, decision: tuple[Vote, ...]) -> None:
+        digest = decision[0].digest
+        if digest == slot.decided:
             return
         if slot.decided is not None:
             self._seat.effects.halt = f"two decisions at sequence {slot.sequence}: more members lie than can be borne"
             return
-        slot.decided = digest
+        slot.decided, slot.decision = digest, decision
+        self._seat.journal.decided(slot.sequence, decision)
 
     def _deliver(self) -> None:
         seat = self._seat
@@ -332,19 +350,35 @@ class Ordering:
     def enter_view(self, begins: Outcome) -> None:
         """Votes of the view before count no more; early votes of this one do."""
         self._outcome = begins
-        self.stabilise(begins.stable)
+        self.prove(begins.stable)
         for slot in self._slots.values():
             slot.enter_view()
-        for sequence in begins.required:
-            self.slot(sequence)
-        self.touch()
+        self._expect_required()
         early, self._early = self._early, {}
         for sender, room in early.items():
             for vote in room.values():
                 self.voted(sender, vote)
 
+    def _expect_required(self) -> None:
+        for sequence in self._outcome.required:
+            self.slot(sequence)
+        self.touch()
+
+    def prove(self, stable: Stable) -> None:
+        """Somebody shows that a block is certified: up to there nothing is voted on any more, whatever we forgot.
+
+        It says nothing of the certificates of those below, so nothing is forgotten.
+        """
+        if stable.height > self._seat.proven.height:
+            self._seat.proven = stable
+
     def stabilise(self, stable: Stable) -> None:
-        """Everything up to here is certified: forget how it came about."""
+        """Everything up to here is certified at this node, who can give it to others: forget how it came about.
+
+        On another's word nothing is forgotten: a block whose certificate only a liar has, or one who lost his disk,
+        could be had from nobody then.
+        """
+        self.prove(stable)
         seat = self._seat
         if stable.height <= seat.stable.height:
             return
@@ -355,6 +389,7 @@ class Ordering:
         for room in self._early.values():
             for key in [key for key in room if key[0] <= stable.height]:
                 del room[key]
+        self._expect_required()
 
     def caught_up(self, height: int, time_ms: TimeMs) -> None:
         if height > self._seat.delivered:
@@ -399,6 +434,8 @@ class Ordering:
             slot = self.slot(proposal.sequence)
             if slot is not None:
                 self._keep(slot, self._seat.rules.scope.digest(proposal), proposal)
-        for sequence in self._outcome.required:
-            self.slot(sequence)
-        self.touch()
+        for decision in remembered.decisions:  # of what was executed: the rest is decided anew, within the epoch's end
+            slot = self.slot(decision[0].sequence)
+            if slot is not None and slot.sequence <= self._seat.delivered:
+                slot.decided, slot.decision = decision[0].digest, decision
+        self._expect_required()

@@ -68,8 +68,8 @@ class Recalling:
         if answer.started_ms != self._started_ms or sender in self._answered:
             return
         self._answered.add(sender)
-        if answer.stable.height > seat.stable.height and seat.rules.stable_holds(answer.stable):
-            self._ordering.stabilise(answer.stable)
+        if answer.stable.height > seat.proven.height and seat.rules.stable_holds(answer.stable):
+            self._ordering.prove(answer.stable)
         for vote in answer.votes[: 4 * seat.rules.window]:
             self.overhear(vote)
         if self._contradicts_log(answer.view_change, answer.new_view):
@@ -103,7 +103,7 @@ class Recalling:
         seat = self._seat
         self._missing = True
         earlier = self._muted or Muted(0, 0)
-        height = max(earlier.height, seat.stable.height + 2 * seat.rules.window)
+        height = max(earlier.height, seat.proven.height + 2 * seat.rules.window)
         muted = Muted(height, max(earlier.view, view))
         if muted != self._muted:
             self._muted = muted

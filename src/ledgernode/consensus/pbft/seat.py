@@ -43,7 +43,8 @@ class Seat:
         self.view = 0
         self.changing = False
         self.silent = True  # until our peers have told us what we said before
-        self.stable = base
+        self.stable = base  # certified here, and all below it: what lies under it may be forgotten
+        self.proven = base  # the highest block that anyone has shown to be certified
         self.delivered = int(base.height)
         self.delivered_ms = TimeMs(0)
         self.last_height: int | None = None

@@ -8,7 +8,6 @@ vote of each phase is kept across views: it is what must never be contradicted.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable
 
 from ledgernode.config import PROPOSALS_PER_SLOT
@@ -22,6 +21,7 @@ class Slot:
         "arrived_ms",
         "commits",
         "decided",
+        "decision",
         "has_new_commits",
         "holds",
         "own",
@@ -46,6 +46,7 @@ class Slot:
         self.said_ms = 0  # when our own votes were last sent
         self.prepared: Prepared | None = None
         self.decided: bytes | None = None
+        self.decision: tuple[Vote, ...] = ()  # the commits that decided: later ones of their authors prove nothing
         self._accused: set[tuple[Phase, int]] = set()
 
     def enter_view(self) -> None:
@@ -130,16 +131,22 @@ class Slot:
         votes = sorted(agreeing, key=lambda vote: vote.position)[: quorum - 1]
         return Prepared(self.pre_prepare.view, self.sequence, digest, (self.pre_prepare, *votes))
 
-    def committed_digest(self, quorum: int) -> bytes | None:
-        """The digest that q commits of one view agree on."""
-        return _agreed(self.commits.values(), quorum) if len(self.commits) >= quorum else None
+    def deciding(self, quorum: int) -> tuple[Vote, ...]:
+        """q commits of one view on one digest; none while they are fewer."""
+        return agreement(self.commits.values(), quorum) if len(self.commits) >= quorum else ()
 
     def reasons(self, view: int) -> tuple[Vote, ...]:
-        """What would bring a peer as far as we are: all commits, and what prepared it in this view."""
+        """What would bring a peer as far as we are: what decided it, and what prepared it in this view."""
         prepared = self.prepared.votes if self.prepared is not None and self.prepared.view == view else ()
-        return (*prepared, *(self.commits[position] for position in sorted(self.commits)))
+        return (*prepared, *(self.decision or (self.commits[position] for position in sorted(self.commits))))
 
 
-def _agreed(votes: Iterable[Vote], quorum: int) -> bytes | None:
-    counted = Counter((vote.view, vote.digest) for vote in votes)
-    return next((digest for (_, digest), number in sorted(counted.items()) if number >= quorum), None)
+def agreement(commits: Iterable[Vote], quorum: int) -> tuple[Vote, ...]:
+    """Those of one view on one digest, lowest position first, if q members have cast them."""
+    alike: dict[tuple[int, bytes], dict[int, Vote]] = {}
+    for vote in commits:
+        alike.setdefault((vote.view, vote.digest), {})[vote.position] = vote
+    for _, votes in sorted(alike.items()):
+        if len(votes) >= quorum:
+            return tuple(votes[position] for position in sorted(votes))
+    return ()

@@ -18,6 +18,7 @@ from chaincode.api import Refusal
 from ledgernode.errors import BudgetExceeded, ContractFault, ContractRefused, LedgerError, UnknownFunction
 from ledgernode.execution.sandbox.arguments import NO_DEFAULT, Arguments
 from ledgernode.execution.sandbox.meter import CALL_UNITS, BudgetStop, Meter, taking_the_seat
+from ledgernode.execution.sandbox.methods import MODULE_MARK
 from ledgernode.execution.sandbox.values import plain
 
 REFUSAL_CHARACTERS: Final = 500
@@ -119,8 +120,9 @@ def _place(trace: TracebackType | None) -> str:
     """The innermost line of the contract's own source, where there is one."""
     place = ""
     while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if file.startswith("<") and file.endswith(".py>"):
-            place = f" at {file[1:-1]}:{trace.tb_lineno}"
+        frame = trace.tb_frame
+        if str(frame.f_globals.get("__name__")).startswith(MODULE_MARK):
+            file = frame.f_code.co_filename.strip("<>").rpartition("/")[2]
+            place = f" at {file}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 import chaincode.api
@@ -33,11 +34,14 @@ _BOUND_FROM_API: Final = ("Contract", "Creator", "HistoryEntry", "Page", "Record
 _API_WEIGHTS: Final = {"Creator": 8, "HistoryEntry": 4, "Page": 4, "Refusal": 4}
 
 
-def load_package(raw: bytes) -> LoadedContract:
-    """Load a package. Refuses what is no package (BadPackage) or breaks the language (ChaincodeRefused)."""
+def load_package(raw: bytes, folder: Path | None = None) -> LoadedContract:
+    """Load a package. Refuses what is no package (BadPackage) or breaks the language (ChaincodeRefused).
+
+    Where its sources lie in a `folder` here, its code says so: debuggers and coverage then find the lines.
+    """
     package = parse_package(raw, len(raw))
     require_deterministic(package)
-    loading = _Loading(package)
+    loading = _Loading(package, folder)
     loading.run()
     return loading.contract()
 
@@ -72,8 +76,9 @@ def native_contract(cls: type) -> LoadedContract:
 class _Loading:
     """The work of loading one package."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, folder: Path | None) -> None:
         self._package = package
+        self._folder = folder
         self._trees = {file: source.parse(file, text) for file, text in sorted(package.files.items())}
         self._modules: dict[str, dict[str, Any]] = {}
         self._classes: dict[str, int] = dict(_API_WEIGHTS)
@@ -111,7 +116,8 @@ class _Loading:
         }
         self._bind_imports(tree, module)
         self._modules[file] = module
-        code = source.compile_tree(f"<{file}>", instrument(tree, weights))
+        place = f"<{file}>" if self._folder is None else str(self._folder / file)
+        code = source.compile_tree(place, instrument(tree, weights))
         exec(code, module)  # noqa: S102 - this is what a contract runtime does; the code is checked and rewritten
         self._resolve_fields(file)
 

@@ -31,6 +31,11 @@ _BUILT_IN: Final[tuple[type, ...]] = (
 )  # fmt: skip
 
 
+_KINDS_KEPT: Final = 1_024
+_open_kinds: dict[type, bool] = {}
+"""What `_is_open` has found: it goes by the type alone."""
+
+
 def is_own(value: Any) -> bool:
     """Whether the value is an object of a class that a contract defined."""
     return type(value).__module__.startswith(MODULE_MARK)
@@ -75,7 +80,14 @@ def _is_open(value: Any) -> bool:
     """Whether the value's public attributes are a contract's or a host object's, not a built-in type's."""
     if isinstance(value, type):
         return value.__module__.startswith(MODULE_MARK)
-    return isinstance(value, (Record, Contract, Refusal)) or is_own(value) or not isinstance(value, _BUILT_IN)
+    kind = type(value)
+    found = _open_kinds.get(kind)
+    if found is None:
+        found = isinstance(value, (Record, Contract, Refusal)) or is_own(value) or not isinstance(value, _BUILT_IN)
+        if len(_open_kinds) >= _KINDS_KEPT:
+            _open_kinds.clear()
+        _open_kinds[kind] = found
+    return found
 
 
 # ---------------------------------------------------------------- text

@@ -6,7 +6,7 @@ is shared. So data is walked here first, charging for every part as it is met, t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from types import BuiltinFunctionType, FunctionType, MappingProxyType
 from typing import Any, Final
@@ -25,6 +25,7 @@ KEY_INTEGER: Final = 1 << 60
 _FREE_KEY_CHARACTERS: Final = 1_024
 _OPENING_UNITS: Final = 6
 _COPYING_UNITS: Final = 8
+_INTEGERS_ALONE: Final = {int}
 
 
 def weigh(value: Any) -> int:
@@ -103,6 +104,8 @@ def plain(value: Any, depth: int = 0) -> Any:
         raise DepthExceeded(f"data is nested deeper than {DATA_DEPTH}")
     if kind is list or kind is tuple:
         SEAT.meter.charge(len(value) * 2 + _COPYING_UNITS)
+        if set(map(type, value)) == _INTEGERS_ALONE and _are_safe(value):
+            return list(value)
         return [plain(item, depth + 1) for item in value]
     if kind is dict or kind is MappingProxyType:
         SEAT.meter.charge(len(value) * 4 + _COPYING_UNITS)
@@ -113,6 +116,10 @@ def plain(value: Any, depth: int = 0) -> Any:
         SEAT.meter.charge(len(value.__struct_fields__) * 3 + _COPYING_UNITS)
         return {name: plain(getattr(value, name), depth + 1) for name in value.__struct_fields__}
     raise BadValue("only integers, text, booleans, null, lists, maps and records can be sent")
+
+
+def _are_safe(numbers: Sequence[int]) -> bool:
+    return min(numbers) >= -MAX_SAFE_INTEGER and max(numbers) <= MAX_SAFE_INTEGER
 
 
 def freeze(value: Any) -> Any:
