@@ -15,7 +15,7 @@ import msgspec
 from ledgernode.audit.asking import Asking
 from ledgernode.audit.books import Books
 from ledgernode.audit.journal import Item, Step, walk_back
-from ledgernode.audit.law import Finding, Law, Range, Sums
+from ledgernode.audit.law import Finding, Law, Range
 from ledgernode.errors import AuditFailed, BadRequest, Pruned
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.state import version_of
@@ -93,8 +93,6 @@ class _Judged:
         self._books = books
         self._span = span
         self._sums: dict[str, dict[str, int]] = {}
-        self._wrong: dict[str, str] = {}
-        self._standing: dict[str, Sums] = {}
         law.begin(books, span)
 
     @property
@@ -111,10 +109,6 @@ class _Judged:
                 text = self.law.flaw(item)
                 if text and height >= self._span.first:
                     self._found_broken(height, position, text, {})
-        for subject, sums in self._sums.items():
-            if text := self.law.wrong(subject, sums):
-                self._standing[subject] = dict(sums)
-                self._wrong[subject] = text
         for flaw in self.law.rest():
             self._found_broken(*(flaw.version or (self._span.last + 1, -1)), flaw.text, flaw.sums)
         self.shown = self.law.shown(self._sums)
@@ -134,15 +128,15 @@ class _Judged:
             sums = self._sums.get(subject, {})
             if text := self.law.wrong(subject, sums):
                 self._found_broken(step.height, step.position, text, dict(sums))
-                self._wrong.pop(subject, None)
         for written in mine.wrote:
             for sign, item in written.sides():
                 self._add(item, -sign)
 
     def end(self) -> None:
-        """What is wrong though no transaction of the range touched it."""
-        for subject, text in sorted(self._wrong.items()):
-            self._found_broken(self._span.first - 1, -1, text, dict(self._standing[subject]))
+        """What was wrong before the range, whether its transactions touched it or not."""
+        for subject, sums in sorted(self._sums.items()):
+            if text := self.law.wrong(subject, sums):
+                self._found_broken(self._span.first - 1, -1, text, dict(sums))
 
     def _of_law(self, step: Step) -> Step | None:
         wrote = tuple(one for one in step.wrote if (one.contract, one.kind) in self.watched)
