@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledgernode.execution.system import lifecycle
 from ledgernode.testing import Member
 from tests.chaincode.test_settlement import Scene as Settled
 from tests.chaincode.town import AREA, CONTRACTS, FEEDER, HOUR_MS, INTERVAL_MS, KWH, TRANSFORMER, House, Town, package
@@ -200,14 +197,6 @@ class Grid(Town):
     def curtailed(self) -> list[list[Any]]:
         found: list[list[Any]] = self.ask(self.operator, "settlement", "curtailed")
         return found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def checked_once() -> Iterator[None]:
-    """Every grid installs the same packages: each is looked through once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lifecycle, "load_package", lru_cache(lifecycle.load_package))
-        yield
 
 
 @pytest.fixture

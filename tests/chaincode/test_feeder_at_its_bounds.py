@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-from ledgernode.execution.system import lifecycle
 from ledgernode.testing import Committed
 from tests.chaincode.test_feeder import HEAD, LOOSE, RATINGS, Grid
 from tests.chaincode.town import FEEDER, INTERVAL_MS, KWH
@@ -18,13 +15,6 @@ pytestmark = pytest.mark.slow
 
 POINTS = 200
 HOUSES_AT_ONCE = 50
-
-
-@pytest.fixture(scope="module", autouse=True)
-def checked_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lifecycle, "load_package", lru_cache(lifecycle.load_package))
-        yield
 
 
 def test_two_hundred_houses_and_their_head(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,6 @@ import msgspec
 import pytest
 
 from ledgernode.errors import ContractRefused
-from ledgernode.execution.system import lifecycle
 from ledgernode.testing import Committed, Member
 from tests.chaincode.test_pricing import flat
 from tests.chaincode.town import AREA, CONTRACTS, DAY_MS, FEEDER, INTERVAL_MS, KWH, House, Town
@@ -246,14 +243,6 @@ class Scene(Town):
 def plain(value: Any) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(value)
     return found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def checked_once() -> Iterator[None]:
-    """Every scene installs the same packages: each is looked through once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lifecycle, "load_package", lru_cache(lifecycle.load_package))
-        yield
 
 
 @pytest.fixture

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-from ledgernode.execution.system import lifecycle
 from ledgernode.testing import Committed
 from tests.chaincode.test_settlement import RATINGS, Scene
 from tests.chaincode.town import AREA, INTERVAL_MS, KWH
@@ -19,13 +16,6 @@ pytestmark = pytest.mark.slow
 POINTS = 200
 TRADES = 300
 HOUSES_AT_ONCE = 50
-
-
-@pytest.fixture(scope="module", autouse=True)
-def checked_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lifecycle, "load_package", lru_cache(lifecycle.load_package))
-        yield
 
 
 def test_two_hundred_points_and_three_hundred_trades(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Meters to try by hand: two lines and twelve keys in the terminal, on a disk of their own; and how true they measure."""
+"""Meters to try by hand: two lines and twelve keys in the terminal, on a disk of their own; how true they measure."""
 
 from __future__ import annotations
 

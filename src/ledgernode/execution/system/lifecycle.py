@@ -21,7 +21,7 @@ import msgspec
 
 from chaincode.api import Contract, Record, Refusal, query, transaction
 from ledgernode.errors import BadPackage, NotApproved, UnknownContract, UnknownPackage
-from ledgernode.execution.sandbox.loader import load_package
+from ledgernode.execution.sandbox.loaded import PACKAGES
 from ledgernode.execution.sandbox.package import package_hash as hash_of
 from ledgernode.execution.sandbox.package import parse_package
 from ledgernode.execution.system.access import SystemContext, answered, require_direct
@@ -112,8 +112,8 @@ class Lifecycle(Contract):
         ctx.charge(len(raw) * CHECK_UNITS_PER_BYTE)
         parsed = parse_package(raw, parameters_in_force(ctx).package_bytes)
         _require_free(parsed.name)
-        load_package(raw)  # some rules show only when the code is put together
         found = hash_of(raw)
+        PACKAGES.get(found, lambda: raw)  # some rules show only when the code is put together
         if ctx.get(package_key(found), PackageRecord) is not None:
             raise InstalledAlready(f"package {found[:16]} is installed already")
         ctx.put(package_key(found), PackageRecord(parsed.name, parsed.version, raw))
