@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_type_hints
 
 import chaincode.api
@@ -36,8 +36,7 @@ _API_WEIGHTS: Final = {"Creator": 8, "HistoryEntry": 4, "Page": 4, "Refusal": 4}
 def load_package(raw: bytes) -> LoadedContract:
     """Load a package. Refuses what is no package (BadPackage) or breaks the language (ChaincodeRefused)."""
     package = parse_package(raw, len(raw))
-    require_deterministic(package)
-    loading = _Loading(package)
+    loading = _Loading(package, require_deterministic(package))
     loading.run()
     return loading.contract()
 
@@ -72,9 +71,9 @@ def native_contract(cls: type) -> LoadedContract:
 class _Loading:
     """The work of loading one package."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, trees: Mapping[str, ast.Module]) -> None:
         self._package = package
-        self._trees = {file: source.parse(file, text) for file, text in sorted(package.files.items())}
+        self._trees = trees
         self._modules: dict[str, dict[str, Any]] = {}
         self._classes: dict[str, int] = dict(_API_WEIGHTS)
 
@@ -101,7 +100,7 @@ class _Loading:
     # ------------------------------------------------------------ modules
 
     def _execute(self, file: str) -> None:
-        tree = source.parse(file, self._package.files[file])
+        tree = source.parse(file, self._package.files[file])  # its own: what is rewritten has lost its types
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         self._classes.update(class_weights(classes, lambda value: isinstance(value, (ast.List, ast.Dict))))
         weights = Weights({**self._classes, **self._imported_classes(tree)}, tree)
