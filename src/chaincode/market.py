@@ -20,7 +20,8 @@ Rules it keeps:
 * what a point offers and has sold in an interval stays within its rating, over all markets: nothing is sold twice.
   What is matched is locked: a cancel gives back only what is left;
 * nobody trades with himself: one customer, over any wallet, premises and meter;
-* prices, quantities, positions of customers and feeders, and what lines carry stay within the market's limits;
+* prices, quantities, positions of customers and feeders, what one customer trades with one other, and what lines
+  carry stay within the market's limits;
 * what a coordinator matches is checked: it is never worse than what the contract would do by itself.
 
 Warning: the coordinator alone is answered about disclosures, but who runs a node can read its state. A market that
@@ -29,7 +30,8 @@ clears once a window takes sealed bids no better sealed than that.
 Roles: staff of the area's operator propose and approve; a tenant's wallet gives orders and strategies; an identity
 of the operator with the attribute `coordinator` = the market's id matches; feeder halts; timers clear, expire, act.
 Events: MarketChanged, OrderPlaced, OrderMatched, OrderCancelled, OrderExpired, CounterBid, Cleared, StrategyStarted,
-StrategyActed, StrategyStrayed, StrategyStopped, Disclosed, Halted, Resumed; Proposed, Approved, Withdrawn.
+StrategyActed, StrategyStrayed, StrategyRecovered, StrategyStopped, Disclosed, Halted, Resumed; Proposed, Approved,
+Withdrawn.
 """
 
 from chaincode.access import NotYourOrganisation, require_caller, require_direct
@@ -68,6 +70,7 @@ from chaincode.orders import (
     Halted,
     NotAMember,
     Order,
+    PartnerLimit,
     PriceOutOfBand,
     QuantityLimit,
     SelfTrade,
@@ -83,7 +86,9 @@ from chaincode.orders import (
     slot_of,
     time_text,
 )
-from chaincode.strategies import Strategy, acted, reported, started, stopped, strategy_of
+from chaincode.partners import partner_left_wh
+from chaincode.standing import Strategy, strategy_of
+from chaincode.strategies import acted, reported, started, stopped
 from chaincode.venue import (
     BOARD,
     BY_COORDINATOR,
@@ -667,12 +672,15 @@ def require_own(ctx: Context, order: Order) -> None:
 
 
 def require_deliverable(ctx: Context, venue: Venue, bid: Order, ask: Order, energy_wh: int) -> None:
-    """Refuses a trade of somebody who moves out before it, and one that its line does not carry."""
+    """Refuses a trade of somebody who moves out before it, one that its line does not carry, one too many of two."""
     gone = leaving(ctx, bid, ask)
     if gone is not None:
         raise NotAMember(f"the customer of order {gone.number} will not live there")
     if line_left_wh(ctx, venue, ask, bid) < energy_wh:
         raise BookFull("the line between the two feeders carries no more in this delivery")
+    left_wh = partner_left_wh(ctx, venue, bid, ask)
+    if left_wh < energy_wh:
+        raise PartnerLimit(f"too much would be between these two customers: they may trade {left_wh} Wh more")
 
 
 def require_coordinator(ctx: Context, venue: Venue) -> None:
