@@ -880,6 +880,12 @@ class Registry(Contract):
         )
 
     @query
+    def last_meter(self, ctx: Context, point: str) -> str:
+        """The meter that hangs at a point, or hung there last; '' if none ever did."""
+        require_reader(ctx, point_of(ctx, point).utility)
+        return last_hanging(ctx, point)
+
+    @query
     def meter(self, ctx: Context, meter: str) -> Meter:
         found = meter_of(ctx, meter)
         require_reader(ctx, found.utility, meter, found.customer_key)
