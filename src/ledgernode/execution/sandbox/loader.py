@@ -75,6 +75,7 @@ class _Loading:
         self._package = package
         self._trees = trees
         self._modules: dict[str, dict[str, Any]] = {}
+        self._functions: dict[str, frozenset[str]] = {}
         self._classes: dict[str, int] = dict(_API_WEIGHTS)
 
     def run(self) -> None:
@@ -103,7 +104,8 @@ class _Loading:
         tree = source.parse(file, self._package.files[file])  # its own: what is rewritten has lost its types
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         self._classes.update(class_weights(classes, lambda value: isinstance(value, (ast.List, ast.Dict))))
-        weights = Weights({**self._classes, **self._imported_classes(tree)}, tree)
+        weights = Weights({**self._classes, **self._imported_classes(tree)}, tree, self._imported_functions(tree))
+        self._functions[file] = weights.functions
         module: dict[str, Any] = {
             "__builtins__": NAMESPACE,
             "__name__": f"{MODULE_MARK}{self._package.name}/{file.removesuffix('.py')}",
@@ -122,6 +124,15 @@ class _Loading:
             for alias in node.names
             if alias.asname is not None and alias.name in self._classes
         }
+
+    def _imported_functions(self, tree: ast.Module) -> list[str]:
+        """What this module calls the functions that it imports from siblings, which have been loaded before it."""
+        found: list[str] = []
+        for node in source.imports(tree):
+            sibling = source.sibling_file(source.module_of(node))
+            known = self._functions.get(sibling or "", frozenset())
+            found += [alias.asname or alias.name for alias in node.names if alias.name in known]
+        return found
 
     def _bind_imports(self, tree: ast.Module, module: dict[str, Any]) -> None:
         for node in source.imports(tree):

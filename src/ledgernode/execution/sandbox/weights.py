@@ -54,17 +54,18 @@ _FREE: Final = (ast.Expr, ast.arguments, ast.arg)
 class Weights:
     """Weighs code of one file, given what its names are known to make.
 
-    `classes` maps the names of the package's classes to the quarters an instance costs; a call of a name
-    that is neither a known function nor a known class may make any of them, and pays for the largest. So
-    does a name that the file also uses for something else.
+    `classes` maps the names of the package's classes to the quarters an instance costs, `imported` names its
+    functions that the file imports; a call of a name that is neither a known function nor a known class may
+    make any of them, and pays for the largest. So does a name that the file also uses for something else.
     """
 
-    def __init__(self, classes: Mapping[str, int], tree: ast.Module) -> None:
-        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    def __init__(self, classes: Mapping[str, int], tree: ast.Module, imported: Iterable[str] = ()) -> None:
+        own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         variables = {node.id for node in walk(tree) if isinstance(node, ast.Name) and _is_stored(node)}
         variables |= {node.arg for node in walk(tree) if isinstance(node, ast.arg)}
         self._classes = {name: quarters for name, quarters in classes.items() if name not in variables}
-        self._functions = functions - variables
+        self.functions: Final = frozenset(own - variables)
+        self._functions = (own | set(imported)) - variables
         self._largest = max(classes.values(), default=0)
         self._weighed: dict[ast.AST, int] = {}  # or a branch in branches would be weighed once for each of them, twice
 
