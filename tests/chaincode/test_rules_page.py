@@ -11,7 +11,18 @@ TESTS = Path(__file__).parent.parent
 CONTRACTS = TESTS.parent / "src" / "chaincode"
 PAGE = (TESTS.parent / "docs" / "rules.md").read_text(encoding="utf-8")
 NAMED = re.compile(r"`((?:sts/)?[a-z_0-9]+)::([a-z_0-9]+)`")
-MOVERS = {"billing", "closing", "deliveries", "matching", "orders", "prepaid", "settlement", "strategies", "vending"}
+MOVERS = {
+    "billing",
+    "closing",
+    "deliveries",
+    "matching",
+    "orders",
+    "prepaid",
+    "prepaid_steps",
+    "settlement",
+    "strategies",
+    "vending",
+}
 """Modules of the contracts market, settlement, prepaid and billing."""
 
 
