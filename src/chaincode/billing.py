@@ -78,6 +78,7 @@ from chaincode.periods import (
     tariff_from,
     zone_from,
 )
+from chaincode.pricing import QUADRANTS
 from chaincode.units import LARGEST
 from chaincode.vended import Line
 
@@ -90,6 +91,8 @@ CORRECTION_UNITS = 44_000
 CORRECTED_COLUMN_UNITS = 800
 """What a step may cost; a month, and each day's column that holds energy in it; the most of a month; a correction."""
 PAGE_ITEMS = 100
+REACTIVE_UNITS = 12_000
+"""What asking for the reactive registers of a month may cost."""
 COUNTED_PAGES = 10
 DAYS_A_PAGE = 31
 LATE_PAGES = 5
@@ -136,6 +139,14 @@ class Cursor(Record):
     month: int
     low: int = 0
     upto: int = 0
+
+
+class Reactive(Record):
+    """Under `reactive`, point, month: of each stay the energy of the four quadrants; what meters showed at the end."""
+
+    until_ms: int
+    registers: dict[str, list[int]]
+    by_stay: list[list[int]]
 
 
 class Invoice(Record):
@@ -745,7 +756,7 @@ def bill(
         each.replace(late=of_month(each, lates(ctx, point, billed_low(ctx, point, index))))
         for each, index in zip(months, corrected, strict=True)
     ]
-    month = month.replace(late=of_month(month, late))
+    month = month.replace(late=of_month(month, late), reactive=measured(ctx, point, cursor.month, month.stays))
     names: dict[str, bool] = {}
     for each in [month, *months]:
         for customer in tenants(each):
@@ -786,7 +797,8 @@ def units_of(month: Month, corrected: int) -> int:
     """About what a house costs, by the columns that hold energy; earlier months are taken to be like this one."""
     columns = sum(bool(column) for day in month.days.values() for column in day)
     corrections_units = corrected * (CORRECTION_UNITS + CORRECTED_COLUMN_UNITS * columns)
-    return MONTH_UNITS + COLUMN_UNITS * columns + corrections_units
+    reactive_units = REACTIVE_UNITS * are_reactive(month.stays)
+    return MONTH_UNITS + COLUMN_UNITS * columns + corrections_units + reactive_units
 
 
 def made_for(
@@ -836,6 +848,7 @@ def month_of(ctx: Context, house: House, index: int, ground: Ground) -> Month:
         stays=found,
         days=days_of(ctx, house.point, found),
         late=[],
+        reactive=billed_reactive(ctx, house.point, index, found).by_stay,
     )
 
 
@@ -867,6 +880,43 @@ def unready(house: House, month: Month) -> str:
         if last not in month.days or len(month.days) <= last - min(month.days):
             return "days not settled"
     return ""
+
+
+def are_reactive(found: list[Stay]) -> bool:
+    """Whether a tariff of a month asks for reactive energy."""
+    return any(stay.tariff.reactive_micro and not stay.prepaid for stay in found)
+
+
+def billed_reactive(ctx: Context, point: str, index: int, found: list[Stay]) -> Reactive:
+    """What a month was billed with; nothing where it was not, or no tariff asks for it."""
+    kept = ctx.get(ctx.key("reactive", point, number_text(index)), Reactive) if are_reactive(found) else None
+    return kept or Reactive(until_ms=0, registers={}, by_stay=[])
+
+
+def measured(ctx: Context, point: str, index: int, found: list[Stay]) -> list[list[int]]:
+    """The reactive energy of each stay, by the registers as they stand now, kept so that it recomputes.
+
+    Where the month before was billed up to the same time, by what was billed then: what came late is not lost. A
+    register that shows less than before says nothing.
+    """
+    if not are_reactive(found):
+        return []
+    before = ctx.get(ctx.key("reactive", point, number_text(index - 1)), Reactive)
+    registers, until_ms = (before.registers, before.until_ms) if before is not None else ({}, 0)
+    by_stay: list[list[int]] = []
+    for stay in found:
+        told = ctx.call("metering", "quadrants", point=point, from_ms=stay.from_ms, until_ms=stay.until_ms)
+        first = registers if until_ms == stay.from_ms else {}
+        sums = [0 for _ in range(QUADRANTS)]
+        for one in told:
+            begun = first.get(one["meter"], one["first_mvarh"])
+            for place, mvarh in enumerate(one["last_mvarh"]):
+                sums[place] += max(mvarh - begun[place], 0)
+        by_stay.append(sums)
+        registers, until_ms = {one["meter"]: one["last_mvarh"] for one in told}, stay.until_ms
+    kept = Reactive(until_ms=until_ms, registers=registers, by_stay=by_stay)
+    ctx.put(ctx.key("reactive", point, number_text(index)), kept)
+    return by_stay
 
 
 def lates(ctx: Context, point: str, after: int) -> list[Late]:

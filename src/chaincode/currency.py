@@ -67,6 +67,15 @@ class Account(Record):
     entries: int
 
 
+class Balance(Record):
+    """What an account has: to spend, in escrow, and in all."""
+
+    available_minor: int
+    escrow_minor: int
+    total_minor: int
+    entries: int
+
+
 class Entry(Record):
     """One movement of an account, under `entry`, identity, number; the balances are those after it."""
 
@@ -554,10 +563,16 @@ class Currency(Contract):
         return rewards_of(ctx)
 
     @query
-    def balance(self, ctx: Context, account: str) -> Account:
+    def balance(self, ctx: Context, account: str) -> Balance:
         """What an account has."""
         require_reader(ctx, account)
-        return ctx.get(ctx.key("account", account), Account) or empty_account()
+        found = ctx.get(ctx.key("account", account), Account) or empty_account()
+        return Balance(
+            available_minor=found.available_minor,
+            escrow_minor=found.escrow_minor,
+            total_minor=found.available_minor + found.escrow_minor,
+            entries=found.entries,
+        )
 
     @query
     def statement(self, ctx: Context, account: str, before: int = 0, size: int = 20) -> Statement:

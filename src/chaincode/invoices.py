@@ -8,6 +8,8 @@
 Steps go on from one stay of a customer to the next within the month. A prepaid stay has no charges here, only lists,
 feed-in and corrections of it. What a late reading has changed of trades and pool is owed as settlement posted it.
 
+Reactive energy is what the registers showed when the month was first billed: what came late is in the next one.
+
 Pure functions over integers; no state.
 """
 
@@ -36,6 +38,8 @@ class Month(Record):
     days: Days
     late: list[Late]
     """Numbered upwards; only those of its own intervals."""
+    reactive: list[list[int]]
+    """Of each stay the energy of the four quadrants; [] where no tariff asks for it."""
 
 
 class Part(Record):
@@ -57,9 +61,13 @@ def month_lines(month: Month, customer: str, upto: int, ground: Ground, known: K
     days = adjusted(month.days, [one for one in month.late if one.number <= upto], ground.interval_ms)
     made: list[list[Line]] = []
     before_mwh = 0
-    for stay in month.stays:
+    for place, stay in enumerate(month.stays):
         if stay.customer == customer:
             flow = flow_of(stay, days, before_mwh, ground, known)
+            if month.reactive and stay.tariff.reactive_micro:
+                quadrants = month.reactive[place]
+                counted_mvarh = sum(quadrants[one - 1] for one in stay.tariff.reactive_quadrants)
+                flow = flow.replace(use=flow.use.replace(reactive_mvarh=counted_mvarh))
             made.append(stay_lines(stay, flow, ground.digits))
             before_mwh += sum(netted(stay.tariff, flow.use)[0])
     return made
@@ -76,7 +84,7 @@ def stay_lines(stay: Stay, flow: Flow, digits: int) -> list[Line]:
     if not stay.prepaid:
         return listing(listed) + lines(stay.tariff, flow.use, digits)
     use = flow.use.replace(import_mwh=[0 for _ in flow.use.import_mwh], peak_w=0)
-    plain = stay.tariff.replace(fixed_minor=0, minimum_minor=0)
+    plain = stay.tariff.replace(fixed_minor=0, minimum_minor=0, reactive_micro=0)
     return listing([*listed, ("prepaid import", sum(flow.use.import_mwh))]) + lines(plain, use, digits)
 
 

@@ -7,7 +7,7 @@
 
 A trade takes its part of the bid's escrow (`trade/N`) and of the ask's collateral (`pledge/N`) with it; both are
 settlement's from then on. What cannot be delivered any more when its turn comes (somebody has moved out, an interval is
-full) is passed over, and its orders expire.
+full, too much is between two customers) is passed over, and its orders expire.
 """
 
 from typing import Any
@@ -26,6 +26,7 @@ from chaincode.orders import (
     BookFull,
     BudgetTooSmall,
     Order,
+    PartnerLimit,
     Slot,
     Wanted,
     closed,
@@ -41,6 +42,8 @@ from chaincode.orders import (
     slot_of,
     time_text,
 )
+from chaincode.partners import dealt, partner_left_wh
+from chaincode.standing import kept_strategy, recovered, running_strategy, strayed
 from chaincode.units import largest_remainder
 from chaincode.venue import (
     AT_ONCE,
@@ -117,6 +120,7 @@ def traded(
     if pledge_minor:
         pledge_minor = min(pledge_minor + (slack_minor(venue, ask) if price_micro < 0 else 0), ask.held_minor)
     loaded(ctx, venue, ask)
+    dealt(ctx, venue, bid, ask, energy_wh)
     number: int = ctx.call("settlement", "trade_count") + 1
     set_apart(ctx, bid, f"trade/{number}", escrow_minor)
     if pledge_minor:
@@ -204,6 +208,22 @@ def loads_of(ctx: Context, venue: Venue, order: Order) -> list[tuple[str, list[i
     return found
 
 
+def spread_out(ctx: Context, venue: Venue, bid: Order, ask: Order, energy_wh: int) -> int:
+    """How much of a match is not too much between two customers. A strategy whose trade is cut short strays."""
+    if not venue.market.partner_limit_micro:
+        return energy_wh
+    allowed_wh = min(energy_wh, partner_left_wh(ctx, venue, bid, ask))
+    for number in (bid.strategy, ask.strategy):
+        strategy = running_strategy(ctx, number) if number and energy_wh else None
+        if strategy is None:
+            continue
+        if allowed_wh < energy_wh:
+            kept_strategy(ctx, strayed(ctx, strategy, PartnerLimit.code))
+        elif strategy.alarm == PartnerLimit.code:
+            kept_strategy(ctx, recovered(ctx, strategy))
+    return allowed_wh
+
+
 def line_key(ctx: Context, ask: Order, buyer_feeder: str) -> str:
     return ctx.key("line", ask.market, time_text(ask.from_ms), ask.feeder, buyer_feeder)
 
@@ -264,6 +284,7 @@ def arrived(ctx: Context, venue: Venue, order: Order) -> Order:
         other = resting[fill["ask"] if order.side == BID else fill["bid"]]
         bid, ask = (order, other) if order.side == BID else (other, order)
         energy_wh = min(fill["energy_wh"], bid.left_wh, ask.left_wh, line_left_wh(ctx, venue, ask, bid))
+        energy_wh = spread_out(ctx, venue, bid, ask, energy_wh)
         if energy_wh and has_room(ctx, venue, ask):
             price_micro: int = fill["price_micro_per_kwh"]
             bid, ask = traded(ctx, venue, bid, ask, energy_wh, price_micro, price_micro)
@@ -276,7 +297,8 @@ def arrived(ctx: Context, venue: Venue, order: Order) -> Order:
 def crossing(ctx: Context, venue: Venue, order: Order) -> list[Order]:
     """Resting orders that an arriving one could take, the best first, until they are enough for it.
 
-    Orders of feeders that stand still are passed over; so are those whose line is full.
+    Passed over are orders of feeders that stand still, those whose line is full, and those of a customer that the
+    other one trades with too much already.
     """
     found: list[Order] = []
     wanted_wh = order.left_wh
@@ -293,6 +315,8 @@ def crossing(ctx: Context, venue: Venue, order: Order) -> list[Order]:
         if is_halted(ctx, other.feeder, other.side, other.from_ms) or other.expires_ms <= ctx.time_ms:
             continue
         if not line_left_wh(ctx, venue, ask, bid) or leaving(ctx, bid, ask) is not None:
+            continue
+        if not spread_out(ctx, venue, bid, ask, min(bid.left_wh, ask.left_wh)):
             continue
         found.append(other)
         wanted_wh -= other.left_wh
@@ -338,7 +362,8 @@ def cleared(ctx: Context, venue: Venue, slot: Slot) -> Slot:
             continue
         if ask.until_ms <= ctx.time_ms:  # the ledger stood still for so long
             continue
-        if leaving(ctx, bid, ask) is None:
+        energy_wh = spread_out(ctx, venue, bid, ask, energy_wh)
+        if energy_wh and leaving(ctx, bid, ask) is None:
             traded(ctx, venue, bid, ask, energy_wh, price_micro, buyer_price_micro)
     pending = pending.replace(done=pending.done + len(step))
     if pending.done < len(pending.matches):

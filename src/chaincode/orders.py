@@ -168,6 +168,12 @@ class PositionLimit(OrderRefused):
     code = "POSITION_LIMIT"
 
 
+class PartnerLimit(OrderRefused):
+    """Too much of what a customer trades would be with one other."""
+
+    code = "PARTNER_LIMIT"
+
+
 class RatingExceeded(OrderRefused):
     """The point would give or take more than its rating in the time of delivery."""
 

@@ -213,6 +213,7 @@ def flow_of(stay: Stay, days: Days, before_mwh: int, ground: Ground, known: Know
         days=local_day(ground.zone, stay.until_ms) - local_day(ground.zone, stay.from_ms),
         days_in_month=days_in_month(at.year, at.month),
         peak_w=peak_mwh * MS_PER_HOUR_PER_WH // ground.interval_ms,
+        other_mwh=sums[TRADE_IMPORT] + sums[POOL_IMPORT],
         before_mwh=before_mwh,
     )
     return Flow(
@@ -314,6 +315,7 @@ def tariff_from(plain: Any) -> Tariff:
     told["seasons"] = tuple(Season(**each) for each in plain["seasons"])
     told["day_types"] = tuple(DayType(**(each | {"weekdays": tuple(each["weekdays"])})) for each in plain["day_types"])
     told["holidays"] = tuple(plain["holidays"])
+    told["reactive_quadrants"] = tuple(plain["reactive_quadrants"])
     return Tariff(**told)
 
 

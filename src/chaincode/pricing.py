@@ -44,6 +44,7 @@ STEPS_LIMIT = 12
 LEVIES_LIMIT = 12
 HOLIDAYS_LIMIT = 400
 NAME_CHARACTERS = 40
+QUADRANTS = 4
 PRICE_LIMIT_MICRO = 1_000_000_000
 RATE_LIMIT_MICRO = 1_000_000
 
@@ -101,6 +102,8 @@ class Tariff(Record):
     tax_micro: int = 0
     reactive_micro: int = 0
     reactive_free_micro: int = 0
+    reactive_quadrants: tuple[int, ...] = (1, 4)
+    """Which registers count, added up, never set against one another: 1 and 4 go with what is taken."""
     seasons: tuple[Season, ...] = ()
     day_types: tuple[DayType, ...] = ()
     holidays: tuple[int, ...] = ()
@@ -116,6 +119,8 @@ class Use(Record):
     days_in_month: int
     peak_w: int = 0
     reactive_mvarh: int = 0
+    other_mwh: int = 0
+    """Taken of others (trades, pool), priced elsewhere: reactive energy may come with it as with the grid's."""
     before_mwh: int = 0
     """Taken since the month began, before this: where the steps go on."""
 
@@ -260,7 +265,7 @@ def _standing_lines(tariff: Tariff, use: Use, digits: int) -> list[Line]:
     if tariff.capacity_minor and use.peak_w:
         amount = half_even(tariff.capacity_minor * use.peak_w * use.days, 1_000 * use.days_in_month)
         made.append(_line("capacity", "", use.peak_w, "w", 0, (amount, 0)))
-    free_mvarh = tariff.reactive_free_micro * sum(use.import_mwh) // RATE_LIMIT_MICRO
+    free_mvarh = tariff.reactive_free_micro * (sum(use.import_mwh) + use.other_mwh) // RATE_LIMIT_MICRO
     if tariff.reactive_micro and use.reactive_mvarh > free_mvarh:
         above_mvarh = use.reactive_mvarh - free_mvarh
         priced = price_times_energy(tariff.reactive_micro, above_mvarh, digits)
@@ -459,6 +464,10 @@ def _check_charges(tariff: Tariff) -> None:
         _require(0 < len(levy.name) <= NAME_CHARACTERS, f"a levy's name has 1 to {NAME_CHARACTERS} characters")
     for price_micro in (tariff.grid_fee_micro, tariff.export_fee_micro, tariff.reactive_micro):
         _require(0 <= price_micro <= PRICE_LIMIT_MICRO, "a fee per kWh lies between 0 and the largest price")
+    before = 0
+    for quadrant in tariff.reactive_quadrants:
+        _require(before < quadrant <= QUADRANTS, "quadrants are of 1 to 4, each once, in order")
+        before = quadrant
     for amount_minor in (tariff.fixed_minor, tariff.capacity_minor, tariff.minimum_minor):
         _require(0 <= amount_minor <= PRICE_LIMIT_MICRO, "an amount per month lies between 0 and 10^9 minor units")
     for rate_micro in (tariff.tax_micro, tariff.reactive_free_micro):

@@ -1,20 +1,21 @@
 """Strategies: standing orders of a customer, given anew for each delivery by a timer, within a budget.
 
-    strategy   under `strategy`, number: what to do, and an alarm when it cannot
-    budget     under `budget`, number, while it runs: what the escrow `strategy/N` holds
+    budget   under `budget`, number, while it runs: what the escrow `strategy/N` holds
 
 sell_above offers `energy_wh` at `price_micro` or more; buy_below bids for it at `price_micro` or less; keep_battery
 bids for what a battery lacks to `target_wh` (at most `energy_wh` a delivery) at `price_micro` or less, and offers
 what it has beyond at `sell_price_micro` or more, by the level that the point's meter or wallet reports.
 
-A strategy strays when the market refuses its order, or when a battery is reported further from its target three
-times in a row. That raises an alarm once, until it acts as it should again; after ten refusals in a row it stops.
+A strategy strays when the market refuses its order, when what it would trade is cut short because too much of it
+would be with one other customer, or when a battery is reported further from its target three times in a row. That
+raises an alarm once, until it acts as it should again; after ten refusals in a row it stops.
 """
 
-from chaincode.api import Context, Record, Refusal
+from chaincode.api import Context, Refusal
 from chaincode.matching import placed, venue_of
 from chaincode.orders import ASK, BID, CANCELLED, OPEN, OrderRefused, Wanted, closed, number_text, order_of, slot_of
 from chaincode.orders import STRATEGY as BY_STRATEGY
+from chaincode.standing import LASTING, LEVEL, Strategy, kept_strategy, recovered, strategy_of, strayed
 from chaincode.venue import Market
 from chaincode.windows import delivery_now, next_opening_ms
 
@@ -22,37 +23,8 @@ SELL_ABOVE = "sell_above"
 BUY_BELOW = "buy_below"
 KEEP_BATTERY = "keep_battery"
 RULES = (SELL_ABOVE, BUY_BELOW, KEEP_BATTERY)
-LEVEL = "LEVEL"
 AWAY_LIMIT = 3
 REFUSED_LIMIT = 10
-
-
-class Strategy(Record):
-    """Under `strategy`, number. `alarm`: the refusal's code, or LEVEL; '' while it acts as it should."""
-
-    number: int
-    market: str
-    point: str
-    customer: str
-    wallet: str
-    rule: str
-    price_micro: int
-    sell_price_micro: int
-    energy_wh: int
-    target_wh: int
-    until_ms: int
-    level_wh: int = -1
-    away: int = 0
-    refused: int = 0
-    order: int = 0
-    alarm: str = ""
-    running: bool = True
-
-
-class StrategyUnknown(Refusal):
-    """There is no strategy of this number, or it has stopped."""
-
-    code = "STRATEGY_UNKNOWN"
 
 
 class StrategyInvalid(Refusal):
@@ -101,8 +73,9 @@ def acted(ctx: Context, strategy: Strategy, market: Market, interval_ms: int) ->
         try:
             order = placed(ctx, venue_of(ctx, market.id, delivery.from_ms), wanted, delivery)
             ctx.emit("StrategyActed", strategy=strategy.number, order=order.number, energy_wh=order.energy_wh)
-            alarm = LEVEL if strategy.alarm == LEVEL else ""
-            strategy = strategy.replace(order=order.number, refused=0, alarm=alarm)
+            strategy = strategy_of(ctx, strategy.number).replace(order=order.number, refused=0)
+            if strategy.alarm not in LASTING:
+                strategy = recovered(ctx, strategy)
         except OrderRefused as refusal:
             strategy = strayed(ctx, strategy.replace(refused=strategy.refused + 1), refusal.code)
     again_ms = next_opening_ms(market.windows, market.zone, interval_ms, ctx.time_ms)
@@ -143,14 +116,8 @@ def reported(ctx: Context, strategy: Strategy, level_wh: int) -> Strategy:
     if strategy.away >= AWAY_LIMIT:
         strategy = strayed(ctx, strategy, LEVEL)
     elif strategy.alarm == LEVEL:
-        strategy = strategy.replace(alarm="")
+        strategy = recovered(ctx, strategy)
     return kept_strategy(ctx, strategy)
-
-
-def strayed(ctx: Context, strategy: Strategy, alarm: str) -> Strategy:
-    if strategy.alarm != alarm:
-        ctx.emit("StrategyStrayed", strategy=strategy.number, market=strategy.market, alarm=alarm)
-    return strategy.replace(alarm=alarm)
 
 
 def stopped(ctx: Context, strategy: Strategy) -> Strategy:
@@ -171,16 +138,3 @@ def stopped(ctx: Context, strategy: Strategy) -> Strategy:
 
 def budget_key(ctx: Context, number: int) -> str:
     return ctx.key("budget", number_text(number))
-
-
-def kept_strategy(ctx: Context, strategy: Strategy) -> Strategy:
-    ctx.put(ctx.key("strategy", number_text(strategy.number)), strategy)
-    return strategy
-
-
-def strategy_of(ctx: Context, number: int) -> Strategy:
-    """A strategy that runs."""
-    found = ctx.get(ctx.key("strategy", number_text(number)), Strategy)
-    if found is None or not found.running:
-        raise StrategyUnknown(f"no strategy {number} runs")
-    return found

@@ -15,6 +15,7 @@ from chaincode.api import Context, Record, Refusal
 from chaincode.book import LARGEST_ENERGY_WH, LARGEST_PRICE_MICRO, Pair
 from chaincode.calendar import HOUR_MS, Zone
 from chaincode.dated import dated_at
+from chaincode.units import MICRO
 from chaincode.windows import Window, fault_of_windows
 
 BOARD = "board"
@@ -33,11 +34,14 @@ AT_ONCE = (CONTINUOUS, HYBRID)
 BY_COORDINATOR = (CENTRAL, HYBRID)
 WEDGES_LIMIT = 100
 FEEDERS_LIMIT = 20
+YEAR_DAYS = 366
 
 
 class Market(Record):
     """Limits of 0 are none; `feeders` () are all of the area. A price is micro per kWh, at the seller's terminal.
 
+    `partner_limit_micro`: the largest share of what a customer trades in `partner_days` that may be with one other, but
+    for the first `partner_free_wh` (`partners.py`).
     `coordinator_ms`: how long after the bids the coordinator may match before the contract clears by itself.
     `retail_micro`, `feed_in_micro`: what energy costs and earns outside, for mid_market; None: the book's own.
     """
@@ -54,6 +58,9 @@ class Market(Record):
     order_limit_wh: int = 0
     position_limit_wh: int = 0
     feeder_limit_wh: int = 0
+    partner_limit_micro: int = 0
+    partner_free_wh: int = 0
+    partner_days: int = 7
     collateral_micro: int = 0
     fee_micro: int = 0
     fee_account: str = ""
@@ -169,9 +176,11 @@ def fault_of_market(market: Market, operator: str) -> str:
         return f"a mechanism is one of {', '.join(MECHANISMS)}"
     if not -LARGEST_PRICE_MICRO <= market.floor_micro <= market.cap_micro <= LARGEST_PRICE_MICRO:
         return "prices lie between floor and cap"
-    limits = (market.order_limit_wh, market.position_limit_wh, market.feeder_limit_wh)
+    limits = (market.order_limit_wh, market.position_limit_wh, market.feeder_limit_wh, market.partner_free_wh)
     if market.tick_micro < 1 or not all(0 <= limit <= LARGEST_ENERGY_WH for limit in limits):
         return "a tick is at least 1 micro, limits are not below zero"
+    if not 0 <= market.partner_limit_micro <= MICRO or not 1 <= market.partner_days <= YEAR_DAYS:
+        return f"a share with one other is 0 to {MICRO} micro, of 1 to {YEAR_DAYS} days"
     if not 0 <= market.collateral_micro <= LARGEST_PRICE_MICRO or not 0 <= market.fee_micro <= LARGEST_PRICE_MICRO:
         return "collateral and fee are not below zero"
     if market.fee_micro and not market.fee_account:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import permutations
 from random import Random
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -24,6 +24,7 @@ from chaincode.clearing import (
     truthful,
     uniform,
 )
+from chaincode.matching import shared_out
 from chaincode.one_price import competitive_interval, interval_beside_own_orders
 from chaincode.routing import routed
 from tests.chaincode.books import best_sums, book, books, fee_of, greatest_volume, order, require_fair
@@ -84,6 +85,24 @@ def test_the_order_of_equal_prices_changes_no_sum(mechanism: str) -> None:
     independent()
 
 
+@pytest.mark.parametrize("mechanism", ["central", "pay-as-bid"])
+@pytest.mark.parametrize("limits", [False, True])
+def test_with_wedges_outcomes_are_fair_and_in_any_order_the_same_sums(mechanism: str, limits: bool) -> None:
+    """Fees by pair of feeders, lines with limits: within price, energy and line, and who came first changes no sum."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(books(orders=5, feeders="xyz", limits=limits), st.randoms(use_true_random=False))
+    def fair_and_independent(market: Book, chance: Random) -> None:
+        bids, asks, pairs = list(market.bids), list(market.asks), list(market.pairs)
+        for side in (bids, asks, pairs):
+            chance.shuffle(side)
+        first = clear(mechanism, market)
+        second = clear(mechanism, market.replace(bids=bids, asks=asks, pairs=tuple(pairs)))
+        assert require_fair(market, first) == require_fair(market, second)
+
+    fair_and_independent()
+
+
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 def test_a_price_is_never_moved_by_where_zero_is(mechanism: str) -> None:
     """All prices a kWh dearer: the same trades, each a kWh dearer. Negative prices are prices like others."""
@@ -137,7 +156,9 @@ def test_pairs_of_greatest_welfare_across_feeders(market: Book) -> None:
 @given(books(owners="abc", orders=3, feeders="xyz"))
 def test_pairs_of_greatest_welfare_across_three_feeders(market: Book) -> None:
     """Energy may be better sent elsewhere when a better buyer comes: flows are taken back."""
-    assert require_fair(market, central(market)) == best_sums(market)
+    best = best_sums(market)
+    assert require_fair(market, central(market)) == best
+    assert require_fair(market, pay_as_bid(market)) == best
 
 
 @thorough
@@ -154,6 +175,7 @@ def test_lines_carry_no_more_than_their_limit(market: Book) -> None:
     limited = any(pair.limit_wh is not None for pair in market.pairs)
     bids = [bid for bid in market.bids if not (limited and crosses_its_own(bid))]
     outcome = require_fair(market, central(market))
+    assert require_fair(market, pay_as_bid(market)) == outcome
     unbounded = best_sums(market)
     assert outcome.welfare <= unbounded.welfare
     if outcome != unbounded:
@@ -161,23 +183,24 @@ def test_lines_carry_no_more_than_their_limit(market: Book) -> None:
 
 
 @thorough
-@given(books())
+@given(books() | books(feeders="xy"))
 def test_the_pairs_of_pay_as_bid_pay_their_bid(market: Book) -> None:
-    """The buyer pays its own bid in all; of it the seller gets all but the fee."""
-    bids = {bid.id: bid.price_micro_per_kwh for bid in market.bids}
+    """The buyer pays its own bid in all; of it the seller gets all but the fee between the two."""
+    bids, asks = {bid.id: bid for bid in market.bids}, {ask.id: ask for ask in market.asks}
     for match in pay_as_bid(market).matches:
-        assert match.price_micro_per_kwh + market.fee_micro_per_kwh == bids[match.bid]
+        bid, fee = bids[match.bid], fee_of(market, bids[match.bid], asks[match.ask])
+        assert match.price_micro_per_kwh + fee == bid.price_micro_per_kwh
 
 
 @thorough
-@given(books())
+@given(books() | books(feeders="xy"))
 def test_the_coordinator_halves_what_a_pair_gains(market: Book) -> None:
-    """Half way between the ask and the bid less the fee, half a micro to the buyer."""
-    bids = {bid.id: bid.price_micro_per_kwh for bid in market.bids}
-    asks = {ask.id: ask.price_micro_per_kwh for ask in market.asks}
+    """Half way between the ask and the bid less the fee between the two, half a micro to the buyer."""
+    bids, asks = {bid.id: bid for bid in market.bids}, {ask.id: ask for ask in market.asks}
     for match in central(market).matches:
-        seller = match.price_micro_per_kwh - asks[match.ask]
-        buyer = bids[match.bid] - market.fee_micro_per_kwh - match.price_micro_per_kwh
+        bid, ask = bids[match.bid], asks[match.ask]
+        seller = match.price_micro_per_kwh - ask.price_micro_per_kwh
+        buyer = bid.price_micro_per_kwh - fee_of(market, bid, ask) - match.price_micro_per_kwh
         assert 0 <= buyer - seller <= 1
 
 
@@ -261,6 +284,33 @@ def test_a_shared_bill_is_paid_in_full(market: Book) -> None:
     assert 0 <= paid - bill < max(outcome.volume_wh, 1)
 
 
+@thorough
+@given(books(orders=5, energy=40))
+def test_on_a_ledger_a_shared_bill_is_cut_without_losing_a_wh(market: Book) -> None:
+    """Every buyer takes a part of every seller's energy, in proportion to a Wh; each order's energy stays as it was."""
+    outcome = bill_share(market)
+    rows: list[dict[str, Any]] = [
+        {
+            "bid": match.bid.removeprefix("b"),
+            "ask": str(100 + int(match.ask.removeprefix("s"))),
+            "energy_wh": match.energy_wh,
+            "price_micro_per_kwh": match.price_micro_per_kwh,
+        }
+        for match in outcome.matches
+    ]
+    shared = shared_out(rows)
+    for side in ("bid", "ask"):
+        before, after = (dict.fromkeys((row[side] for row in rows), 0) for _ in range(2))
+        for row in rows:
+            before[row[side]] += row["energy_wh"]
+        for row in shared:
+            after[row[side]] += row["energy_wh"]
+        assert before == after
+    asks = {row["ask"]: row["price_micro_per_kwh"] for row in rows}
+    assert all(row["buyer_price_micro_per_kwh"] == row["price_micro_per_kwh"] == asks[row["ask"]] for row in shared)
+    assert len({(row["bid"], row["ask"]) for row in shared}) == len(shared)
+
+
 # ---------------------------------------------------------------- the middle of the market
 
 
@@ -331,6 +381,67 @@ def test_no_other_price_gains_more_than_the_true_one(energy_wh: int) -> None:
                     assert gain(market.replace(**{side: orders}), one.id, one.price_micro_per_kwh) <= true
 
     honest()
+
+
+class Reduced(NamedTuple):
+    """What trade reduction comes to: both prices, and Wh by order."""
+
+    price: int
+    buyer_price: int
+    traded: dict[str, int]
+
+
+def reference_reduction(market: Book) -> Reduced | None:
+    """Trade reduction over single Wh: who meets last sets the prices and stands back; McAfee where sizes are one."""
+    fee = market.fee_micro_per_kwh
+    bids = sorted(market.bids, key=lambda bid: (-bid.price_micro_per_kwh, -bid.energy_wh, bid.id))
+    asks = sorted(market.asks, key=lambda ask: (ask.price_micro_per_kwh, -ask.energy_wh, ask.id))
+    meeting = [
+        (bid, ask)
+        for bid, ask in zip(by_wh(bids), by_wh(asks), strict=False)
+        if bid.price_micro_per_kwh - fee >= ask.price_micro_per_kwh
+    ]
+    if not meeting:
+        return None
+    last_bid, last_ask = meeting[-1]
+    bids_in, asks_in = bids[: bids.index(last_bid) + 1], asks[: asks.index(last_ask) + 1]
+    next_bids, next_asks = bids[len(bids_in) :], asks[len(asks_in) :]
+    if next_bids and next_asks and len({one.energy_wh for one in (*bids, *asks)}) == 1:
+        middle = (next_bids[0].price_micro_per_kwh - fee + next_asks[0].price_micro_per_kwh) // 2
+        if last_ask.price_micro_per_kwh <= middle <= last_bid.price_micro_per_kwh - fee:
+            whole = {one.id: one.energy_wh for one in (*bids_in, *asks_in)}
+            return Reduced(middle, middle, whole)
+    buying = {one.id: one.energy_wh for one in bids_in[:-1]}
+    selling = {one.id: one.energy_wh for one in asks_in[:-1]}
+    longer = buying if sum(buying.values()) > sum(selling.values()) else selling
+    given_up = dict.fromkeys(longer, 0)
+    for _ in range(abs(sum(buying.values()) - sum(selling.values()))):
+        able = [name for name in longer if given_up[name] < longer[name]]
+        least = min(given_up[name] for name in able)
+        given_up[max((longer[name], name) for name in able if given_up[name] == least)[1]] += 1
+    left = {name: energy_wh - given_up.get(name, 0) for name, energy_wh in (*buying.items(), *selling.items())}
+    price, buyer_price = last_ask.price_micro_per_kwh, last_bid.price_micro_per_kwh - fee
+    return Reduced(price, buyer_price, {name: energy_wh for name, energy_wh in left.items() if energy_wh})
+
+
+def by_wh(orders: Sequence[Order]) -> list[Order]:
+    return [one for one in orders for _ in range(one.energy_wh)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(books(orders=6) | books(orders=6, energy=1))
+def test_trade_reduction_agrees_with_a_slower_reading_of_the_rules(market: Book) -> None:
+    """Prices and every order's energy, Wh by Wh, where each order is of a customer of its own."""
+    alone = [[one.replace(owner=one.id) for one in side] for side in (market.bids, market.asks)]
+    market = market.replace(bids=alone[0], asks=alone[1])
+    outcome, expected = truthful(market), reference_reduction(market)
+    if expected is None or not expected.traded:
+        assert (outcome.volume_wh, outcome.matches) == (0, [])
+        return
+    require_fair(market, outcome)
+    prices = {(match.price_micro_per_kwh, match.buyer_price_micro_per_kwh) for match in outcome.matches}
+    assert prices == {(expected.price, expected.buyer_price)}
+    assert traded(outcome) == expected.traded
 
 
 @thorough

@@ -265,6 +265,14 @@ def test_money_never_goes_where_nobody_is(scene: Scene) -> None:
 # ---------------------------------------------------------------- escrow
 
 
+def test_a_balance_shows_available_escrow_and_total() -> None:
+    """What can be spent, what is held, and both together."""
+    scene = Scene()
+    scene.ok(scene.anna, "open_escrow", escrow="rent", amount_minor=300, purpose="rent", beneficiary=scene.ben.id)
+    found = scene.ask(scene.issuer, "balance", account=scene.anna.id)
+    assert (found["available_minor"], found["escrow_minor"], found["total_minor"]) == (700, 300, 1_000)
+
+
 def test_an_escrow_is_released_by_its_owner_to_its_beneficiary(scene: Scene) -> None:
     """In parts if need be; what is released is the beneficiary's."""
     opened = {"escrow": "roof", "amount_minor": 400, "purpose": "repair", "beneficiary": scene.ben.id}

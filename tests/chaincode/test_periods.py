@@ -42,7 +42,9 @@ def month_of(
 ) -> Month:
     start_ms, end_ms = month_span_ms(CENTRAL_EUROPE, year, month)
     found = stays(spans, {"t": tariffs}, start_ms, end_ms, QUARTER_MS)
-    return Month(name=f"{year}-{month:02d}", start_ms=start_ms, end_ms=end_ms, stays=found, days=days, late=[])
+    return Month(
+        name=f"{year}-{month:02d}", start_ms=start_ms, end_ms=end_ms, stays=found, days=days, late=[], reactive=[]
+    )
 
 
 def steady(year: int, month: int, energy_mwh: int = 1_000) -> Days:

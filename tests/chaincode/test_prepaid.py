@@ -219,6 +219,23 @@ def test_a_balance_may_cross_zero_between_two_reports(town: VendingTown, stepper
     assert (lot["left_mwh"], stepper.balance_mwh) == (kwh(0.8), kwh(0.8))
 
 
+def test_a_balance_crosses_zero_inside_an_interval_that_also_brings_a_return(town: VendingTown, stepper: Home) -> None:
+    """The meter decrements all I at once, below zero too; what of it was traded comes back as units for that interval,
+    and covers first what was short. Balance = credited - shared - cleared - consumed throughout."""
+    town.vend(stepper, 1_000, "a")
+    stepper.use(kwh(1.6))
+    assert (stepper.balance_mwh, town.account(stepper)["account"]["balance_mwh"]) == (kwh(-0.6), kwh(-0.6))
+    rows = [[stepper.point, 900_000, kwh(1.1), "settlement"]]
+    assert town.ok(town.operator, "settlement", "return_units", rows=rows) == 1
+    assert (town.account(stepper)["waiting_mwh"], town.lots(stepper)) == (kwh(1.1), [])
+    town.later(seconds=1)
+    [credit] = town.ask(stepper.wallet, "prepaid", "unused", point=stepper.point)
+    stepper.take(town.mint(credit))
+    found = town.account(stepper)["account"]
+    assert found["balance_mwh"] == kwh(0.5) == found["credited_mwh"] - found["consumed_mwh"]
+    assert sum(lot["left_mwh"] for lot in town.lots(stepper)) == kwh(0.5)
+
+
 # ---------------------------------------------------------------- debts, limits, emergency
 
 

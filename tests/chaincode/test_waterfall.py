@@ -315,6 +315,16 @@ def test_nothing_taken_or_nothing_given_is_all_grid() -> None:
     assert settle(area([], [])).rows == []
 
 
+def test_all_are_prosumers() -> None:
+    """All prosumers: what each gives beyond its own needs goes to who still takes; the rest of either is the grid's."""
+    settled = settle(area([KWH, 2 * KWH, 0], [3 * KWH, KWH, 2 * KWH], members={0: RICH, 1: RICH, 2: RICH}))
+    rows = [kwh(settled, at) for at in range(3)]
+    assert [sum(row[:3]) for row in rows] == [1, 2, 0]
+    assert [sum(row[3:]) for row in rows] == [3, 1, 2]
+    assert sum(row[1] for row in rows) == sum(row[4] for row in rows) == 3
+    assert [row[2] for row in rows] == [0, 0, 0]
+
+
 def test_who_has_moved_away_neither_takes_nor_gives() -> None:
     """A trade binds two customers: at another's house nothing is delivered, and the buyer's import is missed."""
     settled = settle(area([4 * KWH], [0], trade(1, NOWHERE, 0, 3 * KWH)))

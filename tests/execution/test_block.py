@@ -162,7 +162,7 @@ def test_batch_that_is_no_list_has_no_items(ledger: ProbeLedger) -> None:
 
 def test_result_beyond_the_limit_is_refused(ledger: ProbeLedger) -> None:
     """A receipt has a bounded size."""
-    assert ledger.attempt(ledger.alice, "probe", "remark", note="x" * 300).code == "VALUE_TOO_LARGE"
+    assert ledger.attempt(ledger.alice, "probe", "remark", note="x" * 400).code == "VALUE_TOO_LARGE"
 
 
 def test_words_of_a_refusal_are_bounded_and_readable(ledger: ProbeLedger) -> None:

@@ -189,7 +189,7 @@ def test_bad_range_ends_are_refused(ledger: ProbeLedger) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "refusal"), [(0.5, BadValue), ({1: 2}, BadValue), ("x" * (256 * 1024 + 1), ValueTooLarge)]
+    ("value", "refusal"), [(0.5, BadValue), ({1: 2}, BadValue), ("x" * (384 * 1024 + 1), ValueTooLarge)]
 )
 def test_bad_values_are_refused(ledger: ProbeLedger, value: Any, refusal: type[LedgerError]) -> None:
     """A refused value undoes the whole transaction."""
@@ -250,7 +250,7 @@ def test_events_are_bounded(ledger: ProbeLedger) -> None:
     """In number and in size; their names are identifiers; floats have no place in them."""
     for act, refusal in (
         (lambda ctx: [ctx.emit("E") for _ in range(5)], ValueTooLarge),
-        (lambda ctx: ctx.emit("E", text="x" * 300_000), ValueTooLarge),
+        (lambda ctx: ctx.emit("E", text="x" * 400_000), ValueTooLarge),
         (lambda ctx: ctx.emit("no name"), BadValue),
         (lambda ctx: ctx.emit("E" * 65), BadValue),
         (lambda ctx: ctx.emit("E", share=0.5), BadValue),

@@ -29,7 +29,9 @@ def test_a_number_out_of_range_is_refused_by_name(name: str, side: int) -> None:
     [
         ({"body_bytes": 2**20, "block_bytes": 2**19}, "fits no block"),
         ({"budget": 2_000_000, "block_budget": 1_000_000}, "fits no block"),
-        ({"package_bytes": 200 * 1024}, "travels in a body"),
+        ({"package_bytes": 300 * 1024}, "travels in a body"),
+        ({"package_bytes": 300 * 1024, "body_bytes": 2**20}, "shown as a result"),
+        ({"package_bytes": 300 * 1024, "body_bytes": 2**20, "result_bytes": 2**20, "value_bytes": 2**18}, "one value"),
         ({"block_budget": 5_000_001}, "quarter of view_timeout_ms"),
     ],
 )

@@ -17,7 +17,7 @@ from ledgernode.wire.types import ChainId, TimeMs, sha256
 
 GENESIS_TAG: Final = b"ledgernode/genesis/1\x00"
 FORMAT: Final = "ledgernode/genesis/1"
-EXECUTION_VERSION: Final = 2
+EXECUTION_VERSION: Final = 3
 PYTHON_VERSION: Final = "3.11"
 
 

@@ -12,7 +12,7 @@ from ledgernode.errors import BadParameters
 MAX_SAFE_INTEGER = (1 << 53) - 1
 # one unit of execution budget is at most 0.1 us of one core
 BUDGET_UNITS_PER_MS: Final = 10_000
-# what an installed package's record holds beside its bytes
+# what an installed package's record, the body that brings it and the answer that shows it hold beside its bytes
 PACKAGE_MARGIN_BYTES: Final = 1_024
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MAX_SAFE_INTEGER)]
 Budget = Annotated[int, msgspec.Meta(ge=1, le=(1 << 32) - 1)]
@@ -23,7 +23,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Units last. A change takes effect with the block after the one that decides it."""
 
     # one transaction
-    body_bytes: Positive = 256 * 1024
+    body_bytes: Positive = 384 * 1024
     arguments_depth: Positive = 32
     budget: Budget = 500_000
     validity_ms: Positive = 600_000
@@ -38,8 +38,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     # values
     key_bytes: Positive = 256
-    value_bytes: Positive = 256 * 1024
-    result_bytes: Positive = 256 * 1024
+    value_bytes: Positive = 384 * 1024
+    result_bytes: Positive = 384 * 1024
     events: Positive = 256
     call_depth: Positive = 8
 
@@ -50,7 +50,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proposal_lifetime_ms: Positive = 1_209_600_000
 
     # chaincode
-    package_bytes: Positive = 128 * 1024
+    package_bytes: Positive = 256 * 1024
 
     # time
     clock_skew_ms: Positive = 500
@@ -93,8 +93,11 @@ def check_parameters(parameters: Parameters) -> None:
     for part, whole in (("budget", "block_budget"), ("timer_budget", "block_budget"), ("body_bytes", "block_bytes")):
         if getattr(parameters, part) > getattr(parameters, whole):
             raise BadParameters(f"{part} is above {whole}: it fits no block")
-    if parameters.package_bytes * 4 // 3 > parameters.body_bytes:
+    package_text_bytes = -(-parameters.package_bytes // 3) * 4 + PACKAGE_MARGIN_BYTES
+    if package_text_bytes > parameters.body_bytes:
         raise BadParameters("package_bytes is too large: a package travels in a body, a third longer as text")
+    if package_text_bytes > parameters.result_bytes:
+        raise BadParameters("package_bytes is too large: a package is shown as a result, a third longer as text")
     if parameters.package_bytes + PACKAGE_MARGIN_BYTES > parameters.value_bytes:
         raise BadParameters("package_bytes is too large: a package is stored as one value with its name and version")
     if parameters.block_budget * 4 > parameters.view_timeout_ms * BUDGET_UNITS_PER_MS:

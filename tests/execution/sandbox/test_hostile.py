@@ -9,12 +9,14 @@ import tracemalloc
 import pytest
 
 from ledgernode.errors import ChaincodeRefused, LedgerError
+from ledgernode.execution.sandbox.checker import NODES_LIMIT
 from ledgernode.execution.sandbox.loader import LoadedContract
 from ledgernode.execution.sandbox.meter import Meter
-from tests.execution.sandbox.workbench import BUDGET, load, samples
+from tests.execution.sandbox.workbench import BUDGET, findings, load, samples, source_of
 from tests.speed import slowness
 
 SLOWEST_S = 0.1
+SLOWEST_LOAD_S = 2.0
 TRIES = 5
 LARGEST_BYTES = 50 * 1024 * 1024
 
@@ -115,3 +117,19 @@ def test_code_that_could_only_run_away_is_refused_at_install(name: str) -> None:
     """Where the text alone shows it, the package is refused with the line."""
     with pytest.raises(ChaincodeRefused, match=r"main\.py:\d+: \["):
         load(REFUSED_AT_INSTALL[name][0])
+
+
+def test_what_a_package_costs_to_load_is_bounded_by_its_parts() -> None:
+    """Many parts in few bytes are refused before anything walks them, with the file and the reason."""
+    line = ";".join(["a+=a"] * 20)
+    found = findings(source_of("a = 1\n" + (line + "\n") * (NODES_LIMIT // 60 + 1) + "return a"))
+    assert [(finding.file, finding.rule) for finding in found] == [("main.py", "size")]
+    assert not findings(source_of("a = 1\n" + (line + "\n") * (NODES_LIMIT // 60 - 10) + "return a"))
+
+
+def test_branches_in_branches_are_weighed_once() -> None:
+    """Sixty in one another, again and again: loading takes a time in proportion to the parts, not to the paths."""
+    nest = "".join(" " * depth + "if a:\n" for depth in range(60)) + " " * 60 + "a = 1\n"
+    before = time.process_time()
+    load("a = 1\n" + nest * 50 + "return a")
+    assert time.process_time() - before < SLOWEST_LOAD_S * slowness()

@@ -25,7 +25,7 @@ from ledgernode.errors import (
 )
 from ledgernode.execution.sandbox.loader import load_package, native_contract
 from ledgernode.execution.sandbox.meter import SEAT, BudgetStop, Meter
-from tests.execution.sandbox.workbench import HEAD, load, raw_package, run, source_of
+from tests.execution.sandbox.workbench import BUDGET, HEAD, load, raw_package, run, source_of
 
 LARGE = (1 << 53) + 1
 
@@ -447,3 +447,23 @@ def test_used_units_do_not_depend_on_the_run() -> None:
         load(body).call("run", None, b"{}", meter)
         used.add(meter.used)
     assert len(used) == 1
+
+
+def test_an_imported_function_costs_what_ones_own_does() -> None:
+    """So that a contract may be written in several files; a name that stands for something else too pays as unknown."""
+    helper = HEAD + "class Wide(Record):\n" + "".join(f"    f{number}: int\n" for number in range(40))
+    helper += "\ndef one() -> int:\n    return 1\n"
+    calls = "a = 0\nfor _ in range(100):\n    a += one()\nreturn a"
+
+    def cost(body: str, top: str) -> int:
+        files = {"main.py": source_of(body, top=top), "helper.py": helper}
+        meter = Meter(BUDGET)
+        load_package(raw_package(files)).call("run", None, b"{}", meter)
+        return BUDGET - meter.left
+
+    wide = "from helper import Wide\n"
+    own = cost(calls, wide + "def one() -> int:\n    return 1\n")
+    assert cost(calls, wide + "from helper import one\n") == own
+    assert cost(calls, wide + "from helper import one as first\n\ndef one() -> int:\n    return first()\n") > own
+    shadowed = "one = first\n" + calls
+    assert cost(shadowed, wide + "from helper import one as first\n") > own + 100

@@ -18,6 +18,7 @@ from ledgernode.errors import (
 )
 from ledgernode.execution.sandbox.package import pack, package_hash
 from ledgernode.identity.records import Role
+from ledgernode.wire.parameters import Parameters
 from tests.execution.system.ledger import Ledger, admin, house
 
 SOURCE = '''"""Says hello."""
@@ -54,6 +55,18 @@ def install(ledger: Ledger, raw: bytes, *, by: str = "alpha") -> str:
     found = ledger.call(admin(by), "lifecycle", "install", package=base64.b64encode(raw).decode())
     assert found == package_hash(raw)
     return str(found)
+
+
+def test_the_largest_package_fits_the_default_budget(tmp_path: Path) -> None:
+    """It can be installed, and read back, with the numbers that a ledger has by default."""
+    room = Parameters().package_bytes - len(packed(tmp_path)) - 8
+    path = tmp_path / "greeting.py"
+    path.write_text(path.read_text() + "#" * room + "\n")
+    raw = pack(path)
+    assert Parameters().package_bytes - 8 <= len(raw) <= Parameters().package_bytes
+    ledger = Ledger()
+    found = install(ledger, raw)
+    assert base64.b64decode(ledger.ask("lifecycle", "package", package_hash=found)) == raw
 
 
 def approve(ledger: Ledger, package: str, *names: str) -> None:

@@ -21,6 +21,9 @@ from ledgernode.execution.sandbox.rules import Rules
 MESSAGE_FINDINGS: Final = 20
 """How many findings the refusal's own text lists; all of them are in its facts."""
 
+NODES_LIMIT: Final = 32_000
+"""Of all files' trees: reading and rewriting takes its time by nodes, not by bytes, and this is what bounds it."""
+
 
 class Finding(msgspec.Struct, frozen=True, order=True):
     """One place that breaks a rule."""
@@ -36,32 +39,45 @@ class Finding(msgspec.Struct, frozen=True, order=True):
 
 def check(package: Package) -> tuple[Finding, ...]:
     """Every finding, in order of file and line; none for a package that may be installed."""
+    return _read(package)[1]
+
+
+def _read(package: Package) -> tuple[dict[str, ast.Module], tuple[Finding, ...]]:
     found: list[Finding] = []
     trees: dict[str, ast.Module] = {}
+    nodes = 0
     for file in sorted(package.files):
         try:
             trees[file] = source.parse(file, package.files[file])
         except source.Unreadable as error:
             found.append(_unreadable(error))
+            continue
+        nodes += len(source.walk(trees[file]))
+        if nodes > NODES_LIMIT:
+            found.append(
+                Finding(file, 1, "size", f"a package has at most {NODES_LIMIT} parts: names, numbers, calls, …")
+            )
+            break
     if found:
-        return tuple(found)
+        return trees, tuple(found)
     found += _identity_findings(package, trees[package.entry])
     found += _cycle_findings(trees)
     names = Names(trees)
     for file, tree in trees.items():
         rules = Rules(file, tree, names)
         found += [Finding(file, line, rule, reason) for line, rule, reason in rules.findings()]
-    return tuple(sorted(set(found)))
+    return trees, tuple(sorted(set(found)))
 
 
-def require_deterministic(package: Package) -> None:
-    """Refuses (ChaincodeRefused) a package with findings, listing them."""
-    found = check(package)
+def require_deterministic(package: Package) -> dict[str, ast.Module]:
+    """The syntax trees of its files. Refuses (ChaincodeRefused) a package with findings, listing them."""
+    trees, found = _read(package)
     if found:
         listed = "\n".join(str(finding) for finding in found[:MESSAGE_FINDINGS])
         more = len(found) - MESSAGE_FINDINGS
         tail = f"\n… and {more} more" if more > 0 else ""
         raise ChaincodeRefused(listed + tail, findings=found)
+    return trees
 
 
 def load_order(trees: Mapping[str, ast.Module]) -> list[str]:

@@ -15,6 +15,7 @@ from ledgernode.execution.sandbox.expressions import bound_names
 from ledgernode.execution.sandbox.guards import FORMAT_SPEC
 from ledgernode.execution.sandbox.meter import INTEGER_BITS
 from ledgernode.execution.sandbox.names import Names
+from ledgernode.execution.sandbox.source import walk
 
 Found = tuple[int, str, str]
 
@@ -215,7 +216,7 @@ class CodeRules(ast.NodeVisitor):
         self._loops_in_finally -= bool(self._in_finally)
 
     def _target(self, target: ast.expr) -> None:
-        if not all(isinstance(part, (ast.Name, ast.Tuple, ast.List, ast.expr_context)) for part in ast.walk(target)):
+        if not all(isinstance(part, (ast.Name, ast.Tuple, ast.List)) for part in walk(target)):
             self.refuse(target, "target", "a loop names what it takes: plain names, no parts and no *")
 
     def visit_Try(self, node: ast.Try) -> None:

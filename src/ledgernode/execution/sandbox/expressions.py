@@ -9,6 +9,7 @@ from typing import Final
 from ledgernode.execution.sandbox.guards import hidden, method_name
 from ledgernode.execution.sandbox.language import BUILTINS, GUARDED, TYPE_NAMES
 from ledgernode.execution.sandbox.operators import WORD
+from ledgernode.execution.sandbox.source import walk
 from ledgernode.execution.sandbox.weights import Weights
 
 _BINARY: Final = {
@@ -232,7 +233,7 @@ class Expressions(ast.NodeTransformer):
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         outer, self.binds_here = self.binds_here, False
         units = 2 + self.weights.units(node.body)
-        runs_others = any(isinstance(part, _RUNS_OTHERS) for part in ast.walk(node.body))
+        runs_others = any(isinstance(part, _RUNS_OTHERS) for part in walk(node.body))
         node.args.defaults = [self.visit(default) for default in node.args.defaults]
         node.args.kw_defaults = [self.visit(default) if default else None for default in node.args.kw_defaults]
         node.body = self.visit(node.body)
@@ -302,7 +303,7 @@ def called(guard: str, *arguments: ast.expr) -> ast.Call:
 def bound_names(tree: ast.AST) -> set[str]:
     """Every name that the module binds anywhere, in any scope."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
                 found.add(name)

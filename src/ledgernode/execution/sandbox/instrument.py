@@ -20,7 +20,7 @@ from typing import Final
 from ledgernode.execution.sandbox.expressions import Expressions, called
 from ledgernode.execution.sandbox.guards import hidden
 from ledgernode.execution.sandbox.meter import CALL_DEPTH
-from ledgernode.execution.sandbox.source import base_names
+from ledgernode.execution.sandbox.source import base_names, children, walk
 from ledgernode.execution.sandbox.weights import Weights
 
 _METER: Final = hidden("meter")
@@ -178,12 +178,12 @@ class Statements(Expressions):
         return node
 
     def visit_Match(self, node: ast.Match) -> ast.Match:
-        values = [part for case in node.cases for part in ast.walk(case.pattern) if isinstance(part, ast.MatchValue)]
+        values = [part for case in node.cases for part in walk(case.pattern) if isinstance(part, ast.MatchValue)]
         subject = self.visit(node.subject)
         plain = all(isinstance(part.value, (ast.Constant, ast.UnaryOp)) for part in values)
         node.subject = subject if plain else called("comparable", subject)
         for case in node.cases:
-            for part in ast.walk(case.pattern):
+            for part in walk(case.pattern):
                 if isinstance(part, ast.MatchClass) and isinstance(part.cls, ast.Name):
                     part.cls = self.real_type(part.cls)
             case.guard = self.visit(case.guard) if case.guard else None
@@ -194,7 +194,7 @@ class Statements(Expressions):
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt | list[ast.stmt]:
         value = self.visit(node.value)
-        if any(isinstance(part, ast.Starred) for target in node.targets for part in ast.walk(target)):
+        if any(isinstance(part, ast.Starred) for target in node.targets for part in walk(target)):
             value = called("spread", value)
         if len(node.targets) == 1 and _is_names(node.targets[0]):
             node.value = value
@@ -289,7 +289,7 @@ class Statements(Expressions):
 def _template(text: str, units: int) -> list[ast.stmt]:
     body = ast.parse(text).body
     for statement in body:
-        for node in ast.walk(statement):
+        for node in walk(statement):
             if isinstance(node, ast.AugAssign) and isinstance(node.value, ast.Name) and node.value.id == "UNITS":
                 node.value = ast.Constant(units)
             for field in ("lineno", "end_lineno", "col_offset", "end_col_offset"):
@@ -309,8 +309,8 @@ def _at(place: ast.stmt, *made: ast.stmt) -> list[ast.stmt]:
 
 
 def _is_names(target: ast.expr) -> bool:
-    inside = (ast.Name, ast.Tuple, ast.List, ast.Starred, ast.expr_context)
-    return all(isinstance(part, inside) for part in ast.walk(target))
+    inside = (ast.Name, ast.Tuple, ast.List, ast.Starred)
+    return all(isinstance(part, inside) for part in walk(target))
 
 
 def _loaded(name: str) -> ast.Name:
@@ -329,5 +329,5 @@ def _yields(node: ast.FunctionDef) -> bool:
         if isinstance(part, (ast.Yield, ast.YieldFrom)):
             return True
         if not isinstance(part, (ast.FunctionDef, ast.Lambda)):
-            waiting.extend(ast.iter_child_nodes(part))
+            waiting.extend(children(part))
     return False

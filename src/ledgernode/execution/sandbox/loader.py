@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
@@ -40,8 +40,7 @@ def load_package(raw: bytes, folder: Path | None = None) -> LoadedContract:
     Where its sources lie in a `folder` here, its code says so: debuggers and coverage then find the lines.
     """
     package = parse_package(raw, len(raw))
-    require_deterministic(package)
-    loading = _Loading(package, folder)
+    loading = _Loading(package, require_deterministic(package), folder)
     loading.run()
     return loading.contract()
 
@@ -76,11 +75,12 @@ def native_contract(cls: type) -> LoadedContract:
 class _Loading:
     """The work of loading one package."""
 
-    def __init__(self, package: Package, folder: Path | None) -> None:
+    def __init__(self, package: Package, trees: Mapping[str, ast.Module], folder: Path | None) -> None:
         self._package = package
         self._folder = folder
-        self._trees = {file: source.parse(file, text) for file, text in sorted(package.files.items())}
+        self._trees = trees
         self._modules: dict[str, dict[str, Any]] = {}
+        self._functions: dict[str, frozenset[str]] = {}
         self._classes: dict[str, int] = dict(_API_WEIGHTS)
 
     def run(self) -> None:
@@ -106,10 +106,11 @@ class _Loading:
     # ------------------------------------------------------------ modules
 
     def _execute(self, file: str) -> None:
-        tree = source.parse(file, self._package.files[file])
+        tree = source.parse(file, self._package.files[file])  # its own: what is rewritten has lost its types
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         self._classes.update(class_weights(classes, lambda value: isinstance(value, (ast.List, ast.Dict))))
-        weights = Weights({**self._classes, **self._imported_classes(tree)}, tree)
+        weights = Weights({**self._classes, **self._imported_classes(tree)}, tree, self._imported_functions(tree))
+        self._functions[file] = weights.functions
         module: dict[str, Any] = {
             "__builtins__": NAMESPACE,
             "__name__": f"{MODULE_MARK}{self._package.name}/{file.removesuffix('.py')}",
@@ -129,6 +130,15 @@ class _Loading:
             for alias in node.names
             if alias.asname is not None and alias.name in self._classes
         }
+
+    def _imported_functions(self, tree: ast.Module) -> list[str]:
+        """What this module calls the functions that it imports from siblings, which have been loaded before it."""
+        found: list[str] = []
+        for node in source.imports(tree):
+            sibling = source.sibling_file(source.module_of(node))
+            known = self._functions.get(sibling or "", frozenset())
+            found += [alias.asname or alias.name for alias in node.names if alias.name in known]
+        return found
 
     def _bind_imports(self, tree: ast.Module, module: dict[str, Any]) -> None:
         for node in source.imports(tree):

@@ -13,6 +13,7 @@ from typing import Final
 from ledgernode.execution.sandbox import language, source
 from ledgernode.execution.sandbox.code_rules import MODULE_WIDE, Found, is_steady
 from ledgernode.execution.sandbox.pattern_rules import PatternRules
+from ledgernode.execution.sandbox.source import walk
 
 FIELDS_LIMIT: Final = 64
 """Of one record: making one is charged by the field, when the code is read."""
@@ -83,7 +84,7 @@ class Rules(PatternRules):
             self.visit(target)
         if value is None:
             return
-        for part in ast.walk(value):
+        for part in walk(value):
             if isinstance(part, (ast.List, ast.ListComp)):
                 self.refuse(part, "module-value", f"{MODULE_WIDE}: write a tuple instead of a list")
             elif isinstance(part, ast.GeneratorExp) and part is value:
@@ -119,9 +120,7 @@ class Rules(PatternRules):
                     self.refuse(node, "decorator", "transactions and queries are functions of a Contract")
             case ast.AnnAssign(target=ast.Name() as target, annotation=annotation, value=value):
                 self._annotation(annotation)
-                if kind == "Record" and any(
-                    isinstance(p, ast.Name) and p.id == "ClassVar" for p in ast.walk(annotation)
-                ):
+                if kind == "Record" and any(isinstance(p, ast.Name) and p.id == "ClassVar" for p in walk(annotation)):
                     self.refuse(
                         node, "class-body", "a record holds fields only: name constants at the top of the module"
                     )
@@ -190,7 +189,7 @@ class Rules(PatternRules):
                 self.refuse(argument, "underscore", "the arguments of a transaction or query are public")
         if node.name.startswith("_"):
             self.refuse(node, "underscore", "a transaction or query is public: its name has no underscore first")
-        if any(isinstance(part, (ast.Yield, ast.YieldFrom)) for part in ast.walk(node)):
+        if any(isinstance(part, (ast.Yield, ast.YieldFrom)) for part in walk(node)):
             self.refuse(node, "generator", "a transaction or query returns its result: it does not yield")
 
     def _arguments(self, arguments: ast.arguments) -> None:
@@ -209,7 +208,7 @@ class Rules(PatternRules):
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self._arguments(node.args)
-        if any(isinstance(part, (ast.Yield, ast.YieldFrom)) for part in ast.walk(node.body)):
+        if any(isinstance(part, (ast.Yield, ast.YieldFrom)) for part in walk(node.body)):
             self.refuse(node, "generator", "a lambda does not yield: write a function")
         self.visit(node.body)
 

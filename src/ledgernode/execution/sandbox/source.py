@@ -119,11 +119,41 @@ def _constant_texts(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
                 yield name, text
 
 
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below one, in order of the text; contexts and signs of operators are no nodes of their own."""
+    found: list[ast.AST] = []
+    for field in _FIELDS[type(node)]:
+        value = getattr(node, field, None)
+        if isinstance(value, ast.AST):
+            found.append(value)
+        elif isinstance(value, list):
+            found += [part for part in value if isinstance(part, ast.AST)]
+    return found
+
+
+def walk(root: ast.AST) -> list[ast.AST]:
+    """A node and all below it, level by level: `ast.walk` in a fraction of its time."""
+    found = [root]
+    for node in found:  # grows as it goes
+        found += children(node)
+    return found
+
+
 def _check_depth(file: str, tree: ast.Module) -> None:
     level: list[ast.AST] = [tree]
     for _ in range(TREE_DEPTH):
-        below = [child for node in level for child in ast.iter_child_nodes(node)]
+        below = [child for node in level for child in children(node)]
         if not below:
             return
         level = below
     raise unreadable(file, 1, _TOO_DEEP)
+
+
+def _kinds(kind: type[ast.AST]) -> Iterator[type[ast.AST]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)
+
+
+_NO_NODES: Final = ("ctx", "op", "ops", "id", "attr", "arg", "kind", "type_comment", "lineno", "level")
+_FIELDS: Final = {kind: tuple(name for name in kind._fields if name not in _NO_NODES) for kind in _kinds(ast.AST)}

@@ -11,6 +11,8 @@ import ast
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from ledgernode.execution.sandbox.source import children, walk
+
 QUARTERS: Final = 4
 
 _LIGHT: Final = 1
@@ -46,24 +48,26 @@ _HEAVY: Final[dict[type[ast.AST], int]] = {
     ast.MatchMapping: 6,
     ast.MatchSequence: 4,
 }
-_FREE: Final = (ast.expr_context, ast.operator, ast.cmpop, ast.unaryop, ast.boolop, ast.Expr, ast.arguments, ast.arg)
+_FREE: Final = (ast.Expr, ast.arguments, ast.arg)
 
 
 class Weights:
     """Weighs code of one file, given what its names are known to make.
 
-    `classes` maps the names of the package's classes to the quarters an instance costs; a call of a name
-    that is neither a known function nor a known class may make any of them, and pays for the largest. So
-    does a name that the file also uses for something else.
+    `classes` maps the names of the package's classes to the quarters an instance costs, `imported` names its
+    functions that the file imports; a call of a name that is neither a known function nor a known class may
+    make any of them, and pays for the largest. So does a name that the file also uses for something else.
     """
 
-    def __init__(self, classes: Mapping[str, int], tree: ast.Module) -> None:
-        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        variables = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and _is_stored(node)}
-        variables |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    def __init__(self, classes: Mapping[str, int], tree: ast.Module, imported: Iterable[str] = ()) -> None:
+        own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        variables = {node.id for node in walk(tree) if isinstance(node, ast.Name) and _is_stored(node)}
+        variables |= {node.arg for node in walk(tree) if isinstance(node, ast.arg)}
         self._classes = {name: quarters for name, quarters in classes.items() if name not in variables}
-        self._functions = functions - variables
+        self.functions: Final = frozenset(own - variables)
+        self._functions = (own | set(imported)) - variables
         self._largest = max(classes.values(), default=0)
+        self._weighed: dict[ast.AST, int] = {}  # or a branch in branches would be weighed once for each of them, twice
 
     def units(self, *nodes: ast.AST) -> int:
         """At least one."""
@@ -74,15 +78,14 @@ class Weights:
         return sum(map(self._quarters, branch)) > _BRANCH_WORTH_CHARGING * QUARTERS
 
     def _quarters(self, root: ast.AST) -> int:
-        total, waiting = 0, [root]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, _FREE):
-                waiting.extend(ast.iter_child_nodes(node))
-                continue
-            total += self._own(node)
-            waiting.extend(self._parts(node))
-        return total
+        found = self._weighed.get(root)
+        if found is None:
+            if isinstance(root, _FREE):
+                found = sum(map(self._quarters, children(root)))
+            else:
+                found = self._own(root) + sum(map(self._quarters, self._parts(root)))
+            self._weighed[root] = found
+        return found
 
     def _own(self, node: ast.AST) -> int:
         if isinstance(node, ast.Call):
@@ -93,7 +96,7 @@ class Weights:
             return _CALL + self._largest
         if isinstance(node, (ast.Lambda, ast.FunctionDef, ast.GeneratorExp)):
             # what is made here holds on to names of the code around it, each of them at the price of a name
-            return _HEAVY[type(node)] + sum(isinstance(part, ast.Name) for part in ast.walk(node))
+            return _HEAVY[type(node)] + sum(isinstance(part, ast.Name) for part in walk(node))
         return _HEAVY.get(type(node), _LIGHT)
 
     def _parts(self, node: ast.AST) -> list[ast.AST]:
@@ -112,7 +115,7 @@ class Weights:
             return [node.generators[0].iter]
         if isinstance(node, ast.ClassDef):
             return [part for part in node.body if not isinstance(part, ast.FunctionDef)]
-        return list(ast.iter_child_nodes(node))
+        return children(node)
 
     def _taken_with(self, branch: list[ast.stmt]) -> list[ast.stmt]:
         return [] if self.charges_itself(branch) else branch

@@ -40,7 +40,7 @@ from ledgernode.identity.records import (
     package_key,
 )
 
-CHECK_UNITS_PER_BYTE = 3
+CHECK_UNITS_PER_BYTE = 1
 """Less than checking takes, so that the largest package fits the default budget: who may install answers for it."""
 ACTIVATION_AHEAD = 100_000
 """How many blocks ahead a commit may take effect: until then nothing else can replace it."""
