@@ -47,7 +47,9 @@ class GatewayService(GatewayServiceServicer):
     def connected(self) -> int:
         return len(self._streams)
 
-    async def Connect(self, requests: AsyncIterator[pb.ConnectRequest], context: Context) -> None:
+    async def Connect(  # type: ignore[override]  # it writes by itself: only so a write can be timed out
+        self, requests: AsyncIterator[pb.ConnectRequest], context: Context
+    ) -> None:
         try:
             await self._connect(aiter(requests), context)
         except Exception as error:  # noqa: BLE001  # whatever failed, the device is told

@@ -44,6 +44,7 @@ class DeviceStream:
         self._outcomes: deque[pb.Outcome] = deque(maxlen=OUTCOMES_KEPT)
         self._commands: deque[pb.Command] = deque(maxlen=COMMANDS_KEPT)
         self._told = asyncio.Event()
+        self._finishing = False
         self._room = asyncio.Semaphore(self._limits.unanswered_messages)
         self._answering: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -115,10 +116,11 @@ class DeviceStream:
 
     async def _flush(self, writing: asyncio.Task[None]) -> None:
         """The device has said all it wanted to say: what it waits for is still told."""
-        while self._answering:
+        if self._answering:
             await asyncio.wait(self._answering)
-        while self._answers and not writing.done():
-            await asyncio.sleep(0.01)
+        self._finishing = True
+        self._told.set()
+        await asyncio.wait((writing, self._ended), return_when=asyncio.FIRST_COMPLETED)
 
     async def _read(self, requests: AsyncIterator[pb.ConnectRequest]) -> None:
         async for request in requests:
@@ -155,7 +157,7 @@ class DeviceStream:
                 self._ended.set_exception(error)
 
     async def _write(self, write: Write) -> None:
-        while True:
+        while not self._finishing or self._answers:
             await self._told.wait()
             self._told.clear()
             while message := self._next():

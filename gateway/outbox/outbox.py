@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from gateway.limits import Limits
 from gateway.outbox.entry import ACCOUNT_BYTES, Entry, Sender
@@ -25,11 +25,21 @@ from ledgernode.errors import DuplicateTransaction, LedgerError, NodeStopping, O
 from ledgernode.wire.receipt import OK
 
 Safe: TypeAlias = "asyncio.Future[None]"
+Facts: TypeAlias = Mapping[bytes, bytes | None]
 Settled = Callable[[Entry, str, int], None]
 """Told of each entry that has left: its code, and the height of its block."""
 
 _FORGET_EVERY: Final = 10_000
 _DELETE_LINGER_S: Final = 0.2
+_AFTER_FAILURE_S: Final = 0.2
+
+
+class _Handed(NamedTuple):
+    """On its way to the disk, with facts that hold only if it gets there."""
+
+    entry: Entry
+    safe: Safe
+    facts: Facts
 
 
 class Outbox:
@@ -43,8 +53,8 @@ class Outbox:
         self.room = Room(limits)
         self.turns = Turns(limits)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="outbox")
-        self._handed_in: dict[bytes, tuple[Entry, asyncio.Future[None]]] = {}
-        self._being_written: dict[bytes, tuple[Entry, asyncio.Future[None]]] = {}
+        self._handed_in: dict[bytes, _Handed] = {}
+        self._being_written: dict[bytes, _Handed] = {}
         self._gone: dict[bytes, bytes] = {}
         self._refused: list[Refused] = []
         self._facts: dict[bytes, bytes | None] = {}
@@ -66,7 +76,7 @@ class Outbox:
 
     # ------------------------------------------------------------ handing in
 
-    def offer(self, sender: Sender, entry: Entry, facts: Mapping[bytes, bytes | None] | None = None) -> Safe:
+    def offer(self, sender: Sender, entry: Entry, facts: Facts | None = None) -> Safe:
         """A future that is done when the entry is on disk, with these facts. Raises what refuses it, at once.
 
         The same again is safe when the first is. Raises SequenceConflict, OutboxFull, RateLimited, NodeStopping.
@@ -75,11 +85,11 @@ class Outbox:
             raise NodeStopping("the gateway is shutting down")
         key = entry.key
         found = self._handed_in.get(key) or self._being_written.get(key)
-        known = found[0].id if found is not None else self._gone.get(key) or self.store.find(key)
+        known = found.entry.id if found is not None else self._gone.get(key) or self.store.find(key)
         if known is not None:
             if known != entry.id:
                 raise SequenceConflict(f"the device has signed something else with number {entry.sequence}")
-            return found[1] if found is not None else _done()
+            return found.safe if found is not None else _done()
         self._forget_now_and_then()
         account = entry.lane[:ACCOUNT_BYTES]
         self.room.require(account, entry.size, carries=sender.carries, now_ms=self.clock_ms())
@@ -87,11 +97,12 @@ class Outbox:
             raise OutboxFull("the gateway's disk is slower than what comes in", retry_ms=FULL_RETRY_MS)
         self.room.took(account, entry.size)
         safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._handed_in[key] = (entry, safe)
-        self.remember(facts or {})
+        self._handed_in[key] = _Handed(entry, safe, facts or {})
+        self._work.set()
+        self._urgent.set()
         return safe
 
-    def remember(self, facts: Mapping[bytes, bytes | None]) -> None:
+    def remember(self, facts: Facts) -> None:
         """Keep these with the next write."""
         self._facts |= facts
         self._work.set()
@@ -114,34 +125,40 @@ class Outbox:
     async def _write_once(self) -> None:
         batch, self._handed_in = self._handed_in, {}
         self._being_written = batch
-        gone, refused, facts = dict(self._gone), self._refused, self._facts
+        gone, refused, facts = list(self._gone), self._refused, self._facts
         self._refused, self._facts = [], {}
-        writes = Writes([entry for entry, _ in batch.values()], list(gone), refused, facts)
+        together = dict(facts)
+        for handed in batch.values():
+            together |= handed.facts
+        writes = Writes([handed.entry for handed in batch.values()], gone, refused, together)
         try:
             await asyncio.get_running_loop().run_in_executor(self._writer, self.store.write, writes)
         except LedgerError as error:
-            self._not_written(batch, error)
             self._refused, self._facts = refused + self._refused, facts | self._facts
-            self._work.set()
-            await asyncio.sleep(_DELETE_LINGER_S)
-            return
-        finally:
-            self._being_written = {}
-        for key in gone:
-            del self._gone[key]
-        now_ms = self.clock_ms()
-        for entry, safe in batch.values():
-            self.turns.added(entry.lane, 1, now_ms)
-            if not safe.done():
-                safe.set_result(None)
-        if batch:
-            self._due.set()
+            self._not_written(batch, error)
+            await asyncio.sleep(_AFTER_FAILURE_S)
+        else:
+            for key in gone:
+                del self._gone[key]
+            self._written(batch)
 
-    def _not_written(self, batch: Mapping[bytes, tuple[Entry, asyncio.Future[None]]], error: LedgerError) -> None:
-        for entry, safe in batch.values():
-            self.room.left(entry.lane[:ACCOUNT_BYTES], entry.size)
-            if not safe.done():
-                safe.set_exception(error)
+    def _written(self, batch: Mapping[bytes, _Handed]) -> None:
+        self._being_written = {}
+        now_ms = self.clock_ms()
+        for handed in batch.values():
+            self.turns.added(handed.entry.lane, 1, now_ms)
+            if not handed.safe.done():
+                handed.safe.set_result(None)
+        self._due.set()
+
+    def _not_written(self, batch: Mapping[bytes, _Handed], error: LedgerError) -> None:
+        """Who waits hears why; what else was to be written is tried again."""
+        self._being_written = {}
+        for handed in batch.values():
+            self.room.left(handed.entry.lane[:ACCOUNT_BYTES], handed.entry.size)
+            if not handed.safe.done():
+                handed.safe.set_exception(error)
+        self._work.set()
 
     # ------------------------------------------------------------ on to the ledger
 

@@ -1,0 +1,87 @@
+"""A gateway: run it, and look at what it keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ledgernode.cli.connection import Connection, network_options
+from ledgernode.cli.output import json_option, moment, show, table
+
+LIMITS_FILE = "gateway.json"
+
+
+@click.group()
+def gateway() -> None:
+    """Carry what devices sign to the ledger, and commands to devices."""
+
+
+@gateway.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--listen", required=True, metavar="HOST:PORT", help="Where devices connect.")
+@network_options
+@json_option
+def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
+    """Run a gateway for one ledger until it is told to stop. DIRECTORY holds what it keeps, and its gateway.json.
+
+    Its identity (--as, --identity) has the role gateway, and a TLS certificate that names the host of --listen.
+
+    \b
+    ledgernode gateway run ./gateway --listen 127.0.0.1:7060 --as north/gateway-1
+    """
+    from gateway.process import Home, read_limits, run_gateway
+    from ledgernode.identity.tls import load_tls
+    from ledgernode.wire.genesis import chain_id
+
+    home = Home(
+        directory=directory,
+        ledger=at.ledger,
+        chain_id=chain_id(at.genesis_bytes),
+        nodes=at.endpoints,
+        listen=listen,
+        tls=load_tls(at.identity_directory),
+        limits=read_limits(directory / LIMITS_FILE),
+    )
+    if as_json:
+        run_gateway(home)
+    else:
+        run_gateway(home, ready=_say)
+
+
+@gateway.command()
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@json_option
+def refused(directory: Path, as_json: bool) -> None:
+    """List what the ledger would not take, oldest first. The gateway of DIRECTORY must not be running.
+
+    \b
+    ledgernode gateway refused ./gateway --json
+    """
+    from gateway.outbox.store import OutboxStore
+    from gateway.process import read_limits
+
+    limits = read_limits(directory / LIMITS_FILE)
+    store = OutboxStore(directory / "outbox", entry_bytes=limits.outbox_bytes, refused_kept=limits.refused_kept)
+    try:
+        found: list[dict[str, Any]] = [
+            {
+                "time_ms": one.at_ms,
+                "device": one.entry.creator.hex(),
+                "sequence": one.entry.sequence,
+                "transaction": one.entry.id.hex(),
+                "code": one.code,
+            }
+            for one in store.refused()
+        ]
+    finally:
+        store.close()
+    columns = ("time (UTC)", "device", "sequence", "code")
+    rows = ((moment(one["time_ms"]), one["device"], one["sequence"], one["code"]) for one in found)
+    show({"refused": found}, as_json, table(columns, rows, numbers=("sequence",)))
+
+
+def _say(serving: Any) -> None:
+    kept = f", {serving.waiting} waiting from before" if serving.waiting else ""
+    click.echo(f"serving devices for ledger {serving.ledger} on {serving.host}:{serving.port}{kept}")
