@@ -66,4 +66,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commands_kept: int = 100_000
     command_again_ms: int = 10_000
     """Not received, it is sent again after so long."""
+    command_life_ms: int = 30 * 60_000
+    """Older ones are not told any more: the ledger has timed them out, or will."""
+    command_turn_ms: int = 250
+    """So often it is looked whom to tell."""
     acknowledged_kept: int = 10_000

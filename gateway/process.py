@@ -19,6 +19,9 @@ import msgspec
 import structlog
 import uvloop
 
+from gateway.commands.dispatch import Dispatch
+from gateway.commands.follower import Follower
+from gateway.commands.inbox import Inbox
 from gateway.intake.desk import Desk
 from gateway.intake.service import GatewayService, Server
 from gateway.limits import Limits
@@ -45,6 +48,8 @@ class Home(msgspec.Struct, frozen=True):
     listen: str
     tls: TlsFiles
     limits: Limits
+    buses: dict[str, tuple[str, ...]] = {}
+    """Devices that share a bus, and take turns."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -97,14 +102,21 @@ class Gateway:
         self.drain = Drain(self.outbox, self._client)
         self.desk = Desk(self.outbox, home.chain_id, home.limits)
         trust = Trust(home.tls)
+        inbox = Inbox(home.limits, home.buses)
+        self.dispatch = Dispatch(inbox, self.outbox)
+        self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
         self.service = GatewayService(
-            self.desk, home.ledger, trust, received=lambda _command: None, devices=lambda _stream, _here: None
+            self.desk, home.ledger, trust, received=self.dispatch.received, devices=self.dispatch.devices
         )
         self.server = Server(self.service, trust, home.listen, home.limits)
         self.outbox.settled = self._settled
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
+
+    def _publish(self, line: str) -> None:
+        """What the papers' controllers read: one line for each trade."""
+        self._log.info(line)
 
     def _settled(self, entry: Entry, code: str, height: int) -> None:
         if code == RevokedSigner.code:
@@ -119,13 +131,14 @@ class Gateway:
         writing = asyncio.create_task(self.outbox.write())
         draining = asyncio.create_task(self.drain.run())
         told = asyncio.create_task(stopping.wait())
+        commanding = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.dispatch.run())]
         await self.server.start()
         serving = Serving(
             self._home.listen.rpartition(":")[0], self.server.port, self._home.ledger, self.outbox.turns.entries
         )
         self._log.info("serving", port=serving.port, waiting=serving.waiting)
         ready(serving)
-        await asyncio.wait((told, writing, draining), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((told, writing, draining, *commanding), return_when=asyncio.FIRST_COMPLETED)
         self._log.info("stopping", waiting=self.outbox.turns.entries)
         self.outbox.refuse_more()
         await self.server.stop(_STOP_GRACE_S)
@@ -134,8 +147,10 @@ class Gateway:
         draining.cancel()
         self.outbox.finish()
         await asyncio.wait((writing, draining), timeout=self._home.limits.stop_ms / 1_000)
-        failures = [task.exception() for task in (writing, draining) if task.done() and not task.cancelled()]
-        for task in (writing, told):
+        failures = [
+            task.exception() for task in (writing, draining, *commanding) if task.done() and not task.cancelled()
+        ]
+        for task in (writing, told, *commanding):
             task.cancel()
         self.outbox.close()
         for failure in failures:

@@ -20,7 +20,7 @@ from ledgernode.errors import BadRequest, CommitUnknown, LedgerError, UnknownLed
 from ledgernode.wire.transaction import parse_transaction
 
 Write = Callable[[pb.ConnectResponse], Awaitable[None]]
-Received = Callable[[pb.CommandReceived], None]
+Received = Callable[["DeviceStream", pb.CommandReceived], None]
 Check = Callable[[], object]
 
 OUTCOMES_KEPT = 10_000
@@ -130,7 +130,7 @@ class DeviceStream:
                     await self._take(request.transactions)
                 case "command_received":
                     if bytes(request.command_received.device) in self.devices:
-                        self._received(request.command_received)
+                        self._received(self, request.command_received)
                 case "readings":
                     raise BadRequest("this gateway signs for nobody on this stream")
                 case _:
