@@ -70,14 +70,15 @@ class GatewayClient:
 
     async def answers(self, envelopes: Sequence[bytes]) -> list[pb.Answer]:
         """The same with text and advice."""
-        if self._failure is not None:
-            raise self._failure
         self._number += 1
-        answered: asyncio.Future[list[pb.Answer]] = asyncio.get_running_loop().create_future()
-        self._waiting[self._number] = answered
         message = pb.Transactions(number=self._number, envelopes=envelopes)
-        await self._write(pb.ConnectRequest(transactions=message))
-        return await asyncio.wait_for(answered, self._timeout_s)
+        return await self._answered(pb.ConnectRequest(transactions=message))
+
+    async def report(self, meter: str, readings: Sequence[pb.Reading]) -> list[str]:
+        """Readings of a meter that cannot sign; a code for each."""
+        self._number += 1
+        message = pb.Readings(number=self._number, meter=meter, readings=readings)
+        return [answer.code for answer in await self._answered(pb.ConnectRequest(readings=message))]
 
     async def received(self, command: pb.Command) -> None:
         """Say that the device has this command."""
@@ -95,6 +96,14 @@ class GatewayClient:
         await asyncio.wait((self._reading,))
         assert self._failure is not None
         return self._failure
+
+    async def _answered(self, request: pb.ConnectRequest) -> list[pb.Answer]:
+        if self._failure is not None:
+            raise self._failure
+        answered: asyncio.Future[list[pb.Answer]] = asyncio.get_running_loop().create_future()
+        self._waiting[self._number] = answered
+        await self._write(request)
+        return await asyncio.wait_for(answered, self._timeout_s)
 
     async def _write(self, request: pb.ConnectRequest) -> None:
         try:

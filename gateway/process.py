@@ -22,14 +22,16 @@ import uvloop
 from gateway.commands.dispatch import Dispatch
 from gateway.commands.follower import Follower
 from gateway.commands.inbox import Inbox
+from gateway.edge.formats import Formats
+from gateway.edge.signer import EdgeSigner
 from gateway.intake.desk import Desk
 from gateway.intake.service import GatewayService, Server
-from gateway.limits import Limits
 from gateway.outbox.drain import Drain
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
+from gateway.settings import Settings, edge_devices
 from ledgernode.client import LedgerClient
-from ledgernode.errors import BadRequest, RevokedSigner
+from ledgernode.errors import RevokedSigner
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.wire.types import ChainId
 
@@ -47,9 +49,8 @@ class Home(msgspec.Struct, frozen=True):
     nodes: tuple[str, ...]
     listen: str
     tls: TlsFiles
-    limits: Limits
-    buses: dict[str, tuple[str, ...]] = {}
-    """Devices that share a bus, and take turns."""
+    organisation: str
+    settings: Settings
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -82,33 +83,27 @@ async def _run(home: Home, ready: Ready) -> None:
     await Gateway(home).run(ready)
 
 
-def read_limits(path: Path) -> Limits:
-    """An operator's own `gateway.json`; the defaults where there is none. Refuses unknown names."""
-    if not path.exists():
-        return Limits()
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Limits)
-    except msgspec.MsgspecError as error:
-        raise BadRequest(f"{path}: {error}") from error
-
-
 class Gateway:
     """The parts, and the order in which they begin and end."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._log: Any = structlog.get_logger("gateway")
-        self.outbox = Outbox(home.directory / "outbox", home.limits, _clock_ms)
+        limits = home.settings.limits
+        self._stop_s = limits.stop_ms / 1_000
+        edge = edge_devices(home.directory, home.settings, home.chain_id)
+        self.outbox = Outbox(home.directory / "outbox", limits, _clock_ms)
         self.drain = Drain(self.outbox, self._client)
-        self.desk = Desk(self.outbox, home.chain_id, home.limits)
+        signer = EdgeSigner(self.outbox, edge, home.organisation)
+        self.desk = Desk(self.outbox, home.chain_id, limits, signer, Formats(home.settings.units))
         trust = Trust(home.tls)
-        inbox = Inbox(home.limits, home.buses)
+        inbox = Inbox(limits, home.settings.buses)
         self.dispatch = Dispatch(inbox, self.outbox)
         self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
         self.service = GatewayService(
             self.desk, home.ledger, trust, received=self.dispatch.received, devices=self.dispatch.devices
         )
-        self.server = Server(self.service, trust, home.listen, home.limits)
+        self.server = Server(self.service, trust, home.listen, limits)
         self.outbox.settled = self._settled
 
     def _client(self) -> LedgerClient:
@@ -143,10 +138,10 @@ class Gateway:
         self.outbox.refuse_more()
         await self.server.stop(_STOP_GRACE_S)
         self.drain.finish()
-        await asyncio.wait((draining,), timeout=self._home.limits.stop_ms / 1_000)
+        await asyncio.wait((draining,), timeout=self._stop_s)
         draining.cancel()
         self.outbox.finish()
-        await asyncio.wait((writing, draining), timeout=self._home.limits.stop_ms / 1_000)
+        await asyncio.wait((writing, draining), timeout=self._stop_s)
         failures = [
             task.exception() for task in (writing, draining, *commanding) if task.done() and not task.cancelled()
         ]

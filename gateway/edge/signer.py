@@ -14,7 +14,6 @@ import msgspec
 
 from gateway.edge.cycles import Counter, Row, counted
 from gateway.edge.observed import Observed
-from gateway.limits import Limits
 from gateway.outbox.entry import Entry, Sender, lane_of
 from gateway.outbox.outbox import Outbox, Safe
 from ledgernode.client import Signer
@@ -47,23 +46,23 @@ def signed_row(device: EdgeDevice, row: Row, sender: Sender, now_ms: int) -> Ent
 class EdgeSigner:
     """Devices by channel, with their counters. What a counter has moved to is kept together with the row it made."""
 
-    def __init__(self, outbox: Outbox, devices: list[EdgeDevice], organisation: str, limits: Limits) -> None:
+    def __init__(self, outbox: Outbox, devices: list[EdgeDevice], organisation: str) -> None:
         self._outbox = outbox
         self._organisation = organisation
-        self._limits = limits
         self._devices = {device.channel: device for device in devices}
         self._counters: dict[str, Counter] = {}
         self.unknown = 0
 
     def take(self, seen: Observed) -> Safe | None:
-        """A future that is done when its row is on disk; None where it makes none, or is of no device of ours.
+        """A future that is done when its row is on disk; None where it makes none.
 
-        Raises ReadingInvalid, and what the outbox refuses: then it is as if it had not been seen.
+        Raises ReadingInvalid (also for a device nobody has named), and what the outbox refuses: then it is as if it
+        had not been seen.
         """
         device = self._devices.get(seen.channel)
         if device is None:
             self.unknown += 1
-            return None
+            raise ReadingInvalid("no device of this name is signed for here")
         before = self._counter(device)
         now_ms = self._outbox.clock_ms()
         after, row = counted(before, seen, now_ms, device.every_ms)

@@ -9,6 +9,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
+from gateway.edge.formats import Formats
+from gateway.edge.observed import Observed
+from gateway.edge.signer import EdgeSigner
 from gateway.intake.relay import Relay
 from gateway.limits import Limits
 from gateway.outbox.entry import Entry, Sender
@@ -34,10 +39,12 @@ _REVOKED_KEPT = 100_000
 class Desk:
     """Of one ledger and one outbox."""
 
-    def __init__(self, outbox: Outbox, chain_id: ChainId, limits: Limits) -> None:
+    def __init__(self, outbox: Outbox, chain_id: ChainId, limits: Limits, edge: EdgeSigner, formats: Formats) -> None:
         self.limits = limits
         self.chain_id = chain_id
         self._outbox = outbox
+        self._edge = edge
+        self._formats = formats
         self._relay = Relay(chain_id, limits)
         self._revoked: dict[bytes, None] = {}
 
@@ -49,6 +56,28 @@ class Desk:
             if at % _VERIFY_CHUNK == 0:
                 await asyncio.sleep(0)  # signatures take their time; others have their turn
         return await answers(offered)
+
+    async def readings(self, sender: Sender, meter: str, seen: Sequence[Observed]) -> list[Answer]:
+        """Of a device that has a certificate to connect with, and no key to sign with: `direct_channel` names it.
+
+        A reading that makes no row of its own is contained in the next one's registers: OK, too.
+        """
+        channel = direct_channel(sender, meter)
+        return await answers([self._observe(msgspec.structs.replace(one, channel=channel)) for one in seen])
+
+    async def message(self, topic: str, payload: bytes) -> list[Answer]:
+        """Of a device that speaks one of the known formats; an answer for each register in it, mostly none."""
+        try:
+            seen = self._formats.read(topic, payload)
+        except LedgerError as refusal:
+            return [refused(refusal)]
+        return await answers([self._observe(one) for one in seen])
+
+    def _observe(self, seen: Observed) -> Safe | Answer:
+        try:
+            return self._edge.take(seen) or SAFE
+        except LedgerError as refusal:
+            return refused(refusal)
 
     def now_ms(self) -> int:
         return self._outbox.clock_ms()
@@ -66,6 +95,11 @@ class Desk:
             return self._outbox.offer(sender, entry)
         except LedgerError as refusal:
             return refused(refusal)
+
+
+def direct_channel(sender: Sender, meter: str) -> str:
+    """How a device that connects by itself is named in the settings: organisation/name/meter."""
+    return f"{sender.organisation}/{sender.name}/{meter}"
 
 
 async def answers(offered: Sequence[Safe | Answer]) -> list[Answer]:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, Callable
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -48,17 +48,17 @@ class GatewayService(GatewayServiceServicer):
         return len(self._streams)
 
     async def Connect(  # type: ignore[override]  # it writes by itself: only so a write can be timed out
-        self, requests: AsyncIterator[pb.ConnectRequest], context: Context
+        self, requests: AsyncIterable[pb.ConnectRequest], context: Context
     ) -> None:
         try:
-            await self._connect(aiter(requests), context)
+            await self._connect(requests, context)
         except Exception as error:  # noqa: BLE001  # whatever failed, the device is told
             if not isinstance(error, LedgerError):
                 self._log.error("a stream failed inside", exc_info=error)
                 error = Broken("the gateway failed inside; its log has the trace")
             await _refuse(context, error)
 
-    async def _connect(self, requests: AsyncIterator[pb.ConnectRequest], context: Context) -> None:
+    async def _connect(self, requests: AsyncIterable[pb.ConnectRequest], context: Context) -> None:
         sender = self._sender(context)
         stream = DeviceStream(
             sender, self._desk, self._ledger, check=lambda: self._sender(context), received=self._received
@@ -67,10 +67,11 @@ class GatewayService(GatewayServiceServicer):
         replaced = StreamReplaced(f"{sender.name} has opened another stream")
         number = self._streams.opened(account, self._desk.now_ms(), lambda: stream.end(replaced))
         try:
-            await context.write(await stream.greet(requests))
+            messages = aiter(requests)
+            await context.write(await stream.greet(messages))
             self._by_account[account] = stream
             self._devices(stream, True)
-            await stream.serve(requests, context.write)
+            await stream.serve(messages, context.write)
         finally:
             self._streams.closed(account, number)
             self._devices(stream, False)

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
+from gateway.edge.observed import Observed
 from gateway.intake.desk import Answer, Desk
 from gateway.limits import Limits
 from gateway.outbox.entry import Sender
@@ -26,6 +27,7 @@ Check = Callable[[], object]
 OUTCOMES_KEPT = 10_000
 OUTCOMES_OF_MESSAGE = 500
 COMMANDS_KEPT = 1_000
+STANDARD = ("voltage_mv", "current_ma", "power_mw", "reactive_mvar", "power_factor_milli")
 
 
 class DeviceStream:
@@ -127,28 +129,31 @@ class DeviceStream:
             self._check()
             match request.WhichOneof("content"):
                 case "transactions":
-                    await self._take(request.transactions)
+                    await self._take(request.transactions, len(request.transactions.envelopes))
                 case "command_received":
                     if bytes(request.command_received.device) in self.devices:
                         self._received(self, request.command_received)
                 case "readings":
-                    raise BadRequest("this gateway signs for nobody on this stream")
+                    await self._take(request.readings, len(request.readings.readings))
                 case _:
                     raise BadRequest("a device says hello once, and then sends what it has")
 
-    async def _take(self, message: pb.Transactions) -> None:
-        if len(message.envelopes) > self._limits.message_items:
-            raise BadRequest(f"a message has at most {self._limits.message_items} transactions")
-        if not (self.sender.carries or self._only) and message.envelopes:
-            self._only = _creator(message.envelopes[0])
+    async def _take(self, message: pb.Transactions | pb.Readings, items: int) -> None:
+        if items > self._limits.message_items:
+            raise BadRequest(f"a message has at most {self._limits.message_items} items")
         await self._room.acquire()
         task = asyncio.create_task(self._answer(message))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
-    async def _answer(self, message: pb.Transactions) -> None:
+    async def _answer(self, message: pb.Transactions | pb.Readings) -> None:
         try:
-            found = await self._desk.relay(self.sender, message.envelopes, only=self._only)
+            if isinstance(message, pb.Readings):
+                found = await self._desk.readings(self.sender, message.meter, _observed(message.readings))
+            else:
+                if not (self.sender.carries or self._only) and message.envelopes:
+                    self._only = _creator(message.envelopes[0])
+                found = await self._desk.relay(self.sender, message.envelopes, only=self._only)
             answers = pb.Answers(number=message.number, answers=_messages(found))
             self._answers.append(pb.ConnectResponse(answers=answers))
             self._told.set()
@@ -185,6 +190,20 @@ def _creator(envelope: bytes) -> bytes:
         return bytes(parse_transaction(envelope).body.creator)
     except LedgerError:
         return b""
+
+
+def _observed(readings: Sequence[pb.Reading]) -> list[Observed]:
+    """What a device says of its registers, in our units; of other values than the standard ones nothing."""
+    return [
+        Observed(
+            "",
+            one.import_mwh,
+            one.export_mwh,
+            one.time_ms or None,
+            dict(zip(STANDARD, one.values, strict=True)) if len(one.values) == len(STANDARD) else {},
+        )
+        for one in readings
+    ]
 
 
 def _messages(answers: Sequence[Answer]) -> list[Any]:

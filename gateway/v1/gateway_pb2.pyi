@@ -187,15 +187,15 @@ class Readings(_message.Message):
     METER_FIELD_NUMBER: _builtins.int
     READINGS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    meter: _builtins.bytes
-    """Permanent id of the meter."""
+    meter: _builtins.str
+    """As the ledger's registry names it."""
     @_builtins.property
     def readings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reading]: ...
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
-        meter: _builtins.bytes = ...,
+        meter: _builtins.str = ...,
         readings: _abc.Iterable[Global___Reading] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from ledgernode.identity.records import Role
 from tests.gateway.running import GatewayProcess, gateway_identity
 from tests.running import NodeProcess, Person, SoloNetwork, deploy, register
+
+METERING = Path(__file__).parent / "contracts" / "metering.py"
 
 
 @pytest.fixture(scope="session")
@@ -37,5 +40,11 @@ def carrier(node: NodeProcess) -> Person:
 def gateway(node: NodeProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     identity = gateway_identity(node.network)
     directory = tmp_path_factory.mktemp("gateway")
-    with GatewayProcess(node.network, [node.endpoint], directory, identity, handshake_ms=2_000, hello_ms=1_000) as one:
+    signer = node.network.newcomer("north", "edge-plug", Role.GATEWAY)
+    with node.ledger() as ledger:
+        register(ledger, node.network, signer)
+        deploy(ledger, node.network, METERING)
+    plug = {"channel": "north/plug/north:plug", "meter": "north:plug", "identity": str(signer.directory), "every_ms": 0}
+    limits = {"handshake_ms": 2_000, "hello_ms": 1_000}
+    with GatewayProcess(node.network, [node.endpoint], directory, identity, limits=limits, edge=[plug]) as one:
         yield one

@@ -32,11 +32,11 @@ class GatewayProcess:
     """`ledgernode gateway run` of one ledger; a context that ends it. Its port and outbox stay over a restart."""
 
     def __init__(
-        self, network: FoundedNetwork, nodes: list[str], directory: Path, identity: Path, **limits: int
+        self, network: FoundedNetwork, nodes: list[str], directory: Path, identity: Path, **settings: object
     ) -> None:
         self.directory = directory
         directory.mkdir(exist_ok=True)
-        (directory / "gateway.json").write_bytes(msgspec.json.encode(limits))
+        (directory / "gateway.json").write_bytes(msgspec.json.encode(settings))
         self.log = directory / "gateway.log"
         self._listen = "127.0.0.1:0"
         self._command = [sys.executable, "-m", "ledgernode.cli", "gateway", "run", str(directory), "--json"]

@@ -9,10 +9,9 @@ import pytest
 
 from gateway.edge.formats import Formats
 from gateway.edge.signer import EdgeDevice, EdgeSigner
-from gateway.limits import Limits
 from gateway.outbox.outbox import Outbox
 from ledgernode.client import Signer
-from ledgernode.errors import DiskFull
+from ledgernode.errors import DiskFull, ReadingInvalid
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.wire.transaction import parse_transaction
 from ledgernode.wire.types import ChainId
@@ -25,7 +24,7 @@ MINUTE_MS = 60_000
 
 def signer_of(outbox: Outbox, key: PrivateKey = KEY, chain: bytes = bytes(32)) -> EdgeSigner:
     device = EdgeDevice("tele/plug", "utility:plug", Signer(key, chain_id=ChainId(chain)), MINUTE_MS)
-    return EdgeSigner(outbox, [device], "utility", Limits())
+    return EdgeSigner(outbox, [device], "utility")
 
 
 def message(kwh: str) -> bytes:
@@ -85,11 +84,12 @@ async def test_a_row_that_did_not_reach_the_disk_was_never_seen(
         assert outbox.turns.entries == 1
 
 
-async def test_a_device_nobody_has_named_is_counted_and_ignored(tmp_path: Path, clock: Clock) -> None:
+async def test_a_device_nobody_has_named_is_counted_and_refused(tmp_path: Path, clock: Clock) -> None:
     async with opened(tmp_path, clock) as outbox:
         edge = signer_of(outbox)
         (seen,) = Formats().read("tele/other/SENSOR", message("1"))
-        assert edge.take(seen) is None
+        with pytest.raises(ReadingInvalid):
+            edge.take(seen)
         assert edge.unknown == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 
@@ -132,6 +133,32 @@ async def test_a_concentrator_carries_for_many(
         await client.connect()
         assert await client.send([one.envelope for one in sent]) == ["OK"] * 6
         assert {one.code for one in await outcomes(client, 6)} == {"OK"}
+
+
+async def test_a_device_without_a_key_is_signed_for_once_a_reading(gateway: GatewayProcess, node: NodeProcess) -> None:
+    """By the key that the gateway has for it; also when it repeats itself over a kill. Of other meters nothing."""
+    plug = node.network.newcomer("north", "plug", Role.METER)
+    now_ms = int(time.time() * 1_000)
+    readings = [pb.Reading(time_ms=now_ms - 5_000 + number, import_mwh=1_000 * number) for number in range(1, 6)]
+    async with gateway.client(plug) as client:
+        await client.connect()
+        assert await client.report("north:plug", readings[:3]) == ["OK"] * 3
+        assert await client.report("north:other", readings[:1]) == ["READING_INVALID"]
+        ahead = pb.Reading(time_ms=now_ms + 3_600_000, import_mwh=9_000)
+        assert await client.report("north:plug", [ahead]) == ["READING_INVALID"]
+    await asyncio.to_thread(gateway.kill)
+    await asyncio.to_thread(gateway.start)
+    async with gateway.client(plug) as client:
+        await client.connect()
+        assert await client.report("north:plug", readings) == ["OK"] * 5
+    expected = [[number, one.time_ms, one.import_mwh, 0, 0] for number, one in enumerate(readings)]
+
+    def recorded() -> bool:
+        with node.ledger() as ledger:
+            answer = ledger.evaluate("metering", "rows", {"meter": "north:plug"}, signer=node.network.admin.signer)
+            return bool(json.loads(answer.result) == expected)
+
+    await eventually(recorded)
 
 
 async def test_a_device_of_another_role_is_refused(gateway: GatewayProcess, node: NodeProcess) -> None:

@@ -10,8 +10,6 @@ import click
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.output import json_option, moment, show, table
 
-LIMITS_FILE = "gateway.json"
-
 
 @click.group()
 def gateway() -> None:
@@ -31,7 +29,8 @@ def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
     \b
     ledgernode gateway run ./gateway --listen 127.0.0.1:7060 --as north/gateway-1
     """
-    from gateway.process import Home, read_limits, run_gateway
+    from gateway.process import Home, run_gateway
+    from gateway.settings import read_settings
     from ledgernode.identity.tls import load_tls
     from ledgernode.wire.genesis import chain_id
 
@@ -42,7 +41,8 @@ def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
         nodes=at.endpoints,
         listen=listen,
         tls=load_tls(at.identity_directory),
-        limits=read_limits(directory / LIMITS_FILE),
+        organisation=at.organisation_name,
+        settings=read_settings(directory),
     )
     if as_json:
         run_gateway(home)
@@ -60,9 +60,9 @@ def refused(directory: Path, as_json: bool) -> None:
     ledgernode gateway refused ./gateway --json
     """
     from gateway.outbox.store import OutboxStore
-    from gateway.process import read_limits
+    from gateway.settings import read_settings
 
-    limits = read_limits(directory / LIMITS_FILE)
+    limits = read_settings(directory).limits
     store = OutboxStore(directory / "outbox", entry_bytes=limits.outbox_bytes, refused_kept=limits.refused_kept)
     try:
         found: list[dict[str, Any]] = [
