@@ -31,7 +31,6 @@ def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
     """
     from gateway.process import Home, run_gateway
     from gateway.settings import read_settings
-    from ledgernode.identity.tls import load_tls
     from ledgernode.wire.genesis import chain_id
 
     home = Home(
@@ -40,7 +39,7 @@ def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
         chain_id=chain_id(at.genesis_bytes),
         nodes=at.endpoints,
         listen=listen,
-        tls=load_tls(at.identity_directory),
+        tls=at.tls_files(),
         organisation=at.organisation_name,
         settings=read_settings(directory),
     )
