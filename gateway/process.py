@@ -92,7 +92,7 @@ class Gateway:
         limits = home.settings.limits
         self._stop_s = limits.stop_ms / 1_000
         edge = edge_devices(home.directory, home.settings, home.chain_id)
-        self.outbox = Outbox(home.directory / "outbox", limits, _clock_ms)
+        self.outbox = Outbox(home.directory / "outbox", limits, _clock_ms, steady_ms=_steady_ms)
         self.drain = Drain(self.outbox, self._client)
         signer = EdgeSigner(self.outbox, edge, home.organisation)
         self.desk = Desk(self.outbox, home.chain_id, limits, signer, Formats(home.settings.units))
@@ -156,6 +156,10 @@ class Gateway:
 
 def _clock_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _say(serving: Serving) -> None:

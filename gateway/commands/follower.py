@@ -41,24 +41,23 @@ class Follower:
     async def run(self) -> None:
         limits = self._outbox.limits
         pause_ms = limits.drain_pause_start_ms
-        from_height = self._inbox.position.height
+        from_height, pruned = self._inbox.position.height, False
         while True:
             before = self._inbox.position
             try:
                 async with self._connect() as client:
+                    if pruned:
+                        from_height, pruned = int((await client.facts()).height), False
+                        self._log.error("earlier events are pruned: lost here", from_height=from_height)
                     await self._follow(client, from_height)
-            except Pruned as error:
-                async with self._connect() as client:
-                    from_height = int((await client.facts()).height)
-                self._log.error(
-                    "events before this height are pruned and lost here", height=from_height, reason=str(error)
-                )
+            except Pruned:
+                pruned = True
             except LedgerError as error:
                 self._log.warning("the ledger's events do not come", code=error.code, reason=str(error))
                 pause_ms = limits.drain_pause_start_ms if self._inbox.position > before else 2 * pause_ms
                 pause_ms = min(pause_ms, limits.drain_pause_limit_ms)
-                await asyncio.sleep(pause_ms / 1_000)
-                from_height = max(from_height, self._inbox.position.height)
+            await asyncio.sleep(pause_ms / 1_000)
+            from_height = max(from_height, self._inbox.position.height)
 
     async def _follow(self, client: LedgerClient, from_height: int) -> None:
         async for event in client.events(from_height, names=NAMES):

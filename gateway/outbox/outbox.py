@@ -43,11 +43,22 @@ class _Handed(NamedTuple):
 
 
 class Outbox:
-    """Opens its directory, and knows what waits there. `settled` is told what becomes of each entry."""
+    """Opens its directory, and knows what waits there. `settled` is told what becomes of each entry.
 
-    def __init__(self, directory: Path, limits: Limits, clock_ms: Callable[[], int]) -> None:
+    `steady_ms` is a clock that nobody sets, for turns: one that is set back must not hold up a batch.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        limits: Limits,
+        clock_ms: Callable[[], int],
+        *,
+        steady_ms: Callable[[], int] | None = None,
+    ) -> None:
         self.limits = limits
         self.clock_ms = clock_ms
+        self._steady_ms = steady_ms or clock_ms
         self.store = OutboxStore(directory, entry_bytes=limits.outbox_bytes, refused_kept=limits.refused_kept)
         self.settled: Settled = lambda _entry, _code, _height: None
         self.room = Room(limits)
@@ -69,7 +80,7 @@ class Outbox:
 
     def _load(self) -> None:
         """Count what is there, lane by lane."""
-        now_ms = self.clock_ms()
+        now_ms = self._steady_ms()
         for lane, _, size in self.store.lanes():
             self.room.took(lane[:ACCOUNT_BYTES], len(lane) + 8 + size)
             self.turns.added(lane, 1, now_ms)
@@ -144,7 +155,7 @@ class Outbox:
 
     def _written(self, batch: Mapping[bytes, _Handed]) -> None:
         self._being_written = {}
-        now_ms = self.clock_ms()
+        now_ms = self._steady_ms()
         for handed in batch.values():
             self.turns.added(handed.entry.lane, 1, now_ms)
             if not handed.safe.done():
@@ -164,7 +175,7 @@ class Outbox:
 
     async def batch(self) -> list[Entry]:
         """The next batch, when it is worth sending."""
-        while (wait_ms := self.turns.due_ms(self.clock_ms())) > 0:
+        while (wait_ms := self.turns.due_ms(self._steady_ms())) > 0:
             self._due.clear()
             try:
                 await asyncio.wait_for(self._due.wait(), None if wait_ms >= NEVER_MS else wait_ms / 1_000)
@@ -185,7 +196,7 @@ class Outbox:
                 self._left[run.lane] = (0, False)
                 entries += sent.values()
             else:
-                self.turns.ended(run.lane, 0, self.clock_ms())
+                self.turns.ended(run.lane, 0, self._steady_ms())
         return entries
 
     def answered(self, entry: Entry, outcome: Outcome) -> Verdict:
@@ -201,20 +212,19 @@ class Outbox:
             self._leave(entry, outcome, verdict, now_ms)
         self._left[entry.lane] = (gone, hold or verdict in (Verdict.HOLD, Verdict.AGAIN))
         if not sent:
-            self._end(entry.lane, now_ms)
+            self._end(entry.lane)
         return verdict
 
     def dropped(self) -> None:
         """The connection broke: what has no answer is sent again."""
-        now_ms = self.clock_ms()
         for lane in list(self._under_way):
-            self._end(lane, now_ms)
+            self._end(lane)
         self._due.set()
 
-    def _end(self, lane: bytes, now_ms: int) -> None:
+    def _end(self, lane: bytes) -> None:
         gone, hold = self._left.pop(lane)
         del self._under_way[lane]
-        self.turns.ended(lane, gone, now_ms, hold=hold)
+        self.turns.ended(lane, gone, self._steady_ms(), hold=hold)
         self._due.set()
 
     def _leave(self, entry: Entry, outcome: Outcome, verdict: Verdict, now_ms: int) -> None:

@@ -98,7 +98,7 @@ class OutboxStore:
 
     def lanes(self) -> Iterator[tuple[bytes, int, int]]:
         """Of every entry: its lane, its number, and the bytes of its value. In order."""
-        with self._environment.begin() as transaction, transaction.cursor(self._entries) as cursor:
+        with self._environment.begin(buffers=True) as transaction, transaction.cursor(self._entries) as cursor:
             for key, value in cursor.iternext():
                 lane, sequence = read_key(key)
                 yield lane, sequence, len(value)

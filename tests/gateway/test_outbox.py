@@ -195,6 +195,23 @@ async def test_a_stopping_outbox_takes_nothing(tmp_path: Path) -> None:
             outbox.offer(METER, entry(1))
 
 
+async def test_a_clock_that_is_set_back_holds_up_nothing(tmp_path: Path) -> None:
+    """Turns go by a clock that nobody sets."""
+    clock, steady = Clock(), Clock()
+    clock.now_ms = 10_000_000
+    outbox = Outbox(tmp_path, Limits(batch_age_ms=50), clock, steady_ms=steady)
+    writing = asyncio.create_task(outbox.write())
+    await outbox.offer(METER, entry(1))
+    clock.now_ms = 0
+    assert outbox.turns.due_ms(steady.now_ms) == 50
+    steady.now_ms = 50
+    async with asyncio.timeout(10):
+        assert [one.sequence for one in await outbox.batch()] == [1]
+    outbox.finish()
+    await writing
+    outbox.close()
+
+
 async def test_one_process_has_a_directory(tmp_path: Path) -> None:
     async with opened(tmp_path):
         with pytest.raises(DatabaseInUse):
