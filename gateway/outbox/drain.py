@@ -82,8 +82,15 @@ class Drain:
             finally:
                 batch.cancel()
                 ending.cancel()
-            for entry in entries:
-                same = self._on_its_way.setdefault(entry.id, [])
-                same.append(entry)
-                if len(same) == 1:
-                    yield Signed(TransactionId(entry.id), entry.envelope, TimeMs(0))
+            for entry in self._registered(entries):
+                yield Signed(TransactionId(entry.id), entry.envelope, TimeMs(0))
+
+    def _registered(self, entries: list[Entry]) -> list[Entry]:
+        """Those that are to be sent: of one transaction the first."""
+        first: list[Entry] = []
+        for entry in entries:
+            same = self._on_its_way.setdefault(entry.id, [])
+            same.append(entry)
+            if len(same) == 1:
+                first.append(entry)
+        return first

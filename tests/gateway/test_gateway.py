@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ from ledgernode.errors import (
 from ledgernode.identity.records import Role
 from ledgernode.wire.receipt import parse_receipt
 from tests.conditions import eventually, until
-from tests.gateway.running import GatewayProcess, reading
+from tests.gateway.running import GatewayProcess, gateway_identity, reading
 from tests.running import NodeProcess, Person, SoloNetwork
 
 pytestmark = pytest.mark.slow
@@ -133,6 +134,23 @@ async def test_a_concentrator_carries_for_many(
         await client.connect()
         assert await client.send([one.envelope for one in sent]) == ["OK"] * 6
         assert {one.code for one in await outcomes(client, 6)} == {"OK"}
+
+
+async def test_two_gateways_side_by_side_bring_a_reading_once(
+    gateway: GatewayProcess, node: NodeProcess, meters: list[Person], tmp_path: Path
+) -> None:
+    """A device that lost the first sends all of it to the second: safe at both, committed once."""
+    identity = gateway_identity(node.network, "gateway-2")
+    sent = fresh(meters[0], 20)
+    with GatewayProcess(node.network, [node.endpoint], tmp_path, identity) as second:
+        async with gateway.client(meters[0]) as one, second.client(meters[0]) as other:
+            await asyncio.gather(one.connect(), other.connect())
+            envelopes = [each.envelope for each in sent]
+            assert await asyncio.gather(one.send(envelopes), other.send(envelopes)) == [["OK"] * 20] * 2
+            told = [*await outcomes(one, 20), *await outcomes(other, 20)]
+    assert {each.code for each in told} == {"OK"}
+    with node.ledger() as ledger:
+        assert all(committed(ledger, each) for each in sent)
 
 
 async def test_a_device_without_a_key_is_signed_for_once_a_reading(gateway: GatewayProcess, node: NodeProcess) -> None:
