@@ -34,6 +34,7 @@ class GatewayClient:
         self._waiting: dict[int, asyncio.Future[list[pb.Answer]]] = {}
         self._told: asyncio.Queue[pb.ConnectResponse] = asyncio.Queue(_QUEUED)
         self._failure: Exception | None = None
+        self._writing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,7 +108,8 @@ class GatewayClient:
 
     async def _write(self, request: pb.ConnectRequest) -> None:
         try:
-            await self._call.write(request)
+            async with self._writing:  # one at a time, or the call breaks
+                await self._call.write(request)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
             raise self._failure or await self._reason() from error
 

@@ -104,7 +104,7 @@ class Inbox:
         """Go on from what was kept."""
         if position is not None:
             self.position = msgspec.msgpack.decode(position, type=Position)
-        found = [msgspec.msgpack.decode(one, type=Command) for one in commands]
+        found = [read_command(one) for one in commands]
         for command in sorted(found, key=lambda one: (one.sent_ms, one.number)):
             self._put(command)
 
@@ -214,6 +214,11 @@ class Inbox:
 
     def _bus(self, device: str) -> str:
         return self._bus_of.get(device, device)
+
+
+def read_command(fact: bytes) -> Command:
+    """As it was kept."""
+    return msgspec.msgpack.decode(fact, type=Command)
 
 
 def _fact(key: Key) -> bytes:

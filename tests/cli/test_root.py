@@ -60,7 +60,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "genesis": "assemble check accept",
         "network": "init run",
         "bench": "put hot clearing",
-        "gateway": "run refused",
+        "gateway": "run refused commands",
         "market": "clear",
         "node": "new join run status",
         "chaincode": "new check package install approve commit deploy list show",

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.commands.inbox import Facts, Inbox
 from gateway.limits import Limits
 from gateway.outbox.store import OutboxStore, Refused, Writes
 from ledgernode.local.node import LocalNode
 from tests.cli.command_line import command, done
 from tests.gateway.outbox_at_work import entry
+from tests.gateway.test_inbox import A, B, Ledger
 from tests.ports import fresh_port
 
 pytestmark = pytest.mark.slow
@@ -56,6 +58,19 @@ def test_what_was_refused_is_listed_with_its_code(tmp_path: Path) -> None:
     (found,) = done("gateway", "refused", tmp_path, "--json").document["refused"]
     assert (found["code"], found["sequence"], found["device"]) == ("metering.IN_FUTURE", 4, entry(4).creator.hex())
     assert "metering.IN_FUTURE" in done("gateway", "refused", tmp_path).out
+
+
+def test_commands_are_listed_with_how_far_they_are(tmp_path: Path) -> None:
+    inbox, ledger = Inbox(Limits()), Ledger()
+    facts: Facts = {}
+    for event in (ledger.command(1, A), ledger.command(2, B), ledger.event("DeliveryAcknowledged", command=1)):
+        facts |= inbox.event(event)
+    store = OutboxStore(tmp_path / "outbox", entry_bytes=Limits().outbox_bytes, refused_kept=9)
+    store.write(Writes(facts=facts))
+    store.close()
+    found = done("gateway", "commands", tmp_path, "--json").document["commands"]
+    assert [(one["number"], one["status"]) for one in found] == [(1, "acknowledged"), (2, "pending")]
+    assert "New Transaction #2" in done("gateway", "commands", tmp_path).out
 
 
 def test_a_setting_nobody_knows_is_refused(tmp_path: Path) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.output import json_option, moment, show, table
+
+if TYPE_CHECKING:
+    from gateway.outbox.store import OutboxStore
+
+_KEPT: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.group()
@@ -50,7 +57,7 @@ def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
 
 
 @gateway.command()
-@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("directory", type=_KEPT)
 @json_option
 def refused(directory: Path, as_json: bool) -> None:
     """List what the ledger would not take, oldest first. The gateway of DIRECTORY must not be running.
@@ -58,12 +65,7 @@ def refused(directory: Path, as_json: bool) -> None:
     \b
     ledgernode gateway refused ./gateway --json
     """
-    from gateway.outbox.store import OutboxStore
-    from gateway.settings import read_settings
-
-    limits = read_settings(directory).limits
-    store = OutboxStore(directory / "outbox", entry_bytes=limits.outbox_bytes, refused_kept=limits.refused_kept)
-    try:
+    with _store(directory) as store:
         found: list[dict[str, Any]] = [
             {
                 "time_ms": one.at_ms,
@@ -74,11 +76,52 @@ def refused(directory: Path, as_json: bool) -> None:
             }
             for one in store.refused()
         ]
-    finally:
-        store.close()
     columns = ("time (UTC)", "device", "sequence", "code")
     rows = ((moment(one["time_ms"]), one["device"], one["sequence"], one["code"]) for one in found)
     show({"refused": found}, as_json, table(columns, rows, numbers=("sequence",)))
+
+
+@gateway.command()
+@click.argument("directory", type=_KEPT)
+@json_option
+def commands(directory: Path, as_json: bool) -> None:
+    """List commands to devices and how far each is. The gateway of DIRECTORY must not be running.
+
+    \b
+    ledgernode gateway commands ./gateway
+    """
+    from gateway.commands.inbox import COMMANDS, read_command
+
+    with _store(directory) as store:
+        listed = sorted((read_command(fact) for _, fact in store.facts(COMMANDS)), key=lambda one: one.sent_ms)
+    found: list[dict[str, Any]] = [
+        {
+            "time_ms": one.sent_ms,
+            "kind": one.kind,
+            "number": one.number,
+            "device": one.device,
+            "status": one.status.value,
+            "text": one.text,
+        }
+        for one in listed
+    ]
+    columns = ("time (UTC)", "kind", "number", "device", "status", "text")
+    rows = ((moment(one["time_ms"]), *(one[name] for name in columns[1:])) for one in found)
+    show({"commands": found}, as_json, table(columns, rows, numbers=("number",)))
+
+
+@contextmanager
+def _store(directory: Path) -> Iterator[OutboxStore]:
+    """What a gateway keeps, opened."""
+    from gateway.outbox.store import OutboxStore
+    from gateway.settings import read_settings
+
+    limits = read_settings(directory).limits
+    store = OutboxStore(directory / "outbox", entry_bytes=limits.outbox_bytes, refused_kept=limits.refused_kept)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def _say(serving: Any) -> None:
