@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from gateway.intake.desk import Desk
 from gateway.intake.stream import DeviceStream, Received
@@ -121,7 +122,9 @@ class Server:
             ("grpc.so_reuseport", 0),
         )
         self._server = grpc.aio.server(options=options)
+        self._health = health.aio.HealthServicer()
         add_GatewayServiceServicer_to_server(service, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         try:
             self.port = self._server.add_secure_port(listen, server_credentials(trust))
         except RuntimeError as error:
@@ -129,9 +132,11 @@ class Server:
 
     async def start(self) -> None:
         await self._server.start()
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_s: float) -> None:
         """Take no new streams, end those that are open."""
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         self._service.end_all()
         await self._server.stop(grace_s)
 

@@ -8,7 +8,9 @@ import socket
 import time
 from pathlib import Path
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.client import GatewayClient
 from gateway.v1 import gateway_pb2 as pb
@@ -221,6 +223,12 @@ async def test_who_says_nothing_is_dropped(gateway: GatewayProcess, meters: list
         await client._call.wait_for_connection()
         assert await client._call.code() is not None
         assert isinstance(await client._reason(), CommitUnknown)
+
+
+async def test_health_is_told(gateway: GatewayProcess, carrier: Person) -> None:
+    async with grpc.aio.secure_channel(gateway.endpoint, carrier.credentials) as channel:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_too_many_items_in_a_message_end_the_stream(gateway: GatewayProcess, carrier: Person) -> None:
