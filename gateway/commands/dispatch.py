@@ -72,4 +72,6 @@ def _message(command: Command) -> pb.Command:
         payload=command.payload,
         text=command.text,
         sent_ms=command.sent_ms,
+        height=command.height,
+        transaction_id=command.transaction_id,
     )

@@ -61,6 +61,9 @@ class Command(msgspec.Struct, frozen=True):
     text: str
     sent_ms: int
     status: Status = Status.PENDING
+    height: int = 0
+    transaction_id: bytes = b""
+    """Where the ledger says it, so that it can be proven."""
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -130,7 +133,16 @@ class Inbox:
         if event.name == COMMANDED:
             if said.action == _FIRST_ACTION:
                 self.lines.append(said.text)
-            return facts | self._put(Command(*key, said.device, event.payload, said.text, int(event.time_ms)))
+            found = Command(
+                *key,
+                device=said.device,
+                payload=event.payload,
+                text=said.text,
+                sent_ms=int(event.time_ms),
+                height=int(event.height),
+                transaction_id=bytes(event.transaction_id),
+            )
+            return facts | self._put(found)
         return facts | self._moved(key, Status.ACKNOWLEDGED if event.name == ACKNOWLEDGED else Status.TIMED_OUT)
 
     def given(self, command: Command) -> Facts:

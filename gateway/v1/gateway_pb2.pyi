@@ -359,6 +359,8 @@ class Command(_message.Message):
     PAYLOAD_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     SENT_MS_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """The ledger's own number, of its kind."""
     device: _builtins.bytes
@@ -369,6 +371,9 @@ class Command(_message.Message):
     """JSON: what the event said."""
     text: _builtins.str
     sent_ms: _builtins.int
+    height: _builtins.int
+    """Where the ledger says it: a proof of this transaction, or timer's call, holds against the genesis file alone."""
+    transaction_id: _builtins.bytes
     def __init__(
         self,
         *,
@@ -378,10 +383,12 @@ class Command(_message.Message):
         payload: _builtins.bytes = ...,
         text: _builtins.str = ...,
         sent_ms: _builtins.int = ...,
+        height: _builtins.int = ...,
+        transaction_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "kind", b"kind", "number", b"number", "payload", b"payload", "sent_ms", b"sent_ms", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "height", b"height", "kind", b"kind", "number", b"number", "payload", b"payload", "sent_ms", b"sent_ms", "text", b"text", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

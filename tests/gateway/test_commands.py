@@ -13,6 +13,8 @@ from gateway.v1 import gateway_pb2 as pb
 from ledgernode.client import Signed
 from ledgernode.errors import BadRequest
 from ledgernode.identity.records import Role
+from ledgernode.wire.receipt import parse_receipt
+from ledgernode.wire.types import TransactionId
 from tests.gateway.running import GatewayProcess
 from tests.running import NodeProcess, Person, deploy, register
 
@@ -57,6 +59,10 @@ async def test_a_command_reaches_its_device_and_is_over_when_its_transaction_say
         command = await next_command(client)
         assert (command.number, command.kind, command.device) == (1, "delivery", identity)
         assert command.text == "New Transaction #1: energy from a → b"
+        with node.ledger() as ledger:
+            said = ledger.transaction(TransactionId(command.transaction_id))
+        assert said.height == command.height
+        assert command.payload in [event.payload for event in parse_receipt(said.receipt).events]
         await client.received(command)
         assert other._told.empty()
     await asyncio.to_thread(say, node, "command", number=2, device=identity.hex(), action="stop")
