@@ -1,4 +1,4 @@
-"""Generate the Python stubs of `proto/` into `src/`; with --check, fail when the committed ones are stale."""
+"""Generate the Python stubs of `proto/` beside their packages; with --check, fail when the committed ones are stale."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
-SOURCE = ROOT / "src"
+HOMES = {"ledgernode": ROOT / "src", "gateway": ROOT}
+"""Where the package lies that a folder of `proto/` belongs to."""
 
 
-def generate(target: Path) -> list[Path]:
-    schemas = sorted(str(path.relative_to(PROTO)) for path in PROTO.rglob("*.proto"))
+def generate(package: str, target: Path) -> list[Path]:
+    schemas = sorted(str(path.relative_to(PROTO)) for path in (PROTO / package).rglob("*.proto"))
     status = protoc.main(
         [
             "protoc",
@@ -31,22 +32,25 @@ def generate(target: Path) -> list[Path]:
     )
     if status != 0:
         sys.exit(status)
-    return sorted(path.relative_to(target) for path in target.rglob("*_pb2*"))
+    return sorted(path.relative_to(target) for path in (target / package).rglob("*_pb2*"))
 
 
 def main() -> None:
     if "--check" not in sys.argv:
-        generate(SOURCE)
+        for package, home in HOMES.items():
+            generate(package, home)
         return
+    stale: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        made = generate(Path(folder))
-        stale = [
-            str(path)
-            for path in made
-            if not (SOURCE / path).exists() or not filecmp.cmp(Path(folder) / path, SOURCE / path, shallow=False)
-        ]
+        for package, home in HOMES.items():
+            made = generate(package, Path(folder))
+            stale += [str(path) for path in made if not _same(Path(folder) / path, home / path)]
     if stale:
         sys.exit(f"stale stubs, run `make stubs`: {', '.join(stale)}")
+
+
+def _same(made: Path, committed: Path) -> bool:
+    return committed.exists() and filecmp.cmp(made, committed, shallow=False)
 
 
 if __name__ == "__main__":

@@ -472,6 +472,39 @@ class CommitUnknown(Late):
     code = "COMMIT_UNKNOWN"
 
 
+# ---------------------------------------------------------------- gateway
+
+
+class OutboxFull(Exhausted):
+    """The gateway keeps as much as it may, of everybody or of this device: nothing was taken, send it again later."""
+
+    code = "OUTBOX_FULL"
+
+
+class SequenceNeeded(Invalid):
+    """What a gateway keeps until the ledger takes it has a sequence number, and no end of validity."""
+
+    code = "SEQUENCE_NEEDED"
+
+
+class SequenceConflict(Conflict):
+    """The device has signed something else with this number already."""
+
+    code = "SEQUENCE_CONFLICT"
+
+
+class StreamReplaced(Conflict):
+    """The device has opened another stream since."""
+
+    code = "STREAM_REPLACED"
+
+
+class ReadingInvalid(Invalid):
+    """A payload is no reading: its format, unit, time or value is not what it can be."""
+
+    code = "READING_INVALID"
+
+
 # ---------------------------------------------------------------- store
 
 

@@ -60,6 +60,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "genesis": "assemble check accept",
         "network": "init run",
         "bench": "put hot clearing bills",
+        "gateway": "run refused commands",
         "market": "clear",
         "node": "new join run status",
         "chaincode": "new check describe package install approve commit deploy list show",

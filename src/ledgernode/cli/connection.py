@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the client costs a quarter of a second, and `--help` needs 
 
     from ledgernode.client import Ledger, Node, Signer
     from ledgernode.identity.founding import Network, NetworkNode
+    from ledgernode.identity.tls import TlsFiles
     from ledgernode.wire.genesis import Genesis
 
 VARIABLE: Final = "LEDGERNODE_NETWORK"
@@ -160,9 +161,15 @@ class Connection:
         return Node([endpoint], self.credentials())
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Mutual TLS: this identity's own TLS key; a node shows a certificate under a root of the genesis.
+        """Mutual TLS: this identity's own TLS key; a node shows a certificate under a root of the genesis."""
+        from ledgernode.identity.tls import channel_credentials
 
-        Refuses (BadCertificate) a certificate of our own that has ended: a node could only hang up on it.
+        return channel_credentials(self.tls_files())
+
+    def tls_files(self) -> TlsFiles:
+        """This identity's TLS key and certificate, and the roots it trusts.
+
+        Refuses (BadCertificate) a certificate of our own that has ended: others could only hang up on it.
         """
         from ledgernode.identity import tls
         from ledgernode.identity.authority import read_pem_file
@@ -176,12 +183,10 @@ class Connection:
         certificate = read_pem_file(directory / "tls-certificate.pem")
         read_pem(certificate, 2)[0].require_valid(time.time_ns() // 1_000_000, f"TLS certificate of {directory.name}")
         joined = tls.split_roots((directory / tls.ROOTS).read_text()) if (directory / tls.ROOTS).exists() else ()
-        return tls.channel_credentials(
-            tls.TlsFiles(
-                key=read_secret(directory / "tls-key.pem"),
-                certificate=certificate,
-                roots=tuple(dict.fromkeys((*founding, *joined))),
-            )
+        return tls.TlsFiles(
+            key=read_secret(directory / "tls-key.pem"),
+            certificate=certificate,
+            roots=tuple(dict.fromkeys((*founding, *joined))),
         )
 
     def _is_own(self, node: NetworkNode) -> bool:

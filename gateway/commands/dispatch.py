@@ -1,0 +1,77 @@
+"""Commands to the streams of devices that are here, and what the devices say of them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from gateway.commands.inbox import Command, Inbox
+from gateway.intake.stream import DeviceStream
+from gateway.outbox.outbox import Outbox
+from gateway.v1 import gateway_pb2 as pb
+
+
+class Dispatch:
+    """Runs until it is cancelled."""
+
+    def __init__(self, inbox: Inbox, outbox: Outbox) -> None:
+        self._inbox = inbox
+        self._outbox = outbox
+        self._here: dict[DeviceStream, int] = {}
+        self._listening: dict[str, list[DeviceStream]] = {}
+        self._numbers = 0
+        self._work = asyncio.Event()
+
+    def changed(self) -> None:
+        """There may be something to tell."""
+        self._work.set()
+
+    def devices(self, stream: DeviceStream, here: bool) -> None:
+        """A stream has begun, or ended."""
+        devices = [device.hex() for device in stream.devices]
+        if here:
+            self._numbers += 1
+            self._here[stream] = self._numbers
+            for device in devices:
+                self._listening.setdefault(device, []).append(stream)
+        elif stream in self._here:
+            self._inbox.left(self._here.pop(stream))
+            for device in devices:
+                self._listening[device].remove(stream)
+                if not self._listening[device]:
+                    del self._listening[device]
+        self.changed()
+
+    def received(self, stream: DeviceStream, told: pb.CommandReceived) -> None:
+        """A device has a command."""
+        facts = self._inbox.received(told.kind, told.number, told.device.hex(), self._here[stream])
+        if facts:
+            self._outbox.remember(facts)
+
+    async def run(self) -> None:
+        turn_s = self._outbox.limits.command_turn_ms / 1_000
+        while True:
+            self._tell()
+            self._work.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), turn_s)
+
+    def _tell(self) -> None:
+        now_ms = self._outbox.clock_ms()
+        for command in self._inbox.turns():
+            for stream in self._listening.get(command.device, ()):
+                if self._inbox.due(command, self._here[stream], now_ms):
+                    stream.tell_command(_message(command))
+
+
+def _message(command: Command) -> pb.Command:
+    return pb.Command(
+        number=command.number,
+        device=bytes.fromhex(command.device),
+        kind=command.kind,
+        payload=command.payload,
+        text=command.text,
+        sent_ms=command.sent_ms,
+        height=command.height,
+        transaction_id=command.transaction_id,
+    )

@@ -1,0 +1,70 @@
+"""The ledger's events, from a stored position on, into the inbox.
+
+The position is kept with the commands. A ledger that is away is waited for; one that has pruned what was not read yet
+is an error of operation: the follower goes on from what there is, and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from gateway.commands.inbox import COMMANDS, NAMES, POSITION, Inbox
+from gateway.outbox.outbox import Outbox
+from ledgernode.client import LedgerClient
+from ledgernode.errors import LedgerError, Pruned
+
+
+class Follower:
+    """Runs until it is cancelled. `changed` is called when there may be something to tell."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        outbox: Outbox,
+        connect: Callable[[], LedgerClient],
+        *,
+        changed: Callable[[], None],
+        publish: Callable[[str], None],
+    ) -> None:
+        self._inbox = inbox
+        self._outbox = outbox
+        self._connect = connect
+        self._changed = changed
+        self._publish = publish
+        self._log: Any = structlog.get_logger("gateway.commands")
+        inbox.load(outbox.store.fact(POSITION), [fact for _, fact in outbox.store.facts(COMMANDS)])
+
+    async def run(self) -> None:
+        limits = self._outbox.limits
+        pause_ms = limits.drain_pause_start_ms
+        from_height, pruned = self._inbox.position.height, False
+        while True:
+            before = self._inbox.position
+            try:
+                async with self._connect() as client:
+                    if pruned:
+                        from_height, pruned = int((await client.facts()).height), False
+                        self._log.error("earlier events are pruned: lost here", from_height=from_height)
+                    await self._follow(client, from_height)
+            except Pruned:
+                pruned = True
+            except LedgerError as error:
+                self._log.warning("the ledger's events do not come", code=error.code, reason=str(error))
+                pause_ms = limits.drain_pause_start_ms if self._inbox.position > before else 2 * pause_ms
+                pause_ms = min(pause_ms, limits.drain_pause_limit_ms)
+            await asyncio.sleep(pause_ms / 1_000)
+            from_height = max(from_height, self._inbox.position.height)
+
+    async def _follow(self, client: LedgerClient, from_height: int) -> None:
+        async for event in client.events(from_height, names=NAMES):
+            facts = self._inbox.event(event)
+            if facts:
+                self._outbox.remember(facts)
+                self._changed()
+            lines, self._inbox.lines = self._inbox.lines, []
+            for line in lines:
+                self._publish(line)

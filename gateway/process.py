@@ -1,0 +1,167 @@
+"""A gateway as a process: intake, outbox, drain, until it is told to stop.
+
+SIGTERM and SIGINT drain: devices are told to go, what was handed in is written, answers that are on their way are
+waited for (for a bounded time). What is on disk needs no drain: a gateway that is killed loses nothing that it
+acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+import uvloop
+
+from gateway.commands.dispatch import Dispatch
+from gateway.commands.follower import Follower
+from gateway.commands.inbox import Inbox
+from gateway.edge.formats import Formats
+from gateway.edge.signer import EdgeSigner
+from gateway.intake.desk import Desk
+from gateway.intake.service import GatewayService, Server
+from gateway.outbox.drain import Drain
+from gateway.outbox.entry import Entry
+from gateway.outbox.outbox import Outbox
+from gateway.settings import Settings, edge_devices
+from ledgernode.client import LedgerClient
+from ledgernode.errors import RevokedSigner
+from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
+from ledgernode.wire.types import ChainId
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_STOP_GRACE_S: Final = 1.0
+
+
+class Home(msgspec.Struct, frozen=True):
+    """What a gateway is started with."""
+
+    directory: Path
+    """Where its outbox is."""
+    ledger: str
+    chain_id: ChainId
+    nodes: tuple[str, ...]
+    listen: str
+    tls: TlsFiles
+    organisation: str
+    settings: Settings
+
+
+class Serving(msgspec.Struct, frozen=True):
+    """What is known once it serves."""
+
+    host: str
+    port: int
+    ledger: str
+    waiting: int
+
+
+Ready = Callable[[Serving], None]
+
+
+def run_gateway(home: Home, *, ready: Ready | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. Refuses an outbox or address that is in use."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    uvloop.run(_run(home, ready or _say))
+
+
+async def _run(home: Home, ready: Ready) -> None:
+    await Gateway(home).run(ready)
+
+
+class Gateway:
+    """The parts, and the order in which they begin and end."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._log: Any = structlog.get_logger("gateway")
+        limits = home.settings.limits
+        self._stop_s = limits.stop_ms / 1_000
+        edge = edge_devices(home.directory, home.settings, home.chain_id)
+        self.outbox = Outbox(home.directory / "outbox", limits, _clock_ms, steady_ms=_steady_ms)
+        self.drain = Drain(self.outbox, self._client)
+        signer = EdgeSigner(self.outbox, edge, home.organisation)
+        self.desk = Desk(self.outbox, home.chain_id, limits, signer, Formats(home.settings.units))
+        trust = Trust(home.tls)
+        inbox = Inbox(limits, home.settings.buses)
+        self.dispatch = Dispatch(inbox, self.outbox)
+        self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
+        self.service = GatewayService(
+            self.desk, home.ledger, trust, received=self.dispatch.received, devices=self.dispatch.devices
+        )
+        self.server = Server(self.service, trust, home.listen, limits)
+        self.outbox.settled = self._settled
+
+    def _client(self) -> LedgerClient:
+        return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
+
+    def _publish(self, line: str) -> None:
+        """What the papers' controllers read: one line for each trade."""
+        self._log.info(line)
+
+    def _settled(self, entry: Entry, code: str, height: int) -> None:
+        if code == RevokedSigner.code:
+            self.desk.revoked(entry.creator)
+        self.service.tell(entry, code, height)
+
+    async def run(self, ready: Ready) -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, stopping.set)
+        writing = asyncio.create_task(self.outbox.write())
+        draining = asyncio.create_task(self.drain.run())
+        told = asyncio.create_task(stopping.wait())
+        commanding = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.dispatch.run())]
+        await self.server.start()
+        serving = Serving(
+            self._home.listen.rpartition(":")[0], self.server.port, self._home.ledger, self.outbox.turns.entries
+        )
+        self._log.info("serving", port=serving.port, waiting=serving.waiting)
+        ready(serving)
+        await asyncio.wait((told, writing, draining, *commanding), return_when=asyncio.FIRST_COMPLETED)
+        self._log.info("stopping", waiting=self.outbox.turns.entries)
+        self.outbox.refuse_more()
+        await self.server.stop(_STOP_GRACE_S)
+        self.drain.finish()
+        await asyncio.wait((draining,), timeout=self._stop_s)
+        draining.cancel()
+        self.outbox.finish()
+        await asyncio.wait((writing, draining), timeout=self._stop_s)
+        failures = [
+            task.exception() for task in (writing, draining, *commanding) if task.done() and not task.cancelled()
+        ]
+        for task in (writing, told, *commanding):
+            task.cancel()
+        self.outbox.close()
+        for failure in failures:
+            if failure is not None:
+                raise failure
+        self._log.info("stopped")
+
+
+def _clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _say(serving: Serving) -> None:
+    sys.stdout.write(msgspec.json.encode(serving).decode() + "\n")
+    sys.stdout.flush()

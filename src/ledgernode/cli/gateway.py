@@ -1,0 +1,129 @@
+"""A gateway: run it, and look at what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from ledgernode.cli.connection import Connection, network_options
+from ledgernode.cli.output import json_option, moment, show, table
+
+if TYPE_CHECKING:
+    from gateway.outbox.store import OutboxStore
+
+_KEPT: Final = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group()
+def gateway() -> None:
+    """Carry what devices sign to the ledger, and commands to devices."""
+
+
+@gateway.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--listen", required=True, metavar="HOST:PORT", help="Where devices connect.")
+@network_options
+@json_option
+def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
+    """Run a gateway for one ledger until it is told to stop. DIRECTORY holds what it keeps, and its gateway.json.
+
+    Its identity (--as, --identity) has the role gateway, and a TLS certificate that names the host of --listen.
+
+    \b
+    ledgernode gateway run ./gateway --listen 127.0.0.1:7060 --as north/gateway-1
+    """
+    from gateway.process import Home, run_gateway
+    from gateway.settings import read_settings
+    from ledgernode.wire.genesis import chain_id
+
+    home = Home(
+        directory=directory,
+        ledger=at.ledger,
+        chain_id=chain_id(at.genesis_bytes),
+        nodes=at.endpoints,
+        listen=listen,
+        tls=at.tls_files(),
+        organisation=at.organisation_name,
+        settings=read_settings(directory),
+    )
+    if as_json:
+        run_gateway(home)
+    else:
+        run_gateway(home, ready=_say)
+
+
+@gateway.command()
+@click.argument("directory", type=_KEPT)
+@json_option
+def refused(directory: Path, as_json: bool) -> None:
+    """List what the ledger would not take, oldest first. The gateway of DIRECTORY must not be running.
+
+    \b
+    ledgernode gateway refused ./gateway --json
+    """
+    with _store(directory) as store:
+        found: list[dict[str, Any]] = [
+            {
+                "time_ms": one.at_ms,
+                "device": one.entry.creator.hex(),
+                "sequence": one.entry.sequence,
+                "transaction": one.entry.id.hex(),
+                "code": one.code,
+            }
+            for one in store.refused()
+        ]
+    columns = ("time (UTC)", "device", "sequence", "code")
+    rows = ((moment(one["time_ms"]), one["device"], one["sequence"], one["code"]) for one in found)
+    show({"refused": found}, as_json, table(columns, rows, numbers=("sequence",)))
+
+
+@gateway.command()
+@click.argument("directory", type=_KEPT)
+@json_option
+def commands(directory: Path, as_json: bool) -> None:
+    """List commands to devices and how far each is. The gateway of DIRECTORY must not be running.
+
+    \b
+    ledgernode gateway commands ./gateway
+    """
+    from gateway.commands.inbox import COMMANDS, read_command
+
+    with _store(directory) as store:
+        listed = sorted((read_command(fact) for _, fact in store.facts(COMMANDS)), key=lambda one: one.sent_ms)
+    found: list[dict[str, Any]] = [
+        {
+            "time_ms": one.sent_ms,
+            "kind": one.kind,
+            "number": one.number,
+            "device": one.device,
+            "status": one.status.value,
+            "text": one.text,
+        }
+        for one in listed
+    ]
+    columns = ("time (UTC)", "kind", "number", "device", "status", "text")
+    rows = ((moment(one["time_ms"]), *(one[name] for name in columns[1:])) for one in found)
+    show({"commands": found}, as_json, table(columns, rows, numbers=("number",)))
+
+
+@contextmanager
+def _store(directory: Path) -> Iterator[OutboxStore]:
+    """What a gateway keeps, opened."""
+    from gateway.outbox.store import OutboxStore
+    from gateway.settings import read_settings
+
+    limits = read_settings(directory).limits
+    store = OutboxStore(directory / "outbox", entry_bytes=limits.outbox_bytes, refused_kept=limits.refused_kept)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _say(serving: Any) -> None:
+    kept = f", {serving.waiting} waiting from before" if serving.waiting else ""
+    click.echo(f"serving devices for ledger {serving.ledger} on {serving.host}:{serving.port}{kept}")

@@ -1,0 +1,23 @@
+"""What a gateway sees of settlement: numbered commands to devices, acknowledged or timed out."""
+
+from chaincode.api import Context, Contract, transaction
+
+
+class Settlement(Contract):
+    """Commands without trades behind them."""
+
+    name = "settlement"
+    version = "1.0.0"
+
+    @transaction
+    def command(self, ctx: Context, number: int, device: str, action: str) -> None:
+        text = f"New Transaction #{number}: energy from a → b"
+        ctx.emit("DeliveryCommanded", command=number, trade=number, device=device, action=action, text=text)
+
+    @transaction
+    def acknowledge(self, ctx: Context, command: int, measured_mwh: int = 0) -> None:
+        ctx.emit("DeliveryAcknowledged", command=command, trade=command, measured_mwh=measured_mwh)
+
+    @transaction
+    def time_out(self, ctx: Context, command: int) -> None:
+        ctx.emit("DeliveryTimedOut", command=command, trade=command)

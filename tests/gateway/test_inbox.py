@@ -1,0 +1,142 @@
+"""Commands: numbered, in turns, told until the device has them, and the same after a crash."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import msgspec
+
+from gateway.commands.inbox import COMMANDS, POSITION, Facts, Inbox, Status
+from gateway.limits import Limits
+from ledgernode.wire.answers import NumberedEvent
+from ledgernode.wire.types import Height, TimeMs, TransactionId
+
+LIMITS = Limits(command_again_ms=100, command_life_ms=10_000, acknowledged_kept=2, commands_kept=4)
+A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
+
+
+class Ledger:
+    """Events as they come, one a block."""
+
+    def __init__(self) -> None:
+        self._height = count(1)
+
+    def event(self, name: str, at_ms: int = 0, *, contract: str = "settlement", **payload: object) -> NumberedEvent:
+        raw = msgspec.json.encode(payload)
+        height, transaction = Height(next(self._height)), TransactionId(bytes(32))
+        return NumberedEvent(height, 1, TimeMs(at_ms), transaction, contract, name, raw)
+
+    def command(self, number: int, device: str = A, action: str = "start", at_ms: int = 0) -> NumberedEvent:
+        text = f"New Transaction #{number}: energy from a → b"
+        return self.event("DeliveryCommanded", at_ms, command=number, device=device, action=action, text=text)
+
+
+def told(inbox: Inbox, listener: int = 1, now_ms: int = 0) -> list[int]:
+    return [one.number for one in inbox.turns() if inbox.due(one, listener, now_ms)]
+
+
+def statuses(inbox: Inbox) -> dict[int, Status]:
+    return {one.number: one.status for one in inbox}
+
+
+def test_a_command_is_told_again_until_the_device_has_it() -> None:
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    inbox.event(ledger.command(1))
+    assert (told(inbox), told(inbox, now_ms=99), told(inbox, now_ms=100)) == ([1], [], [1])
+    assert inbox.received("delivery", 1, A, 1)
+    assert (told(inbox, now_ms=9_000), statuses(inbox)) == ([], {1: Status.DELIVERED})
+    inbox.event(ledger.event("DeliveryAcknowledged", command=1))
+    assert statuses(inbox) == {1: Status.ACKNOWLEDGED}
+
+
+def test_who_says_it_has_anothers_command_silences_itself_only() -> None:
+    """Nobody proves by a stream which device it is: only the ledger ends a command."""
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    inbox.event(ledger.command(1))
+    assert inbox.received("delivery", 1, B, 2) == {}
+    inbox.received("delivery", 1, A, 2)
+    assert (told(inbox, listener=2), told(inbox, listener=1)) == ([], [1])
+    inbox.left(2)
+    assert told(inbox, listener=2) == [1], "a new stream is told everything that is open"
+
+
+def test_devices_on_one_bus_take_turns_and_others_do_not_wait() -> None:
+    inbox, ledger = Inbox(LIMITS, {"twelve volts": [A, B]}), Ledger()
+    for event in (ledger.command(1, A), ledger.command(2, B), ledger.command(3, C)):
+        inbox.event(event)
+    assert told(inbox) == [1, 3]
+    inbox.received("delivery", 1, A, 1)
+    assert told(inbox, now_ms=200) == [3], "having is not doing"
+    inbox.event(ledger.event("DeliveryTimedOut", command=1))
+    assert told(inbox, now_ms=400) == [2, 3]
+
+
+def test_what_the_ledger_gave_up_is_not_told_and_a_late_acknowledgement_counts() -> None:
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    inbox.event(ledger.command(1))
+    inbox.event(ledger.event("DeliveryTimedOut", command=1))
+    assert told(inbox) == []
+    inbox.event(ledger.event("DeliveryAcknowledged", command=1))
+    inbox.event(ledger.event("DeliveryTimedOut", command=1))
+    assert statuses(inbox) == {1: Status.ACKNOWLEDGED}
+
+
+def test_a_command_of_yesterday_closes_no_relay() -> None:
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    inbox.event(ledger.command(1, at_ms=5_000))
+    assert (told(inbox, now_ms=15_000), told(inbox, now_ms=14_999)) == ([], [1])
+
+
+def test_the_line_of_a_trade_is_published_once() -> None:
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    inbox.event(ledger.command(1, A, "start"))
+    inbox.event(ledger.command(2, B, "in"))
+    inbox.event(ledger.command(3, A, "stop"))
+    assert inbox.lines == ["New Transaction #1: energy from a → b"]
+
+
+def test_after_a_crash_the_same_events_make_the_same_commands() -> None:
+    """Wherever the last write ended: kept facts, and the events again from the kept position's block."""
+    ledger = Ledger()
+    events = [ledger.command(1), ledger.command(2, B), ledger.event("DeliveryAcknowledged", command=1)]
+    events += [ledger.command(3, C), ledger.event("DeliveryTimedOut", command=2)]
+    whole = Inbox(LIMITS)
+    for event in events:
+        whole.event(event)
+    for crash in range(len(events) + 1):
+        disk: Facts = {}
+        first = Inbox(LIMITS)
+        for event in events[:crash]:
+            disk |= first.event(event)
+        second = Inbox(LIMITS)
+        kept = [fact for key, fact in sorted(disk.items()) if key.startswith(COMMANDS) and fact is not None]
+        second.load(disk.get(POSITION), kept)
+        assert second.position == first.position
+        for event in events:
+            second.event(event)
+        assert statuses(second) == statuses(whole)
+        assert told(second) == told(whole, listener=crash + 2)
+
+
+def test_everything_is_bounded() -> None:
+    """The oldest open command is given up, the oldest closed one forgotten."""
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    disk: Facts = {}
+    for number in range(1, 9):
+        disk |= inbox.event(ledger.command(number, f"{number:064x}"))
+    assert sorted(told(inbox)) == [5, 6, 7, 8]
+    assert sorted(statuses(inbox)) == [3, 4, 5, 6, 7, 8]
+    assert sum(fact is not None for key, fact in disk.items() if key.startswith(COMMANDS)) == 6
+
+
+def test_events_of_others_move_the_position_only() -> None:
+    """Also those of a contract under settlement's name that says something else."""
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    for event in (
+        ledger.event("DeliveryCommanded", contract="other", command=1, device=A, action="start", text=""),
+        ledger.event("DeliveryCommanded", command="one"),
+        ledger.event("DeliveryAcknowledged", command=77),
+        ledger.event("Something", command=1),
+    ):
+        assert set(inbox.event(event)) == {POSITION}
+    assert statuses(inbox) == {}
