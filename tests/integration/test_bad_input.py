@@ -32,6 +32,7 @@ from ledgernode.errors import (
     WrongFunctionKind,
 )
 from ledgernode.identity.keys import ORDER
+from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, ChainId, sha256
 from tests.running import NodeProcess, Person, now_ms
 
@@ -79,7 +80,7 @@ AT_THE_DOOR: dict[str, tuple[Callable[[Person], object], type[LedgerError]]] = {
     "expired": (lambda anna: signed(at(anna, clock_ms=lambda: now_ms() - 200_000)), TransactionExpired),
     "valid too far ahead": (lambda anna: signed(at(anna, validity_ms=700_000)), ValidityTooFar),
     "oversized body": (
-        lambda anna: signed(anna.signer, arguments={"key": "k", "text": "x" * 300_000}),
+        lambda anna: signed(anna.signer, arguments={"key": "k", "text": "x" * Parameters().body_bytes}),
         TransactionTooLarge,
     ),
     "no budget": (lambda anna: signed(anna.signer, budget=0), BudgetOutOfRange),
