@@ -219,9 +219,9 @@ def test_a_kill_leaves_the_one_or_the_other(
 ) -> None:
     """At every point of the installation; the next start ends with the new one, promises and all."""
     fill(incoming, snapshot)
-    child = multiprocessing.get_context("fork").Process(target=killed, args=(point, incoming, current))
+    child = multiprocessing.get_context("spawn").Process(target=killed, args=(point, incoming, current))
     child.start()
-    child.join(30)
+    child.join(60)
     assert child.exitcode == -signal.SIGKILL
     assert state_of(current)[:2] == heights
     incoming.install(current)
