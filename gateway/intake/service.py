@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
@@ -29,6 +31,7 @@ Devices = Callable[[DeviceStream, bool], None]
 
 _ROLES: Final = (Role.METER, Role.GATEWAY)
 _RETRY_MS: Final = 1_000
+_REFUSED_HELLO_S: Final = 1
 
 
 class GatewayService(GatewayServiceServicer):
@@ -60,15 +63,19 @@ class GatewayService(GatewayServiceServicer):
             await _refuse(context, error)
 
     async def _connect(self, requests: AsyncIterable[pb.ConnectRequest], context: Context) -> None:
-        sender = self._sender(context)
-        stream = DeviceStream(
-            sender, self._desk, self._ledger, check=lambda: self._sender(context), received=self._received
-        )
-        account = sender.account
-        replaced = StreamReplaced(f"{sender.name} has opened another stream")
-        number = self._streams.opened(account, self._desk.now_ms(), lambda: stream.end(replaced))
+        messages = aiter(requests)
         try:
-            messages = aiter(requests)
+            sender = self._sender(context)
+            stream = DeviceStream(
+                sender, self._desk, self._ledger, check=lambda: self._sender(context), received=self._received
+            )
+            account = sender.account
+            replaced = StreamReplaced(f"{sender.name} has opened another stream")
+            number = self._streams.opened(account, self._desk.now_ms(), lambda: stream.end(replaced))
+        except LedgerError:
+            await _hello_of_the_refused(messages)
+            raise
+        try:
             await context.write(await stream.greet(messages))
             self._by_account[account] = stream
             self._devices(stream, True)
@@ -139,6 +146,12 @@ class Server:
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         self._service.end_all()
         await self._server.stop(grace_s)
+
+
+async def _hello_of_the_refused(messages: AsyncIterator[pb.ConnectRequest]) -> None:
+    """Take it in, if it comes soon: a call that ends while its caller still writes loses the reason on the way."""
+    with suppress(TimeoutError, StopAsyncIteration):
+        await asyncio.wait_for(anext(messages), _REFUSED_HELLO_S)
 
 
 async def _refuse(context: Context, error: LedgerError) -> NoReturn:
