@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from chaincode.calendar import DAY_MS, day_number
 from ledgernode.testing import Committed
 from tests.chaincode.test_settlement import PRICE, RETAIL, Scene, to_the_end
 from tests.chaincode.town import CONTRACTS, HOUR_MS, KWH, House, package
+
+pytestmark = pytest.mark.slow
 
 MINUTE_MS = 60_000
 

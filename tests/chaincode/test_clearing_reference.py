@@ -29,6 +29,8 @@ from chaincode.one_price import competitive_interval, interval_beside_own_orders
 from chaincode.routing import routed
 from tests.chaincode.books import best_sums, book, books, fee_of, greatest_volume, order, require_fair
 
+pytestmark = pytest.mark.slow
+
 HALVES: Final = [Fraction(doubled, 2) for doubled in range(-14, 16)]
 """Every price of a small book and every gap between two of them."""
 

@@ -602,6 +602,7 @@ class Conservation(RuleBasedStateMachine):
             audit(self.scene.ledger.chain, laws=[Supply, Statement])
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_money_is_conserved_whatever_is_called() -> None:
     """And what was tried includes every movement there is, taking effect at least once."""

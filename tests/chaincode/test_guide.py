@@ -14,6 +14,8 @@ import pytest
 from ledgernode.cli.root import main
 from ledgernode.errors import leaves
 
+pytestmark = pytest.mark.slow
+
 GUIDE = Path(__file__).parent.parent.parent / "docs" / "chaincode.md"
 PAGE = GUIDE.read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)(?: (file|edit)=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

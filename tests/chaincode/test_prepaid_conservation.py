@@ -27,6 +27,8 @@ from tests.chaincode.vending_town import (
     hash_of,
 )
 
+pytestmark = pytest.mark.slow
+
 UNIT_MWH = 100_000
 HOMES = 150
 REACHED: set[str] = set()

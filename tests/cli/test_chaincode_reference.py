@@ -15,6 +15,8 @@ from ledgernode.execution.sandbox.package import pack, parse_package
 from ledgernode.identity.records import SYSTEM_CONTRACTS
 from tests.cli.command_line import command, done
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 CONTRACTS = ROOT / "src" / "chaincode"
 FILES = contract_files(CONTRACTS)

@@ -14,6 +14,8 @@ from tests.client.scripted import SILENCE, ScriptedNode, committed, submitted
 from tests.conditions import eventually
 from tests.node.envelopes import SIGNER
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_MS = 400
 
 

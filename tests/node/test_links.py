@@ -23,6 +23,8 @@ from ledgernode.wire.types import Epoch, Height
 from tests.conditions import eventually
 from tests.running import SoloNetwork
 
+pytestmark = pytest.mark.slow
+
 INTRODUCTION = Introduction("test", b"key", b"signature")
 GREETING = Standing(Height(42))
 

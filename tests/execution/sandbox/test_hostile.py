@@ -15,6 +15,8 @@ from ledgernode.execution.sandbox.meter import Meter
 from tests.execution.sandbox.workbench import BUDGET, findings, load, samples, source_of
 from tests.speed import slowness
 
+pytestmark = pytest.mark.slow
+
 SLOWEST_S = 0.1
 SLOWEST_LOAD_S = 2.0
 TRIES = 5
