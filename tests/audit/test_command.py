@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledgernode import testing
 from ledgernode.audit import LAWS
 from ledgernode.audit.currency import Supply
 from ledgernode.store.kv import Table
@@ -21,11 +20,10 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-def on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[WholeTown, LmdbStore, list[object]]:
+def on_disk(tmp_path: Path) -> tuple[WholeTown, LmdbStore, list[object]]:
     """Two intervals of a town whose chain is in LMDB, and how to name it."""
     store = LmdbStore(tmp_path / "data")
-    monkeypatch.setattr(testing, "MemoryStore", lambda: store)
-    town = WholeTown(hours_before=1)
+    town = WholeTown(hours_before=1, store=store)
     solar, buyer, *_ = town.everyone
     town.vend(town.homes[0])
     for _ in range(2):

@@ -8,6 +8,7 @@ import msgspec
 
 from chaincode.calendar import DAY_MS, day_number
 from chaincode.pricing import Levy
+from ledgernode.store.kv import KeyValueStore
 from tests.chaincode.bazaar import CENT, MARKET, market_data
 from tests.chaincode.town import AREA, FEEDER, HOUR_MS, INTERVAL_MS, KWH, RATING_W, House, Town
 from tests.chaincode.vending_town import Home, flat, hash_of, pan_of_house
@@ -24,8 +25,8 @@ Energy = tuple[int, int]
 class WholeTown(Town):
     """Two houses that are billed and two that prepay, on the last evening of January."""
 
-    def __init__(self, hours_before: int = 2) -> None:
-        super().__init__(*CONTRACTS)
+    def __init__(self, hours_before: int = 2, *, store: KeyValueStore | None = None) -> None:
+        super().__init__(*CONTRACTS, store=store)
         self.ok(self.admin, "currency", "establish", code="EUR", digits=4, approval_above_minor=10**12)
         self.sequence = 0
         self.requests = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from chaincode.calendar import CENTRAL_EUROPE
 from ledgernode.execution.sandbox.package import pack
+from ledgernode.store.kv import KeyValueStore
 from ledgernode.testing import Committed, Member, TestLedger
 from ledgernode.wire.parameters import Parameters
 
@@ -43,8 +44,10 @@ class House:
 class Town:
     """A ledger with these contracts, and two people of the utility; nothing is built yet."""
 
-    def __init__(self, *contracts: str, parameters: Parameters | None = None) -> None:
-        self.ledger = TestLedger(parameters=parameters)
+    def __init__(
+        self, *contracts: str, parameters: Parameters | None = None, store: KeyValueStore | None = None
+    ) -> None:
+        self.ledger = TestLedger(parameters=parameters, store=store)
         for contract in ("registry", *contracts):
             self.ledger.deploy(package(contract), folder=CONTRACTS)
         self.admin = self.ledger.admin("utility")
