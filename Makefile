@@ -8,7 +8,7 @@ ENGINE ?= pbft
 FROM ?= 0
 N ?= 1000
 
-.PHONY: help setup demo test test-fast simulate simulate-mutants lint format stubs lock coverage kill-loop wheel-check clean
+.PHONY: help setup system demo test test-fast simulate simulate-mutants lint format stubs lock coverage kill-loop wheel-check clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -26,13 +26,16 @@ demo: setup ## Start four validators, people, contracts, blocks arriving (Ctrl-C
 	@mkdir -p demo
 	$(BIN)/ledgernode demo demo/$(ENGINE) --engine $(ENGINE)
 
-test: setup ## Every test, in parallel by file, with the 20 slowest printed
+system: ## Install the Debian packages that the tests use (a broker)
+	@bash tests/system.sh
+
+test: setup system ## Every test, in parallel by file, with the 20 slowest printed
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 test-fast: setup ## The tests that need no processes (under 90 seconds)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
-coverage: setup ## Every test with branch coverage of all packages (at least 90 %)
+coverage: setup system ## Every test with branch coverage of all packages (at least 90 %)
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report= --no-cov-on-fail
 	$(BIN)/coverage report
@@ -66,7 +69,7 @@ stubs: setup ## Generate the protobuf stubs again
 
 lock: ## Resolve the dependencies again into requirements.lock
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra dev -o requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra dev -o requirements.lock pyproject.toml
 	rm -rf .venv-lock
 
 wheel-check: setup ## Build the wheel, install it alone into a new environment, and use it

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Debian packages that the tests use beside Python's: installs what is missing. Needs root only when something is.
+set -euo pipefail
+
+needed=(mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients ip:iproute2)
+export PATH="$PATH:/usr/sbin:/sbin"
+
+missing=()
+for pair in "${needed[@]}"; do
+    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+echo "installing Debian packages: ${missing[*]}"
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "the tests need ${missing[*]}: install them (sudo apt-get install ${missing[*]}) and try again" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 ||
+    { apt-get update -qq && apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null; }
