@@ -58,12 +58,12 @@ def test_a_password_opens_and_nothing_else_does(broker: Mosquitto) -> None:
 
 def test_what_waits_for_someone_survives_sigkill(broker: Mosquitto) -> None:
     def subscribe(client: Client) -> None:
-        until(lambda: client.is_connected())
+        until(client.is_connected)
         client.subscribe("news", 1)
-        until(lambda: (broker.directory / "mosquitto.db").exists())
+        until((broker.directory / "mosquitto.db").exists)
 
     def publish(client: Client) -> None:
-        until(lambda: client.is_connected())
+        until(client.is_connected)
         before = (broker.directory / "mosquitto.db").stat().st_mtime_ns
         client.publish("news", b"good", 1).wait_for_publish(10)
         until(lambda: (broker.directory / "mosquitto.db").stat().st_mtime_ns > before)
