@@ -116,6 +116,15 @@ class Topics:
         """A feeder's name may hold what a level may not: that becomes an underscore."""
         return f"{self._root}/{TRADES}/{level(feeder)}"
 
+    def all_trades(self) -> str:
+        """The filter for every feeder's."""
+        return f"{self._root}/{TRADES}/+"
+
+    def feeder_of(self, topic: str) -> str | None:
+        """Whose trades are published there; None for other topics."""
+        head, _, feeder = topic.rpartition("/")
+        return feeder if head == f"{self._root}/{TRADES}" else None
+
     def gateway(self, name: str) -> str:
         return f"{self._root}/{GATEWAYS}/{level(name)}"
 
