@@ -26,9 +26,21 @@ def gateway() -> None:
 @gateway.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where devices connect.")
+@click.option("--broker", metavar="HOST:PORT", help="The devices' MQTT broker; the rest is in gateway.json.")
+@click.option("--broker-user", metavar="NAME", help="Our name there (default: our TLS certificate).")
+@click.option("--broker-password-file", type=click.Path(dir_okay=False, path_type=Path), help="Mode 0600.")
 @network_options
 @json_option
-def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
+def run(
+    directory: Path,
+    *,
+    listen: str,
+    broker: str | None,
+    broker_user: str | None,
+    broker_password_file: Path | None,
+    at: Connection,
+    as_json: bool,
+) -> None:
     """Run a gateway for one ledger until it is told to stop. DIRECTORY holds what it keeps, and its gateway.json.
 
     Its identity (--as, --identity) has the role gateway, and a TLS certificate that names the host of --listen.
@@ -37,9 +49,11 @@ def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
     ledgernode gateway run ./gateway --listen 127.0.0.1:7060 --as north/gateway-1
     """
     from gateway.process import Home, run_gateway
-    from gateway.settings import read_settings
+    from gateway.settings import read_settings, with_broker
     from ledgernode.wire.genesis import chain_id
 
+    settings = read_settings(directory)
+    password = str(broker_password_file.absolute()) if broker_password_file else ""
     home = Home(
         directory=directory,
         ledger=at.ledger,
@@ -48,7 +62,7 @@ def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
         listen=listen,
         tls=at.tls_files(),
         organisation=at.organisation_name,
-        settings=read_settings(directory),
+        settings=with_broker(settings, address=broker, username=broker_user, password_file=password),
     )
     if as_json:
         run_gateway(home)
