@@ -85,6 +85,13 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http_oldest_ms: int = 400 * DAY_MS
     """Readings of an earlier time come from a clock that is wrong."""
 
+    demand_again_ms: int = 5_000
+    """A device that is asked, and did not answer, is asked again after so long."""
+    demand_ms: int = 5_000
+    """It has so long to answer."""
+    demands: int = 64
+    """Under way at a time."""
+
     # commands
     commands_kept: int = 100_000
     command_again_ms: int = 10_000

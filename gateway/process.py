@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
@@ -35,6 +35,10 @@ from ledgernode.errors import RevokedSigner
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.wire.types import ChainId
 
+if TYPE_CHECKING:
+    from gateway.http.intake import HttpIntake
+    from gateway.http.server import Listen
+
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 1.0
 
@@ -51,6 +55,8 @@ class Home(msgspec.Struct, frozen=True):
     tls: TlsFiles
     organisation: str
     settings: Settings
+    http: Listen | None = None
+    """Where HTTP is served, if it is."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -60,6 +66,7 @@ class Serving(msgspec.Struct, frozen=True):
     port: int
     ledger: str
     waiting: int
+    http_port: int = 0
 
 
 Ready = Callable[[Serving], None]
@@ -104,7 +111,22 @@ class Gateway:
             self.desk, home.ledger, trust, received=self.dispatch.received, devices=self.dispatch.devices
         )
         self.server = Server(self.service, trust, home.listen, limits)
+        self.http = None if home.http is None else self._http(home.http, trust, inbox)
         self.outbox.settled = self._settled
+
+    def _http(self, listen: Listen, trust: Trust, inbox: Inbox) -> HttpIntake:
+        from gateway.http.intake import HttpIntake  # a gateway without HTTP needs none of its packages
+
+        return HttpIntake(
+            listen,
+            self._home.directory,
+            self._home.organisation,
+            trust=trust,
+            desk=self.desk,
+            inbox=inbox,
+            outbox=self.outbox,
+            steady_ms=_steady_ms,
+        )
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
@@ -128,14 +150,22 @@ class Gateway:
         told = asyncio.create_task(stopping.wait())
         commanding = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.dispatch.run())]
         await self.server.start()
+        if self.http is not None:
+            await self.http.start()
         serving = Serving(
-            self._home.listen.rpartition(":")[0], self.server.port, self._home.ledger, self.outbox.turns.entries
+            self._home.listen.rpartition(":")[0],
+            self.server.port,
+            self._home.ledger,
+            self.outbox.turns.entries,
+            self.http.port if self.http is not None else 0,
         )
         self._log.info("serving", port=serving.port, waiting=serving.waiting)
         ready(serving)
         await asyncio.wait((told, writing, draining, *commanding), return_when=asyncio.FIRST_COMPLETED)
         self._log.info("stopping", waiting=self.outbox.turns.entries)
         self.outbox.refuse_more()
+        if self.http is not None:
+            await self.http.stop(_STOP_GRACE_S)
         await self.server.stop(_STOP_GRACE_S)
         self.drain.finish()
         await asyncio.wait((draining,), timeout=self._stop_s)

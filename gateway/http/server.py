@@ -212,7 +212,7 @@ def _peer_chain(tls: Any) -> str:
     public name for it since 3.13 only."""
     shown = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
     chain = shown() if shown is not None else None
-    return "".join(one.public_bytes() for one in chain or ())
+    return "".join(one.public_bytes() for one in chain or () if one is not None)
 
 
 def _keep_alive(found: Any) -> None:

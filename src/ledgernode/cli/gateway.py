@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ledgernode.cli.connection import Connection, network_options
+from ledgernode.cli.gateway_devices import device
+from ledgernode.cli.http_options import HttpOptions, http_options
 from ledgernode.cli.output import json_option, moment, show, table
 
 if TYPE_CHECKING:
@@ -26,15 +28,17 @@ def gateway() -> None:
 @gateway.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where devices connect.")
+@http_options
 @network_options
 @json_option
-def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
+def run(directory: Path, listen: str, http: HttpOptions, at: Connection, as_json: bool) -> None:
     """Run a gateway for one ledger until it is told to stop. DIRECTORY holds what it keeps, and its gateway.json.
 
     Its identity (--as, --identity) has the role gateway, and a TLS certificate that names the host of --listen.
 
     \b
     ledgernode gateway run ./gateway --listen 127.0.0.1:7060 --as north/gateway-1
+    ledgernode gateway run ./gateway --listen 0.0.0.0:7060 --http 0.0.0.0:8443 --as north/gateway-1
     """
     from gateway.process import Home, run_gateway
     from gateway.settings import read_settings
@@ -49,6 +53,7 @@ def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
         tls=at.tls_files(),
         organisation=at.organisation_name,
         settings=read_settings(directory),
+        http=http.listen(at),
     )
     if as_json:
         run_gateway(home)
@@ -127,3 +132,8 @@ def _store(directory: Path) -> Iterator[OutboxStore]:
 def _say(serving: Any) -> None:
     kept = f", {serving.waiting} waiting from before" if serving.waiting else ""
     click.echo(f"serving devices for ledger {serving.ledger} on {serving.host}:{serving.port}{kept}")
+    if serving.http_port:
+        click.echo(f"and by HTTP on port {serving.http_port}")
+
+
+gateway.add_command(device)
