@@ -36,6 +36,8 @@ from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.wire.types import ChainId
 
 if TYPE_CHECKING:
+    from gateway.http.intake import HttpIntake
+    from gateway.http.server import Listen
     from gateway.mqtt.intake import BrokerIntake
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -54,6 +56,8 @@ class Home(msgspec.Struct, frozen=True):
     tls: TlsFiles
     organisation: str
     settings: Settings
+    http: Listen | None = None
+    """Where HTTP is served, if it is."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -63,6 +67,7 @@ class Serving(msgspec.Struct, frozen=True):
     port: int
     ledger: str
     waiting: int
+    http_port: int = 0
 
 
 Ready = Callable[[Serving], None]
@@ -108,6 +113,7 @@ class Gateway:
         )
         self.server = Server(self.service, trust, home.listen, limits)
         self.broker = self._broker()
+        self.http = None if home.http is None else self._http(home.http, trust, inbox)
         self.outbox.settled = self._settled
 
     def _broker(self) -> BrokerIntake | None:
@@ -123,6 +129,20 @@ class Gateway:
 
         access = broker_access(setting, home.directory, home.tls, home.settings.limits)
         return BrokerIntake(setting, access, home.ledger, self.desk, self.dispatch)
+
+    def _http(self, listen: Listen, trust: Trust, inbox: Inbox) -> HttpIntake:
+        from gateway.http.intake import HttpIntake  # a gateway without HTTP needs none of its packages
+
+        return HttpIntake(
+            listen,
+            self._home.directory,
+            self._home.organisation,
+            trust=trust,
+            desk=self.desk,
+            inbox=inbox,
+            outbox=self.outbox,
+            steady_ms=_steady_ms,
+        )
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
@@ -149,8 +169,14 @@ class Gateway:
         commanding = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.dispatch.run())]
         at_broker = [asyncio.create_task(self.broker.run())] if self.broker is not None else []
         await self.server.start()
+        if self.http is not None:
+            await self.http.start()
         serving = Serving(
-            self._home.listen.rpartition(":")[0], self.server.port, self._home.ledger, self.outbox.turns.entries
+            self._home.listen.rpartition(":")[0],
+            self.server.port,
+            self._home.ledger,
+            self.outbox.turns.entries,
+            self.http.port if self.http is not None else 0,
         )
         self._log.info("serving", port=serving.port, waiting=serving.waiting)
         ready(serving)
@@ -160,6 +186,8 @@ class Gateway:
             self.broker.stop()
             await asyncio.wait(at_broker, timeout=self._stop_s)
         self.outbox.refuse_more()
+        if self.http is not None:
+            await self.http.stop(_STOP_GRACE_S)
         await self.server.stop(_STOP_GRACE_S)
         self.drain.finish()
         await asyncio.wait((draining,), timeout=self._stop_s)

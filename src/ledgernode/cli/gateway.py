@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ledgernode.cli.connection import Connection, network_options
+from ledgernode.cli.gateway_devices import device
+from ledgernode.cli.http_options import HttpOptions, http_options
 from ledgernode.cli.output import json_option, moment, show, table
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ def gateway() -> None:
 @click.option("--broker", metavar="HOST:PORT", help="The devices' MQTT broker; the rest is in gateway.json.")
 @click.option("--broker-user", metavar="NAME", help="Our name there (default: our TLS certificate).")
 @click.option("--broker-password-file", type=click.Path(dir_okay=False, path_type=Path), help="Mode 0600.")
+@http_options
 @network_options
 @json_option
 def run(
@@ -38,6 +41,7 @@ def run(
     broker: str | None,
     broker_user: str | None,
     broker_password_file: Path | None,
+    http: HttpOptions,
     at: Connection,
     as_json: bool,
 ) -> None:
@@ -47,6 +51,7 @@ def run(
 
     \b
     ledgernode gateway run ./gateway --listen 127.0.0.1:7060 --as north/gateway-1
+    ledgernode gateway run ./gateway --listen 0.0.0.0:7060 --http 0.0.0.0:8443 --as north/gateway-1
     """
     from gateway.process import Home, run_gateway
     from gateway.settings import read_settings, with_broker
@@ -63,6 +68,7 @@ def run(
         tls=at.tls_files(),
         organisation=at.organisation_name,
         settings=with_broker(settings, address=broker, username=broker_user, password_file=password),
+        http=http.listen(at),
     )
     if as_json:
         run_gateway(home)
@@ -141,3 +147,8 @@ def _store(directory: Path) -> Iterator[OutboxStore]:
 def _say(serving: Any) -> None:
     kept = f", {serving.waiting} waiting from before" if serving.waiting else ""
     click.echo(f"serving devices for ledger {serving.ledger} on {serving.host}:{serving.port}{kept}")
+    if serving.http_port:
+        click.echo(f"and by HTTP on port {serving.http_port}")
+
+
+gateway.add_command(device)
