@@ -1,8 +1,8 @@
 """Orders in, deals out, by the market contract's own code: the one place where devices see contracts' clearing.
 
-Six mechanisms clear a sealed book at once (`chaincode.clearing`); what `bill-share` matches is then shared
-out as the market contract does (`chaincode.matching`), so that each deal stands for itself where some are not delivered.
-Two more are the markets where peers choose:
+Six mechanisms clear a sealed book at once (`chaincode.clearing`). What `bill-share` matches is then shared out as the
+market contract does (`chaincode.matching`), so that each deal stands for itself where some are not delivered. Two more
+are the markets where peers choose:
 
     continuous   houses come one after another, in an order drawn from the seed, and each takes what suits it of what
                  rests (`chaincode.continuous`)
