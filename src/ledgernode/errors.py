@@ -763,6 +763,12 @@ class FeederOverloaded(Invalid):
     code = "FEEDER_OVERLOADED"
 
 
+class HistoryInvalid(Invalid):
+    """A file of measurements makes no sense: the message names the file, the line and the column, and what to do."""
+
+    code = "HISTORY_INVALID"
+
+
 class RegistersDamaged(Broken):
     """Neither copy of what a meter keeps through a loss of power is whole."""
 
