@@ -11,11 +11,13 @@ import msgspec
 from devices.fleet.meters import key_of
 from devices.fleet.plan import Plan
 from ledgernode.client import LedgerClient
+from ledgernode.wire.answers import Block
 from ledgernode.wire.receipt import OK, Receipt, parse_receipt
 from ledgernode.wire.transaction import Sequence, parse_transaction
 from ledgernode.wire.types import identity_id
 
 LISTED: Final = 20
+Progress = Callable[[int, int], None]
 
 
 class Tally(msgspec.Struct):
@@ -71,21 +73,28 @@ class Tally(msgspec.Struct):
         }
 
 
-async def counted(
-    client: LedgerClient, plan: Plan, secret: bytes, progress: Callable[[int, int], None], to_height: int = 0
-) -> Tally:
-    """Read every block up to a height (or the newest)."""
-    places = {identity_id(key_of(secret, place).public_key): place for place in range(plan.meters)}
-    tally = Tally([Counter() for _ in range(plan.meters)])
-    tally.height = to_height or int((await client.facts()).height)
-    height = 0
-    async for block in client.blocks(1, to_height=tally.height):
-        height += 1
+class Counting:
+    """Reads blocks, each once, and keeps the tally."""
+
+    def __init__(self, client: LedgerClient, plan: Plan, secret: bytes) -> None:
+        self.tally = Tally([Counter() for _ in range(plan.meters)])
+        self._client = client
+        self._places = {identity_id(key_of(secret, place).public_key): place for place in range(plan.meters)}
+
+    async def up_to_now(self, progress: Progress = lambda _done, _total: None) -> Tally:
+        """With the newest block of whichever node answers."""
+        head, tally = int((await self._client.facts()).height), self.tally
+        if head > tally.height:
+            async for block in self._client.blocks(tally.height + 1, to_height=head):
+                self._read(block)
+                tally.height += 1
+                progress(tally.height, head)
+        return tally
+
+    def _read(self, block: Block) -> None:
         receipts = block.receipts[len(block.receipts) - len(block.envelopes) :]
         for raw, receipt in zip(block.envelopes, receipts, strict=True):
             body = parse_transaction(raw).body
-            place = places.get(body.creator)
+            place = self._places.get(body.creator)
             if place is not None and isinstance(body.replay, Sequence):
-                tally.add(place, body.replay.number, parse_receipt(receipt))
-        progress(height, tally.height)
-    return tally
+                self.tally.add(place, body.replay.number, parse_receipt(receipt))

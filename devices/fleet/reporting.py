@@ -104,7 +104,9 @@ class Reporting:
         return Message(self._number, readings)
 
     def answered(self, number: int, answers: Sequence[Answer], now_ms: int) -> None:
-        readings = self._sent.pop(number, ())
+        readings = self._sent.pop(number, None)
+        if readings is None:
+            return  # of a stream that broke: they wait again
         later: list[Reading] = []
         for reading, answer in zip(readings, answers, strict=True):
             if answer.code == OK:

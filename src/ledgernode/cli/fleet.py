@@ -170,7 +170,7 @@ def count(*, directory: Path, until: int | None, at: Connection, as_json: bool) 
     \b
     ledgernode fleet count ./fleet --network ./network --json
     """
-    from devices.fleet.counting import counted
+    from devices.fleet.counting import Counting
     from devices.fleet.directory import read_fleet_secret, read_plan
     from ledgernode.client import LedgerClient
 
@@ -179,7 +179,7 @@ def count(*, directory: Path, until: int | None, at: Connection, as_json: bool) 
     async def go() -> Any:
         async with LedgerClient(at.endpoints, at.ledger, at.credentials()) as client:
             with progress("counting", shown=not as_json) as report:
-                return await counted(client, plan, read_fleet_secret(directory), report)
+                return await Counting(client, plan, read_fleet_secret(directory)).up_to_now(report)
 
     document = asyncio.run(go()).document(until or 0)
     show(document, as_json, facts((name, json.dumps(value)) for name, value in document.items()))
