@@ -19,7 +19,7 @@ import uvloop
 from devices.fleet.counts import Counts
 from devices.fleet.directory import read_fleet_secret, read_plan
 from devices.fleet.houses import Courses, SeededHouses
-from devices.fleet.line import Line
+from devices.fleet.line import Line, now_ms
 from devices.fleet.meters import Meters
 from devices.fleet.plan import Run, Schedule
 from devices.fleet.reporting import Reporting
@@ -78,6 +78,7 @@ async def _until_done(reporting: Reporting, hear_ms: int, told: asyncio.Task[Non
     heard, heard_at = -1, loop.time()
     while not (told.done() or line.done()):
         await asyncio.wait((told, line), timeout=SAY_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        reporting.passed(now_ms())
         _say(reporting)
         if not reporting.all_safe or reporting.unheard != heard:
             heard, heard_at = reporting.unheard, loop.time()
