@@ -57,7 +57,10 @@ class GatewayClient:
             answer = await asyncio.wait_for(self._call.read(), self._timeout_s)
         except grpc.aio.AioRpcError as error:
             raise read_error(error) from error
-        except (TimeoutError, asyncio.InvalidStateError) as error:
+        except TimeoutError as error:
+            self._call.cancel()
+            raise NodeUnreachable("the gateway does not answer") from error
+        except asyncio.InvalidStateError as error:
             raise await self._reason() from error
         if answer is grpc.aio.EOF:
             raise await self._reason()
