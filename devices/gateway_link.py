@@ -19,16 +19,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import grpc
 
-from devices.meter.events import ClockSynced, Commanded, Effects, Event, LinkDown, LinkUp, Receipted
-from devices.meter.told import from_kind
+from devices.meter.events import ClockSynced, Effects, Event, LinkDown, LinkUp, Receipted, Told
 from gateway.client import GatewayClient
 from gateway.v1 import gateway_pb2 as pb
-from ledgernode.errors import BadRequest, LedgerError, NodeUnreachable, WrongChain, by_code
+from ledgernode.errors import BadProof, BadRequest, LedgerError, NodeUnreachable, WrongChain, by_code
 from ledgernode.wire.receipt import OK
 from ledgernode.wire.transaction import parse_transaction
 from ledgernode.wire.types import ChainId, IdentityId
@@ -37,6 +35,10 @@ FOR_GOOD: Final = frozenset(
     {"TRANSACTION_MALFORMED", "TRANSACTION_TOO_LARGE", "SIGNATURE_INVALID", "SEQUENCE_NEEDED", "SEQUENCE_CONFLICT"}
 )
 WRONG_GATEWAY: Final = frozenset({"WRONG_CHAIN", "ROLE_REFUSED"})
+NOT_OURS: Final = frozenset({"COMMAND_UNPROVEN", "COMMAND_FOREIGN"})
+FULL: Final = "OUTBOX_FULL"
+INVENTED: Final = 3
+"""Commands without proof after which another gateway is looked for."""
 PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 30.0
 LATER_MS: Final = (1_000, 60_000)
@@ -83,6 +85,7 @@ class GatewayLink:
         self._sent: dict[bytes, Sent] = {}
         self._work = asyncio.Event()
         self._welcomed = False
+        self._invented = 0
 
     def send(self, key: str, sequence: int, envelope: bytes) -> None:
         """What the core wants sent. What it names again is sent again."""
@@ -112,7 +115,7 @@ class GatewayLink:
             welcome = await client.connect(devices=[self._way.identity])
             if welcome.chain_id != self._way.chain_id:
                 raise WrongChain(f"{address} serves another ledger")
-            self._welcomed = True
+            self._welcomed, self._invented = True, 0
             self._told(address, "")
             self._synced(welcome.time_ms)
             self._step(LinkUp(self._clock_ms()))
@@ -146,9 +149,11 @@ class GatewayLink:
             for named in batch:
                 del self._waiting[named]
             self._remember(batch)
-            answers = await client.answers([one.envelope for one in batch.values()])
+            message = await client.brought([one.envelope for one in batch.values()])
+            answers = message.answers
             if len(answers) != len(batch):
                 raise NodeUnreachable("the gateway answered another number of transactions than it was given")
+            self._synced(message.time_ms)
             later_ms = self._answered(batch, answers)
             if later_ms:
                 await asyncio.sleep(later_ms / 1_000)
@@ -207,13 +212,16 @@ class GatewayLink:
         elif outcome.creator == self._way.identity:  # sent by the process before this one
             self._step(Receipted(self._clock_ms(), outcome.sequence, outcome.code))
 
-    async def _commanded(self, client: GatewayClient, told: pb.Command) -> None:
-        command = None
-        with suppress(BadRequest):
-            command = from_kind(told.kind, told.payload)
-        if command is not None:
-            self._step(Commanded(self._clock_ms(), told.number, command))
-        await client.received(told)
+    async def _commanded(self, client: GatewayClient, command: pb.Command) -> None:
+        """The core judges it. What it cannot take yet is told again; a gateway that invents is left."""
+        told = Told(self._clock_ms(), command.kind, command.number, command.payload, command.evidence)
+        code = self._step(told).answers[-1].code
+        if code in NOT_OURS:
+            self._invented += 1
+            if self._invented >= INVENTED:
+                raise BadProof(f"{code}: this gateway tells what the ledger has not said to this meter")
+        elif code != FULL:
+            await client.received(command)
 
     def _synced(self, time_ms: int) -> None:
         if time_ms:

@@ -75,7 +75,8 @@ class MeterShell:
         self.facts = read_facts(home)
         self._key: SigningKey = PrivateKey.load(_key_file(home))
         self.identity = self.facts.identity_of(self._key.public_key)
-        self._settings = settings_of(self.facts, _secret(home))
+        settings = settings_of(self.facts, _secret(home))
+        self._settings = msgspec.structs.replace(settings, identity=self.identity)
         self._surroundings = surroundings
         self._clock_ms = clock_ms
         self._journal = Journal(home / "meter.journal")

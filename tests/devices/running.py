@@ -15,22 +15,33 @@ import msgspec
 
 from devices.meter.core import new_state
 from devices.meter_shell import Facts, create_home
+from ledgernode.identity.founding_set import founding_set
 from ledgernode.sts.keys import KeyParameters, VendingKey, derive
 from ledgernode.sts.tid import BaseDate, Tid
 from ledgernode.sts.token import Credit, mint
+from ledgernode.wire.genesis import parse_genesis
 from tests.conditions import until
-from tests.running import START_SECONDS, Person
+from tests.running import START_SECONDS, FoundedNetwork, Person
 from tests.sts.published import METER, VENDING_KEY
 
 SETTING: KeyParameters = msgspec.structs.replace(METER, base=BaseDate.Y2014)
 
 
 def commissioned(
-    person: Person, setting: KeyParameters = SETTING, vending_key: VendingKey = VENDING_KEY, **changes: Any
+    network: FoundedNetwork,
+    person: Person,
+    setting: KeyParameters = SETTING,
+    vending_key: VendingKey = VENDING_KEY,
+    **changes: Any,
 ) -> Path:
     """A meter's home in an identity's folder; it samples and reads often, so that tests need not wait."""
-    key = derive(vending_key, setting)
-    state = new_state(key, setting.base, key_revision=setting.key_revision, tariff_index=int(setting.tariff_index))
+    state = new_state(
+        derive(vending_key, setting),
+        setting.base,
+        key_revision=setting.key_revision,
+        tariff_index=int(setting.tariff_index),
+        validators=founding_set(parse_genesis(network.genesis_bytes)),
+    )
     fields: dict[str, Any] = {
         "pan": setting.pan,
         "point": "north:home-1",

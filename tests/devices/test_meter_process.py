@@ -57,9 +57,11 @@ def books(meter_node: NodeProcess, meter_person: Person) -> Books:
     return Books(meter_node, meter_person)
 
 
-def test_what_is_sampled_stands_in_a_block(meter_gateway: GatewayProcess, meter_person: Person, books: Books) -> None:
+def test_what_is_sampled_stands_in_a_block(
+    meter_node: NodeProcess, meter_gateway: GatewayProcess, meter_person: Person, books: Books
+) -> None:
     """From codes of a converter to rows of the ledger; a token closes the relay, energy opens it again at zero."""
-    home = commissioned(meter_person)
+    home = commissioned(meter_node.network, meter_person)
     with MeterRunning(home, [meter_gateway.endpoint], load_w=2_000) as meter:
         meter.when(lambda: meter.gateway)
         assert not meter.supplied
@@ -76,10 +78,10 @@ def test_what_is_sampled_stands_in_a_block(meter_gateway: GatewayProcess, meter_
 
 
 def test_killed_at_any_moment_no_reading_is_lost_or_doubled(
-    meter_gateway: GatewayProcess, meter_person: Person, books: Books
+    meter_node: NodeProcess, meter_gateway: GatewayProcess, meter_person: Person, books: Books
 ) -> None:
     """SIGKILL twenty times, at random; what was shown of tokens stays, what was used is counted once."""
-    home = commissioned(meter_person)
+    home = commissioned(meter_node.network, meter_person)
     chance = random.Random(7)
     with MeterRunning(home, [meter_gateway.endpoint], load_w=1_000) as meter:
         meter.do(credit_token(2_000, 1_000) + "#")
@@ -102,7 +104,7 @@ def test_what_was_read_while_the_link_was_down_arrives_in_order_once(
     meter_node: NodeProcess, meter_person: Person, books: Books, tmp_path: Path
 ) -> None:
     """Metering, tokens and the display go on; then all of it, whichever gateway brings it."""
-    home = commissioned(meter_person)
+    home = commissioned(meter_node.network, meter_person)
     first = gateway_identity(meter_node.network, "offline-1")
     network, nodes = meter_node.network, [meter_node.endpoint]
     with (
@@ -129,7 +131,7 @@ def test_the_next_gateway_takes_over_when_one_fails(
     meter_node: NodeProcess, meter_gateway: GatewayProcess, meter_person: Person, books: Books, tmp_path: Path
 ) -> None:
     """000-12: a second bearer. What the first had not passed on, the second brings; nothing comes twice."""
-    home = commissioned(meter_person)
+    home = commissioned(meter_node.network, meter_person)
     identity = gateway_identity(meter_node.network, "bearer-1")
     with (
         GatewayProcess(meter_node.network, [meter_node.endpoint], tmp_path / "wifi", identity) as wifi,
@@ -144,10 +146,10 @@ def test_the_next_gateway_takes_over_when_one_fails(
 
 
 def test_the_unit_goes_on_by_its_battery_when_the_mains_fail(
-    meter_gateway: GatewayProcess, meter_person: Person, books: Books
+    meter_node: NodeProcess, meter_gateway: GatewayProcess, meter_person: Person, books: Books
 ) -> None:
     """000-12: it shows, takes tokens and reports; nothing is consumed meanwhile."""
-    home = commissioned(meter_person)
+    home = commissioned(meter_node.network, meter_person)
     with MeterRunning(home, [meter_gateway.endpoint], load_w=2_000) as meter:
         meter.when(lambda: meter.gateway)
         meter.do("mains off")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ledgernode.cli.meter_accuracy import accuracy
 from ledgernode.cli.output import facts, json_option, show
 from ledgernode.cli.sts import Meter, meter_options
+
+if TYPE_CHECKING:
+    from ledgernode.wire.validators import ValidatorSet
 
 _HOME: Final = click.Path(file_okay=False, path_type=Path)
 _KEYS: Final = "0123456789*#"
@@ -28,7 +31,14 @@ meter.add_command(accuracy)
 @meter.command()
 @click.argument("home", type=_HOME)
 @click.option("--point", default="utility:home-1", show_default=True, help="The connection point, <utility>:<name>.")
-@click.option("--chain-id", default="00" * 32, metavar="HEX", help="The ledger it reports to; zeros to try it alone.")
+@click.option(
+    "--genesis",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The ledger it reports to, whose validators it believes. Without it a meter takes tokens, and no commands.",
+)
+@click.option(
+    "--chain-id", default="", metavar="HEX", help="The ledger it reports to, where the genesis file is not here."
+)
 @click.option("--phases", type=click.Choice(["1", "3"]), default="1", show_default=True, help="Of alternating current.")
 @click.option("--direct", is_flag=True, help="It hangs on a bus of 12 V instead.")
 @click.option("--reading-ms", type=click.IntRange(1_000), default=60_000, show_default=True, help="Between readings.")
@@ -44,6 +54,7 @@ def new(
     *,
     home: Path,
     point: str,
+    genesis: Path | None,
     chain_id: str,
     phases: str,
     direct: bool,
@@ -59,23 +70,25 @@ def new(
 
     \b
     ledgernode meter new my-meter --vending-key-file vending.key --supply-group 123457 --key-type 2
-      --key-revision 1 --tariff-index 01 --pan 600727000000000009 --base 2014
+      --key-revision 1 --tariff-index 01 --pan 600727000000000009 --base 2014 --genesis genesis.json
     """
     from devices.meter.core import new_state
     from devices.meter_shell import Facts, create_home
 
     setting = meter.parameters
+    chain, validators = _commissioned(genesis)
     state = new_state(
         meter.key,
         setting.base,
         key_revision=setting.key_revision,
         tariff_index=int(setting.tariff_index),
         key_expiry=meter.key_expiry,
+        validators=validators,
     )
     facts_of_meter = Facts(
         pan=setting.pan,
         point=point,
-        chain_id=chain_id,
+        chain_id=chain_id or chain,
         phases=int(phases),
         direct=direct,
         reading_ms=reading_ms,
@@ -156,6 +169,17 @@ def ciu(*, home: Path, load_w: int, speed: int) -> None:
                     shell.step(KeyPressed(now_ms, key))
     finally:
         shell.close()
+
+
+def _commissioned(genesis: Path | None) -> tuple[str, ValidatorSet | None]:
+    """The chain id and the first validators of a ledger; zeros and nobody where there is none."""
+    if genesis is None:
+        return "00" * 32, None
+    from ledgernode.identity.founding_set import founding_set
+    from ledgernode.wire.genesis import chain_id, parse_genesis
+
+    raw = genesis.read_bytes()
+    return chain_id(raw).hex(), founding_set(parse_genesis(raw))
 
 
 class Terminal:
