@@ -367,6 +367,12 @@ class KeyFileUnsafe(Invalid):
     code = "KEY_FILE_UNSAFE"
 
 
+class PhraseInvalid(Invalid):
+    """A recovery phrase is not whole: a word is missing, unknown or in the wrong place."""
+
+    code = "PHRASE_INVALID"
+
+
 # ---------------------------------------------------------------- look-ups, proofs, service
 
 
