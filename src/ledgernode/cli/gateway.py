@@ -107,6 +107,8 @@ def refused(directory: Path, as_json: bool) -> None:
 def commands(directory: Path, as_json: bool) -> None:
     """List commands to devices and how far each is. The gateway of DIRECTORY must not be running.
 
+    Acknowledged ones have the code that the device signed: OK, or why it was not done.
+
     \b
     ledgernode gateway commands ./gateway
     """
@@ -121,11 +123,12 @@ def commands(directory: Path, as_json: bool) -> None:
             "number": one.number,
             "device": one.device,
             "status": one.status.value,
+            "code": one.code,
             "text": one.text,
         }
         for one in listed
     ]
-    columns = ("time (UTC)", "kind", "number", "device", "status", "text")
+    columns = ("time (UTC)", "kind", "number", "device", "status", "code", "text")
     rows = ((moment(one["time_ms"]), *(one[name] for name in columns[1:])) for one in found)
     show({"commands": found}, as_json, table(columns, rows, numbers=("number",)))
 
