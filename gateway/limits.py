@@ -62,6 +62,36 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connects_refill_ms: int = 3_000
     devices_of_stream: int = 10_000
 
+    # http
+    http_connections: int = 20_000
+    http_requests: int = 2_000
+    """Under way at a time, those that wait on purpose apart."""
+    http_waiting: int = 10_000
+    """Devices that wait for a command."""
+    http_wait_ms: int = 60_000
+    http_head_ms: int = 10_000
+    http_head_bytes: int = 16 * 1024
+    http_body_ms: int = 15_000
+    http_body_bytes: int = 512 * 1024
+    http_idle_ms: int = 75_000
+    """Between two requests of one connection."""
+    http_burst: int = 5_000
+    http_refill_us: int = 1_000
+    """Of one address; devices behind one router share it."""
+    http_clock_ms: int = 300_000
+    """So far may the time lie that a request is signed with."""
+    http_nonces: int = 2_000
+    """Of one device, remembered for that time; one that signs more than these is told to slow down."""
+    http_oldest_ms: int = 400 * DAY_MS
+    """Readings of an earlier time come from a clock that is wrong."""
+
+    demand_again_ms: int = 5_000
+    """A device that is asked, and did not answer, is asked again after so long."""
+    demand_ms: int = 5_000
+    """It has so long to answer."""
+    demands: int = 64
+    """Under way at a time."""
+
     # commands
     commands_kept: int = 100_000
     command_again_ms: int = 10_000

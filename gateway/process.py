@@ -36,6 +36,8 @@ from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.wire.types import ChainId
 
 if TYPE_CHECKING:
+    from gateway.http.intake import HttpIntake
+    from gateway.http.server import Listen
     from gateway.mqtt.intake import BrokerIntake
     from gateway.mqtt.trades import TradeFollower
 
@@ -55,6 +57,8 @@ class Home(msgspec.Struct, frozen=True):
     tls: TlsFiles
     organisation: str
     settings: Settings
+    http: Listen | None = None
+    """Where HTTP is served, if it is."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -64,6 +68,7 @@ class Serving(msgspec.Struct, frozen=True):
     port: int
     ledger: str
     waiting: int
+    http_port: int = 0
 
 
 Ready = Callable[[Serving], None]
@@ -109,6 +114,7 @@ class Gateway:
         )
         self.server = Server(self.service, trust, home.listen, limits)
         self.broker, self.trades = self._broker()
+        self.http = None if home.http is None else self._http(home.http, trust, inbox)
         self.outbox.settled = self._settled
 
     def _broker(self) -> tuple[BrokerIntake | None, TradeFollower | None]:
@@ -131,6 +137,20 @@ class Gateway:
         after_ms = setting.trades_after_ms
         trades = TradeFollower(notices, self.outbox, self._client, broker, after_ms=after_ms)
         return broker, trades if setting.trades else None
+
+    def _http(self, listen: Listen, trust: Trust, inbox: Inbox) -> HttpIntake:
+        from gateway.http.intake import HttpIntake  # a gateway without HTTP needs none of its packages
+
+        return HttpIntake(
+            listen,
+            self._home.directory,
+            self._home.organisation,
+            trust=trust,
+            desk=self.desk,
+            inbox=inbox,
+            outbox=self.outbox,
+            steady_ms=_steady_ms,
+        )
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
@@ -159,8 +179,14 @@ class Gateway:
             commanding.append(asyncio.create_task(self.trades.run()))
         at_broker = [asyncio.create_task(self.broker.run())] if self.broker is not None else []
         await self.server.start()
+        if self.http is not None:
+            await self.http.start()
         serving = Serving(
-            self._home.listen.rpartition(":")[0], self.server.port, self._home.ledger, self.outbox.turns.entries
+            self._home.listen.rpartition(":")[0],
+            self.server.port,
+            self._home.ledger,
+            self.outbox.turns.entries,
+            self.http.port if self.http is not None else 0,
         )
         self._log.info("serving", port=serving.port, waiting=serving.waiting)
         ready(serving)
@@ -170,6 +196,8 @@ class Gateway:
             self.broker.stop()
             await asyncio.wait(at_broker, timeout=self._stop_s)
         self.outbox.refuse_more()
+        if self.http is not None:
+            await self.http.stop(_STOP_GRACE_S)
         await self.server.stop(_STOP_GRACE_S)
         self.drain.finish()
         await asyncio.wait((draining,), timeout=self._stop_s)

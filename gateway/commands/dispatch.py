@@ -34,6 +34,13 @@ class Dispatch:
         """There may be something to tell."""
         self._work.set()
 
+    def give(self, command: Command) -> None:
+        """Tell a device what no event says: a token, under the number of its credit. Given again: no effect."""
+        facts = self._inbox.given(command)
+        if facts:
+            self._outbox.remember(facts)
+            self.changed()
+
     def devices(self, stream: Listener, here: bool) -> None:
         """A stream has begun, or ended."""
         devices = [device.hex() for device in stream.devices]
@@ -82,4 +89,5 @@ def _message(command: Command) -> pb.Command:
         sent_ms=command.sent_ms,
         height=command.height,
         transaction_id=command.transaction_id,
+        evidence=command.evidence,
     )

@@ -155,7 +155,7 @@ class DeviceStream:
                 if not (self.sender.carries or self._only):
                     self._only = creator_of(message.envelopes)
                 found = await self._desk.relay(self.sender, message.envelopes, only=self._only)
-            answers = pb.Answers(number=message.number, answers=answer_messages(found))
+            answers = pb.Answers(number=message.number, answers=answer_messages(found), time_ms=self._desk.now_ms())
             self._answers.append(pb.ConnectResponse(answers=answers))
             self._told.set()
         except Exception as error:  # noqa: BLE001  # ours: the stream ends with it, and the device sends again

@@ -17,13 +17,15 @@ from typing import Any, Final, Protocol
 import msgspec
 import structlog
 
-from gateway.commands.inbox import COMMANDED, CONTRACT, Facts, Position
+from gateway.commands.inbox import Facts, Position
 from gateway.mqtt.topics import level
 from gateway.outbox.outbox import Outbox
 from ledgernode.client import LedgerClient
 from ledgernode.errors import LedgerError, Pruned
 from ledgernode.wire.answers import NumberedEvent
 
+CONTRACT: Final = "settlement"
+COMMANDED: Final = "DeliveryCommanded"
 POSITION: Final = b"trades/position"
 NUMBER: Final = "notice"
 CHAIN: Final = "chain"

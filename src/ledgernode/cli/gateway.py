@@ -11,6 +11,8 @@ import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.gateway_broker import broker_files
+from ledgernode.cli.gateway_devices import device
+from ledgernode.cli.http_options import HttpOptions, http_options
 from ledgernode.cli.output import json_option, moment, show, table
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ gateway.add_command(broker_files)
 @click.option("--broker", metavar="HOST:PORT", help="The devices' MQTT broker; the rest is in gateway.json.")
 @click.option("--broker-user", metavar="NAME", help="Our name there (default: our TLS certificate).")
 @click.option("--broker-password-file", type=click.Path(dir_okay=False, path_type=Path), help="Mode 0600.")
+@http_options
 @network_options
 @json_option
 def run(
@@ -42,6 +45,7 @@ def run(
     broker: str | None,
     broker_user: str | None,
     broker_password_file: Path | None,
+    http: HttpOptions,
     at: Connection,
     as_json: bool,
 ) -> None:
@@ -51,6 +55,7 @@ def run(
 
     \b
     ledgernode gateway run ./gateway --listen 127.0.0.1:7060 --as north/gateway-1
+    ledgernode gateway run ./gateway --listen 0.0.0.0:7060 --http 0.0.0.0:8443 --as north/gateway-1
     """
     from gateway.process import Home, run_gateway
     from gateway.settings import read_settings, with_broker
@@ -67,6 +72,7 @@ def run(
         tls=at.tls_files(),
         organisation=at.organisation_name,
         settings=with_broker(settings, address=broker, username=broker_user, password_file=password),
+        http=http.listen(at),
     )
     if as_json:
         run_gateway(home)
@@ -105,6 +111,8 @@ def refused(directory: Path, as_json: bool) -> None:
 def commands(directory: Path, as_json: bool) -> None:
     """List commands to devices and how far each is. The gateway of DIRECTORY must not be running.
 
+    Acknowledged ones have the code that the device signed: OK, or why it was not done.
+
     \b
     ledgernode gateway commands ./gateway
     """
@@ -119,11 +127,12 @@ def commands(directory: Path, as_json: bool) -> None:
             "number": one.number,
             "device": one.device,
             "status": one.status.value,
+            "code": one.code,
             "text": one.text,
         }
         for one in listed
     ]
-    columns = ("time (UTC)", "kind", "number", "device", "status", "text")
+    columns = ("time (UTC)", "kind", "number", "device", "status", "code", "text")
     rows = ((moment(one["time_ms"]), *(one[name] for name in columns[1:])) for one in found)
     show({"commands": found}, as_json, table(columns, rows, numbers=("number",)))
 
@@ -145,3 +154,8 @@ def _store(directory: Path) -> Iterator[OutboxStore]:
 def _say(serving: Any) -> None:
     kept = f", {serving.waiting} waiting from before" if serving.waiting else ""
     click.echo(f"serving devices for ledger {serving.ledger} on {serving.host}:{serving.port}{kept}")
+    if serving.http_port:
+        click.echo(f"and by HTTP on port {serving.http_port}")
+
+
+gateway.add_command(device)
