@@ -23,6 +23,8 @@ from tests.conditions import until
 from tests.ports import fresh_port
 
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+_SAME_USER = ["user root"] if os.getuid() == 0 else []
+"""Else it becomes someone who may not read our keys."""
 _OPEN = "topic readwrite #\n"
 
 
@@ -93,6 +95,15 @@ class RunningMosquitto:
         return ssl.create_default_context(cafile=str(self.roots))
 
 
+def as_written(directory: Path) -> Path:
+    """What `ledgernode gateway broker-files` has written, for a broker of ours that only this machine reaches."""
+    lines = (directory / "mosquitto.conf").read_text().splitlines()
+    own = directory / "own.conf"
+    listening = [f"{line} 127.0.0.1" if line.startswith("listener") else line for line in lines]
+    own.write_text("\n".join([*listening, *_SAME_USER, ""]))
+    return own
+
+
 class Mosquitto(RunningMosquitto):
     """A broker of its own; a context that ends it. Its port and what it holds stay over a restart.
 
@@ -140,8 +151,7 @@ class Mosquitto(RunningMosquitto):
         ]
         if certificates:
             lines += ["require_certificate true", "use_identity_as_username true"]
-        if os.getuid() == 0:
-            lines.append("user root")  # else it becomes someone who may not read our keys
+        lines += _SAME_USER
         configuration.write_text("\n".join([*lines, more, ""]))
         super().__init__(configuration, port, roots)
 

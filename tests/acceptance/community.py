@@ -149,6 +149,7 @@ STREETS: dict[str, Plan] = {
     "windows": Plan(2),
     "mechanisms": Plan(4),
     "devices": Plan(2),
+    "reporting": Plan(3),
     "twelve": Plan(12),
     "pricing": Plan(4),
     "agents": Plan(4),
