@@ -3,78 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gateway.mqtt.client import BrokerClient
-from gateway.mqtt.connection import Access, tls_context
+from gateway.mqtt.connection import tls_context
 from ledgernode.errors import NodeUnreachable, UnknownSigner
 from ledgernode.identity.organisation import create_organisation, read_root
-from ledgernode.identity.secret_file import read_secret
+from tests.acceptance.at_feeder import Feeder
 from tests.acceptance.community import MINUTE_MS, SECOND_MS, Call, Community
 from tests.acceptance.street import House, Street
-from tests.cli.command_line import done
 from tests.conditions import eventually
-from tests.gateway.running import GatewayProcess, gateway_identity
-from tests.mosquitto import RunningMosquitto, as_written
-from tests.ports import fresh_port
-from tests.running import LEDGER
 from tests.running import now_ms as real_ms
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 MEASURED = ("voltage_mv", "current_ma", "power_mw", "reactive_mvar", "power_factor_milli")
-
-
-class Feeder:
-    """The controller at the feeder: a broker that knows the enrolled meters, and a gateway to the ledger."""
-
-    def __init__(self, community: Community, directory: Path) -> None:
-        network = community.network.founded
-        broker_identity = gateway_identity(network, f"broker-{community.engine}")
-        self.files = directory / "broker"
-        port = fresh_port(1)
-        nodes = [node.endpoint for node in community.network.nodes]
-        at = ["--network", network.directory, "--offline"]  # the command does not go by the network's clock
-        org = ["--org", network.directory / "organisations" / "north", "--broker-identity", broker_identity]
-        named = ["--gateway", "controller", "--port", port]
-        self.written = done("gateway", "broker-files", self.files, *at, *org, *named, "--json").document
-        self.broker = RunningMosquitto(as_written(self.files), port, broker_identity / "roots.pem")
-        setting = {
-            "address": self.broker.endpoint,
-            "username": "controller",
-            "password_file": str(self.files / "secrets" / "controller.password"),
-        }
-        identity = gateway_identity(network, f"controller-{community.engine}")
-        self.gateway = GatewayProcess(network, nodes, directory / "gateway", identity, broker=setting)
-
-    def password(self, name: str) -> str:
-        return read_secret(self.files / "secrets" / "north" / f"{name}.password").decode()
-
-    def access(self, name: str, **changes: Any) -> Access:
-        arguments = {"client": name, "tls": self.broker.tls(), "username": f"north/{name}", "session_s": 600}
-        arguments["password"] = changes.pop("password", None) or self.password(name)
-        return Access("localhost", self.broker.port, **(arguments | changes))
-
-    def meter(self, house: House, **changes: Any) -> BrokerClient:
-        name = house.meter.name
-        return BrokerClient(self.access(name, **changes), LEDGER, f"north/{name}")
-
-    def __enter__(self) -> Feeder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.gateway.__exit__()
-        self.broker.__exit__()
-
-
-@pytest.fixture
-def feeder(community: Community, tmp_path: Path) -> Iterator[Feeder]:
-    with Feeder(community, tmp_path) as found:
-        yield found
 
 
 def take(house: House, at_ms: int, *measured: int) -> None:
@@ -86,7 +30,7 @@ def take(house: House, at_ms: int, *measured: int) -> None:
 def signed(street: Street, house: House) -> bytes:
     """What the house's meter has not sent, as it signs it."""
     rows, house.shown.unsent = house.shown.unsent, []
-    return bytes(street.community._signed(Call(house.meter, "metering", "record", {"rows": rows})).envelope)
+    return bytes(street.community.signed_by_device(Call(house.meter, "metering", "record", {"rows": rows})).envelope)
 
 
 def shown(street: Street, house: House) -> dict[str, int]:
@@ -126,7 +70,7 @@ async def test_001_1_meters_report_over_mqtt_with_tls_to_a_controller_that_knows
     rows = community.ask(community.operator, "metering", "readings", meter=every_quarter.meter.id, day=day)
     assert set(rows["origins"][-12:]) == {"d"}, "signed by the device"
     # whom the controller does not know stays outside
-    for changes in ({"password": feeder.password(every_minute.meter.name)}, {"username": "north/nobody"}):
+    for changes in ({"password": feeder.password(f"north/{every_minute.meter.name}")}, {"username": "north/nobody"}):
         with pytest.raises(UnknownSigner):
             await feeder.meter(other, **changes).connect()
     create_organisation(tmp_path / "other", "other", now_ms=real_ms())
