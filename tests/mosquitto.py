@@ -109,6 +109,8 @@ class Mosquitto(RunningMosquitto):
 
     `users` are names with their passwords. Without `acl` each of them may do everything. With `certificates` who
     connects is known by a certificate under `client_roots` (default: the identity's), and its name is the username.
+    All that it holds is written each time that so much has changed (`autosave`): with 1 nothing is lost when it is
+    killed, and it takes some twenty messages a second.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Mosquitto(RunningMosquitto):
         acl: str | None = None,
         certificates: bool = False,
         client_roots: Path | None = None,
+        autosave: int = 100,
         more: str = "",
     ) -> None:
         self.directory = directory
@@ -136,13 +139,14 @@ class Mosquitto(RunningMosquitto):
             f"cafile {client_roots or roots}",
             f"certfile {identity / 'tls-certificate.pem'}",
             f"keyfile {identity / 'tls-key.pem'}",
+            "set_tcp_nodelay true",
             "allow_anonymous false",
             f"password_file {self._passwords}",
             f"acl_file {self._acl}",
             "persistence true",
             f"persistence_location {directory}/",
             "autosave_on_changes true",
-            "autosave_interval 1",
+            f"autosave_interval {autosave}",
             "max_queued_messages 100000",
             "log_type error",
             "log_type warning",
