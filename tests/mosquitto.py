@@ -110,7 +110,7 @@ class Mosquitto(RunningMosquitto):
     `users` are names with their passwords. Without `acl` each of them may do everything. With `certificates` who
     connects is known by a certificate under `client_roots` (default: the identity's), and its name is the username.
     All that it holds is written each time that so much has changed (`autosave`): with 1 nothing is lost when it is
-    killed, and it takes some twenty messages a second.
+    killed, and it takes a few dozen messages a second.
     """
 
     def __init__(
