@@ -51,6 +51,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
     },
     "People and rules": {
         "identity": Place("identity", "identity", "Keys, certificates, registration, rotation, revocation."),
+        "wallet": Place("wallet", "wallet", "A key from twelve words, and back."),
         "governance": Place("governance", "governance", "Propose and approve what the organisations decide together."),
         "evidence": Place("evidence", "evidence", "Validators that contradicted themselves, with both their votes."),
     },
