@@ -101,3 +101,20 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command_turn_ms: int = 250
     """So often it is looked whom to tell."""
     acknowledged_kept: int = 10_000
+
+    # by way of a broker (MQTT)
+    broker_in_flight: int = 1_000
+    """Messages that the broker has sent and that are not on disk yet; it sends no more until some are."""
+    broker_out: int = 20_000
+    """Messages for devices that the broker has not taken; beyond, they are dropped: devices ask again."""
+    broker_session_s: int = 7 * 86_400
+    """So long a broker keeps what comes for a gateway that is away."""
+    broker_shared_session_s: int = 300
+    """Where gateways share: what came for one that is away for longer is the device's to send again, to another."""
+    broker_keepalive_s: int = 30
+    broker_connect_ms: int = 10_000
+    broker_pause_start_ms: int = 250
+    broker_pause_limit_ms: int = 30_000
+    answer_life_s: int = 3_600
+    """An answer that nobody has fetched for so long is thrown away by the broker."""
+    refusals_said_ms: int = 60_000

@@ -367,6 +367,12 @@ class KeyFileUnsafe(Invalid):
     code = "KEY_FILE_UNSAFE"
 
 
+class PhraseInvalid(Invalid):
+    """A recovery phrase is not whole: a word is missing, unknown or in the wrong place."""
+
+    code = "PHRASE_INVALID"
+
+
 # ---------------------------------------------------------------- look-ups, proofs, service
 
 
@@ -755,6 +761,12 @@ class FeederOverloaded(Invalid):
     """A simulated feeder is asked for more than its wires can carry."""
 
     code = "FEEDER_OVERLOADED"
+
+
+class HistoryInvalid(Invalid):
+    """A file of measurements makes no sense: the message names the file, the line and the column, and what to do."""
+
+    code = "HISTORY_INVALID"
 
 
 class RegistersDamaged(Broken):
