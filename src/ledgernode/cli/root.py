@@ -71,6 +71,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
         "meter": Place("meter", "meter", "Meters to try: their display and keypad, and how truly they measure."),
         "sts": Place("sts", "sts", "20-digit prepayment tokens: mint one, read one."),
+        "vending": Place("vending", "vending", "Sell prepaid units: payments in, twenty digits out."),
     },
     "Shell": {
         "completion": Place("completion", "completion", "Completion for bash, zsh and fish."),
