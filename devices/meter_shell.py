@@ -20,7 +20,7 @@ from devices.journal import Journal
 from devices.meter.core import Meter
 from devices.meter.events import Alarm, Answer, Effects, Event, Started
 from devices.meter.records import changes
-from devices.meter.settings import Settings
+from devices.meter.settings import MINUTE_MS, Settings
 from devices.meter.signing import SigningKey, signed
 from devices.meter.state import State
 from ledgernode.errors import BadRequest
@@ -42,6 +42,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phases: int = 1
     prepaid: bool = True
     reading_ms: int = 60_000
+    send_ms: int = 5 * MINUTE_MS
 
 
 class Surroundings(Protocol):
@@ -94,10 +95,11 @@ class MeterShell:
         self._journal.close()
 
 
-def create_home(home: Path, facts: Facts, state: State) -> bytes:
-    """A new meter with keys of its own; answers its public key. Refuses a home that exists."""
+def create_home(home: Path, facts: Facts, state: State, *, key: PrivateKey | None = None) -> bytes:
+    """A new meter with keys of its own, or with a `key` that is certified already; answers its public key. Refuses a
+    home that exists."""
     settings_of(facts, bytes(SECRET_BYTES))
-    key = PrivateKey.generate()
+    key = key or PrivateKey.generate()
     key.save(home / "meter.key")
     create_secret(home / "hardware.secret", os.urandom(SECRET_BYTES).hex().encode())
     create_secret(home / "meter.json", msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
@@ -135,4 +137,5 @@ def settings_of(facts: Facts, secret: bytes) -> Settings:
         phases=facts.phases,
         prepaid=facts.prepaid,
         reading_ms=facts.reading_ms,
+        send_ms=facts.send_ms,
     )
