@@ -56,11 +56,14 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
     """Nothing of the promised command line is missing."""
     promised = {
         "org": "init bundle",
+        "wallet": "new recover",
         "identity": "new csr sign accept enroll register list show suspend resume revoke rotate rekey",
         "genesis": "assemble check accept",
         "network": "init run",
         "bench": "put hot clearing bills",
         "gateway": "run refused commands",
+        "gateway device": "add list remove",
+        "fleet": "enrol run count",
         "market": "clear",
         "node": "new join run status",
         "chaincode": "new check describe package install approve commit deploy list show",

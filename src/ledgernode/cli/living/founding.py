@@ -25,13 +25,14 @@ from ledgernode.cli.living.people import LARGE, Call, Member, People
 from ledgernode.errors import Conflict
 from ledgernode.execution.sandbox.package import pack, package_hash
 from ledgernode.identity.founding import ADMIN, found_network
+from ledgernode.identity.founding_set import founding_set
 from ledgernode.identity.records import Role
 from ledgernode.local.node import free_ports
 from ledgernode.local.simulated import CLOCK, SimulatedClock
 from ledgernode.sts.keys import KeyParameters, KeyType, VendingKey, derive
 from ledgernode.sts.pan import check_digit, read_pan
 from ledgernode.sts.tid import BaseDate
-from ledgernode.wire.genesis import SIMULATED, chain_id
+from ledgernode.wire.genesis import SIMULATED, chain_id, parse_genesis
 from ledgernode.wire.parameters import Parameters
 
 ORGANISATIONS: Final = ("north", "south", "east", "west")
@@ -184,7 +185,8 @@ class Place:
         return [house for house in self.scenario.houses if house.payment == "prepaid"]
 
     def meter_home(self, house: str) -> Path:
-        return self.people.network / "meters" / house
+        """The folder of its identity: a meter lives where its key was born."""
+        return self.meter(house).directory
 
 
 class Founding:
@@ -400,7 +402,7 @@ class Founding:
             self._make_meter(house)
 
     def _make_meter(self, house: House) -> None:
-        """Its home, with the key that is certified already."""
+        """What it is set to, beside the key that is certified already."""
         home = self.place.meter_home(house.name)
         pan = self.place.pans[house.name]
         facts = Facts(
@@ -411,7 +413,8 @@ class Founding:
             reading_ms=self.scenario.reading_seconds * 1_000,
             send_ms=0,
         )
-        create_home(home, facts, new_state(key_of(pan), BaseDate(BASE_YEAR)), key=self.place.meter(house.name).key)
+        validators = founding_set(parse_genesis((self.people.network / "genesis.json").read_bytes()))
+        create_home(home, facts, new_state(key_of(pan), BaseDate(BASE_YEAR), validators=validators))
 
     # ------------------------------------------------------------ market, pool, watch
 

@@ -22,7 +22,6 @@ from devices.meter.energy import power_factor_milli
 from devices.meter.events import (
     Alarm,
     Answer,
-    Commanded,
     Event,
     KeyPressed,
     LinkDown,
@@ -34,8 +33,8 @@ from devices.meter.events import (
     RecipientFound,
     RegistersRead,
     TokenReceived,
+    Told,
 )
-from devices.meter.told import from_kind
 from devices.meter_shell import MeterShell
 from gateway.client import GatewayClient
 from ledgernode.cli.living.people import Member
@@ -44,7 +43,7 @@ from ledgernode.identity.tls import channel_credentials, load_tls
 
 _AGAIN_S: Final = 0.5
 _AT_ONCE: Final = 32
-_ENDING_S: Final = 5.0
+_FULL: Final = "OUTBOX_FULL"
 _NWH_PER_MWH: Final = 1_000_000
 _MILLI: Final = 1_000
 _RECORD_BUDGET: Final = 40_000
@@ -77,7 +76,7 @@ class Line:
         self._muted = asyncio.Event()
         self._audible.set()
         self.settled: Callable[[int, str], None] = lambda _sequence, _code: None
-        self.commanded: Callable[[Any], None] = lambda _command: None
+        self.commanded: Callable[[Any], str] = lambda _command: "OK"
         self.linked: Callable[[bool], None] = lambda _up: None
 
     def send(self, sequence: int, envelope: bytes) -> None:
@@ -138,8 +137,8 @@ class Line:
                     for outcome in told.settled.outcomes:
                         self._outcome(int(outcome.sequence), outcome.code, int(outcome.height))
                 case "command":
-                    await gateway.received(told.command)
-                    self.commanded(told.command)
+                    if self.commanded(told.command) != _FULL:
+                        await gateway.received(told.command)
 
     def _outcome(self, sequence: int, code: str, height: int) -> None:
         began = self._sent.pop(sequence, None)
@@ -203,10 +202,6 @@ class HouseMeter:
         """The same digits by wire."""
         self._step(TokenReceived(self._clock_ms(), digits))
 
-    def told(self, number: int, command: Any) -> None:
-        """A command that the ledger has said."""
-        self._step(Commanded(self._clock_ms(), number, command))
-
     def close(self) -> None:
         self.shell.close()
 
@@ -219,10 +214,10 @@ class HouseMeter:
     def _settled(self, sequence: int, code: str) -> None:
         self._step(Receipted(self._clock_ms(), sequence, code))
 
-    def _commanded(self, command: Any) -> None:
-        known = from_kind(command.kind, command.payload)
-        if known is not None:
-            self.told(int(command.number), known)
+    def _commanded(self, command: Any) -> str:
+        """The core believes what the evidence shows against the validators that it knows; its answer's code."""
+        self._step(Told(self._clock_ms(), command.kind, int(command.number), command.payload, command.evidence))
+        return self.answers[-1].code
 
     def _step(self, event: Event) -> None:
         """One after another, also where an effect causes the next event."""

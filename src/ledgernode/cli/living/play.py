@@ -21,7 +21,6 @@ from devices.community.days import Days
 from devices.community.scenario import Event, House, Scenario
 from devices.community.street import Behaviour, BusStreet, HeadShown, Shown, Transfer, built
 from devices.community.trading import Past, wanted
-from devices.meter.told import from_event
 from ledgernode.cli.living.carrier import Carrier
 from ledgernode.cli.living.founding import (
     INTERVAL_MS,
@@ -489,11 +488,6 @@ class Play:
                 self._agreed(self.figures.trades[said["trade"]])
             case "prepaid", "CreditReserved":
                 self._start(self._mint(said))
-            case "prepaid", "ShareRequested":
-                command = from_event(name, msgspec.json.encode(said))
-                one = self.houses.get(said["sender"].partition(":")[2])
-                if command is not None and one is not None:
-                    one.meter.told(said["share"], command)
 
     def _agreed(self, trade: Trade) -> None:
         for at_ms in range(trade.from_ms, trade.until_ms, INTERVAL_MS):
