@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from gateway.edge.observed import Observed
@@ -149,12 +150,12 @@ class DeviceStream:
     async def _answer(self, message: pb.Transactions | pb.Readings) -> None:
         try:
             if isinstance(message, pb.Readings):
-                found = await self._desk.readings(self.sender, message.meter, _observed(message.readings))
+                found = await self._desk.readings(self.sender, message.meter, observed(message.readings))
             else:
-                if not (self.sender.carries or self._only) and message.envelopes:
-                    self._only = _creator(message.envelopes[0])
+                if not (self.sender.carries or self._only):
+                    self._only = creator_of(message.envelopes)
                 found = await self._desk.relay(self.sender, message.envelopes, only=self._only)
-            answers = pb.Answers(number=message.number, answers=_messages(found))
+            answers = pb.Answers(number=message.number, answers=answer_messages(found), time_ms=self._desk.now_ms())
             self._answers.append(pb.ConnectResponse(answers=answers))
             self._told.set()
         except Exception as error:  # noqa: BLE001  # ours: the stream ends with it, and the device sends again
@@ -184,15 +185,15 @@ class DeviceStream:
         return None
 
 
-def _creator(envelope: bytes) -> bytes:
-    """Whose transactions a device brings: those of the first it sends. Nobody's, where that is none."""
-    try:
-        return bytes(parse_transaction(envelope).body.creator)
-    except LedgerError:
-        return b""
+def creator_of(envelopes: Sequence[bytes]) -> bytes:
+    """Whose transactions a device brings: those of the first that can be read. Nobody's, where none can."""
+    for envelope in envelopes:
+        with suppress(LedgerError):
+            return bytes(parse_transaction(envelope).body.creator)
+    return b""
 
 
-def _observed(readings: Sequence[pb.Reading]) -> list[Observed]:
+def observed(readings: Sequence[pb.Reading]) -> list[Observed]:
     """What a device says of its registers, in our units; of other values than the standard ones nothing."""
     return [
         Observed(
@@ -206,5 +207,5 @@ def _observed(readings: Sequence[pb.Reading]) -> list[Observed]:
     ]
 
 
-def _messages(answers: Sequence[Answer]) -> list[Any]:
+def answer_messages(answers: Sequence[Answer]) -> list[Any]:
     return [pb.Answer(code=one.code, message=one.message, retry_ms=one.retry_ms) for one in answers]

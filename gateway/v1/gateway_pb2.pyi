@@ -248,7 +248,10 @@ class Answers(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
+    time_ms: _builtins.int
+    """The gateway's clock."""
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answer]: ...
     def __init__(
@@ -256,10 +259,11 @@ class Answers(_message.Message):
         *,
         number: _builtins.int = ...,
         answers: _abc.Iterable[Global___Answer] | None = ...,
+        time_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "number", b"number", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,12 +365,13 @@ class Command(_message.Message):
     SENT_MS_FIELD_NUMBER: _builtins.int
     HEIGHT_FIELD_NUMBER: _builtins.int
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """The ledger's own number, of its kind."""
     device: _builtins.bytes
     """Permanent id of the device."""
     kind: _builtins.str
-    """"delivery", "token", "display", "tariff"."""
+    """"delivery", "share", "supply", "command", "token"."""
     payload: _builtins.bytes
     """JSON: what the event said."""
     text: _builtins.str
@@ -374,6 +379,10 @@ class Command(_message.Message):
     height: _builtins.int
     """Where the ledger says it: a proof of this transaction, or timer's call, holds against the genesis file alone."""
     transaction_id: _builtins.bytes
+    evidence: _builtins.bytes
+    """That the ledger says it, for whoever knows a validator set (docs/formats.md, Evidence). Empty with a token, which
+    proves itself.
+    """
     def __init__(
         self,
         *,
@@ -385,10 +394,11 @@ class Command(_message.Message):
         sent_ms: _builtins.int = ...,
         height: _builtins.int = ...,
         transaction_id: _builtins.bytes = ...,
+        evidence: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "height", b"height", "kind", b"kind", "number", b"number", "payload", b"payload", "sent_ms", b"sent_ms", "text", b"text", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "evidence", b"evidence", "height", b"height", "kind", b"kind", "number", b"number", "payload", b"payload", "sent_ms", b"sent_ms", "text", b"text", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
