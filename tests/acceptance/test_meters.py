@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -12,11 +13,14 @@ import pytest
 
 from devices.journal import Journal
 from devices.meter.state import Clock
+from ledgernode.client import Signer
+from ledgernode.identity.records import Role
 from tests.acceptance.clocked_program import INVENTED
 from tests.acceptance.community import kwh
 from tests.acceptance.metered_town import FASTER, MeteredTown
 from tests.conditions import until
 from tests.devices.running import MeterRunning
+from tests.suites.purchase_and_share import measure
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 HOUSES = 20
@@ -142,6 +146,13 @@ def share(meter: MeterRunning, pan: str, tenths: str, pin: str) -> None:
     meter.do(f"#{pin}#")
 
 
+def test_000_8_a_purchase_and_a_transfer_take_moments(town: MeteredTown) -> None:
+    """000-8: to the display, and to the recipient's relay. A slice of `tests.suites.purchase_and_share`, which measures
+    it; here the machine may be busy with anything."""
+    times = measure(town, 2)
+    assert all(len(found) == 2 and max(found) < 30_000 for found in times)
+
+
 def test_000_11_and_12_a_link_that_is_down_loses_nothing(town: MeteredTown) -> None:
     """000-11: metering, tokens and the display go on, readings arrive later, in order, once. 000-12: a second bearer
     takes over; the unit works with the mains lost."""
@@ -240,7 +251,8 @@ def test_a_gateway_cannot_invent_a_command(town: MeteredTown) -> None:
             meter.when(lambda: meter.last("link", reason="PROOF_INVALID"))
             meter.when(lambda: meter.gateway == town.gateway.endpoint)
             assert meter.supplied
-            assert {one["code"] for one in meter.said if one["event"] == "answer"} == {"OK", "COMMAND_UNPROVEN"}
+            codes = {one["code"] for one in meter.said if one["event"] == "answer"}
+            assert "COMMAND_UNPROVEN" in codes <= {"OK", "TOKEN_USED", "COMMAND_UNPROVEN"}
 
             def reported() -> bool:
                 tampers = community.ask(community.operator, "metering", "tampers", point=house.point)
@@ -267,6 +279,40 @@ def test_002_8_a_meter_of_a_bus_of_12_volts_reports(town: MeteredTown) -> None:
         assert row[5:8] == pytest.approx([12_000, 5_000, 60_000], rel=0.01)
         row = town.whole_rows(three, reached[1] + 3)[-1]
         assert [row[7], row[12], row[17]] == pytest.approx([2_000_000] * 3, rel=0.01)
+
+
+async def test_what_is_not_a_meters_own_word_counts_for_nothing(town: MeteredTown) -> None:
+    """An altered row, one that comes twice, one that steps back, and one of a meter that hangs nowhere."""
+    house, community = town.house(), town.community
+    loose = community.member("loose-meter", Role.METER)
+    community.register()
+    now_ms = community.now_ms
+
+    def row(signer: Signer, number: int, at_ms: int, register_mwh: int) -> bytes:
+        arguments = {"rows": [[number, at_ms, register_mwh, 0, 0]], "columns": []}
+        return signer.transaction("metering", "record", arguments, budget=60_000, sequence=number + 500).envelope
+
+    good, later = row(house.meter.signer, 0, now_ms - 5_000, 0), row(house.meter.signer, 2, now_ms - 1_000, 9)
+    back = row(house.meter.signer, 1, now_ms - 4_000, 5)
+    altered = good[:-3] + bytes((good[-3] ^ 1,)) + good[-2:]
+    foreign = row(loose.signer, 0, now_ms - 2_000, 7)
+    codes: dict[str, str] = {}
+    async with town.gateway.client(town.person(house)) as client:
+        await client.connect()
+        assert await client.send([good, altered, good]) == ["OK", "SIGNATURE_INVALID", "OK"]
+        for envelope in (later, back, foreign):
+            assert await client.send([envelope]) == ["OK"]
+        async with asyncio.timeout(60):
+            async for message in client.told():
+                for outcome in message.settled.outcomes:
+                    codes[f"{outcome.creator.hex()}/{outcome.sequence - 500}"] = outcome.code
+                if len(codes) == 4:
+                    break
+    own = house.meter.id
+    assert (codes[f"{own}/0"], codes[f"{own}/2"]) == ("OK", "OK")
+    assert codes[f"{loose.id}/0"] != "OK"
+    rows = town.rows(house)
+    assert [found[0] for found in rows if found[0] != 1] == [0, 2], "each once"
 
 
 def test_a_clock_that_is_years_off_is_set_by_the_utility_and_by_nobody_else(town: MeteredTown) -> None:
