@@ -66,6 +66,9 @@ class FakeLedger:
             raise self._failures.pop(0)
         await asyncio.Event().wait()
 
+    async def proof(self, transaction_id: bytes) -> bytes:
+        return b"no proof"  # what is told without one is refused by the device
+
     async def facts(self) -> Any:
         return type("Facts", (), {"height": 77})
 
