@@ -24,7 +24,7 @@ from tests.gateway.vending.keys import passphrase_file
 from tests.gateway.vending.shop import Shop, units_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-KILLS = 4
+KILLS = 3
 PER_HOUSE = 2
 AMOUNT_MINOR = 20_000
 PATIENCE_S = 120
