@@ -135,6 +135,7 @@ def evening_of_the_month(now_ms: int) -> int:
 STREETS: dict[str, Plan] = {
     "vending": Plan(3, prepaid=(1, 2, 3)),
     "tokens": Plan(2, prepaid=(1, 2)),
+    "kiosk": Plan(2, prepaid=(1, 2)),
     "balance": Plan(1, prepaid=(1,)),
     "sharing": Plan(3, prepaid=(1, 2, 3)),
     "refusing": Plan(3, prepaid=(1, 2, 3)),
