@@ -62,6 +62,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "bench": "put hot clearing bills",
         "gateway": "run refused commands",
         "market": "clear",
+        "forecast": "day score anomalies",
         "node": "new join run status",
         "chaincode": "new check describe package install approve commit deploy list show",
         "governance": "propose approve reject withdraw list show parameters policy validators",
@@ -72,7 +73,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "snapshot": "create list restore",
         "meter": "accuracy new ciu",
         "sts": "mint decode",
-        "": "query events verify audit log-level completion demo",
+        "": "backtest query events verify audit log-level completion demo",
     }
     expected = {f"{group} {name}".strip() for group, names in promised.items() for name in names.split()}
     assert expected == {" ".join(path) for path in COMMANDS}

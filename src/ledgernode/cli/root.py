@@ -65,6 +65,8 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "proof": Place("proof", "proof", "Fetch evidence of a transaction, check it with the genesis file alone."),
     },
     "Energy": {
+        "backtest": Place("backtest", "backtest", "What a market would have brought, over measured houses."),
+        "forecast": Place("forecast", "forecast", "Load and generation of tomorrow; meters that behave oddly."),
         "gateway": Place("gateway", "gateway", "Carry what devices sign to the ledger, and commands to devices."),
         "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
         "meter": Place("meter", "meter", "Meters to try: their display and keypad, and how truly they measure."),
