@@ -63,6 +63,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "gateway": "run refused commands",
         "market": "clear",
         "forecast": "day score anomalies",
+        "trade": "run",
         "node": "new join run status",
         "chaincode": "new check describe package install approve commit deploy list show",
         "governance": "propose approve reject withdraw list show parameters policy validators",
