@@ -1,6 +1,6 @@
 """Bytes and delay of each message for 2 to 7 prosumers, as the tables of source 003 have them, for our own protocol.
 
-    python -m tests.suites.traffic [--rounds 20]
+    python -m tests.suites.traffic [--rounds 15]
 
 A running ledger of four validators by PBFT, a gateway, a street of seven houses. Every house talks over connections of
 its own, mutual TLS and all, each through a tap that counts what passes. In each round all of them speak at once:
@@ -22,7 +22,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -266,20 +266,17 @@ def measured(directory: Path, rounds: int, prosumers: Sequence[int] = PROSUMERS)
             GatewayProcess(network.founded, network.endpoints, directory / "gateway", identity, **setting)
         )
         measurement = Measurement(community, gateway, broker, rounds)
+        run = ending.enter_context(asyncio.Runner()).run
         for count in prosumers:
             community.to_boundary()
             wallets = [measurement.person("west", house.wallet) for house in street.houses[:count]]
-            found["decentralised"].append(_run(measurement.market(count, BOARD, wallets, _decentralised(peers))))
+            found["decentralised"].append(run(measurement.market(count, BOARD, wallets, _decentralised(peers))))
             said = _centralised(central, community.now_ms // 900_000 * 900_000 + 900_000)
             listening = [measurement.person("north", coordinator)]
-            found["centralised"].append(_run(measurement.market(count, CENTRAL, listening, said)))
-            found["stream"].append(_run(measurement.readings(count, by_broker=False)))
-            found["broker"].append(_run(measurement.readings(count, by_broker=True)))
+            found["centralised"].append(run(measurement.market(count, CENTRAL, listening, said)))
+            found["stream"].append(run(measurement.readings(count, by_broker=False)))
+            found["broker"].append(run(measurement.readings(count, by_broker=True)))
     return found
-
-
-def _run(measuring: Coroutine[Any, Any, Figures]) -> Figures:
-    return asyncio.run(measuring)
 
 
 def _decentralised(market: Market) -> Say:
@@ -339,6 +336,6 @@ def _delay(found: Sequence[float]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Bytes and delay of each message for two to seven prosumers.")
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=15)
     with tempfile.TemporaryDirectory(prefix="traffic-") as folder:
         sys.stdout.write(told(measured(Path(folder), parser.parse_args().rounds)))
