@@ -62,6 +62,8 @@ class BrokerIntake:
         ledger: str,
         desk: Desk,
         dispatch: Dispatch,
+        *,
+        trade_said: Callable[[str, Mapping[str, str]], None] | None = None,
     ) -> None:
         self.topics = Topics(ledger)
         self._setting = setting
@@ -69,11 +71,13 @@ class BrokerIntake:
         self._desk = desk
         self._limits = desk.limits
         self._dispatch = dispatch
+        self._trade_said = trade_said
         self._status_topic = self.topics.gateway(access.client)
         gone = msgspec.json.encode({"there": False})
         self._access = msgspec.structs.replace(access, will=Will(self._status_topic, gone))
         self._carrying = frozenset(read_device(one) for one in setting.concentrators)
         self._connection: Connection | None = None
+        self._caught_up_with: Connection | None = None
         self._working: set[asyncio.Task[None]] = set()
         self._heard: dict[Device, Heard] = {}
         self._only: dict[Device, bytes] = {}
@@ -125,20 +129,28 @@ class BrokerIntake:
             self.connects += 1
             await connection.subscribe(self._filters(connection))
             self._log.info("at the broker", session=connection.session_present, shared=connection.shares)
+            await self._caught_up(connection)
             await self._say_status_until_it_ends(connection)
             if not self._stopping.is_set():
                 self._log.warning("the broker is gone", reason=connection.ended.result())
         finally:
-            self._connection = None
+            self._connection = self._caught_up_with = None
             await connection.close()
+
+    async def _caught_up(self, connection: Connection) -> None:
+        """What the broker has kept for us comes before it answers this: then we know which trades have been told."""
+        taken = connection.publish(self._status_topic, self._status(), retain=True)
+        if taken is not None:
+            await asyncio.wait((taken, connection.ended), return_when=asyncio.FIRST_COMPLETED)
+            self._caught_up_with = connection
 
     async def _say_status_until_it_ends(self, connection: Connection) -> None:
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             while not (connection.ended.done() or stopping.done()):
-                connection.publish(self._status_topic, self._status(), retain=True)
                 waiting = (connection.ended, stopping)
                 await asyncio.wait(waiting, timeout=_STATUS_S, return_when=asyncio.FIRST_COMPLETED)
+                connection.publish(self._status_topic, self._status(), retain=True)
             if stopping.done() and self._setting.share and connection.shares:
                 connection.unsubscribe([self._transactions(connection)])  # the others take all of it from now on
             if stopping.done() and self._working:
@@ -167,6 +179,7 @@ class BrokerIntake:
         return [
             self._transactions(connection),
             *(topics.said(kind) for kind in (Kind.HELLO, Kind.READINGS, Kind.RECEIVED)),
+            *((topics.all_trades(),) if self._trade_said is not None else ()),
             *self._setting.formats,
         ]
 
@@ -203,6 +216,10 @@ class BrokerIntake:
         topic = message.topic
         found = self.topics.read(topic)
         if found is None:
+            if (feeder := self.topics.feeder_of(topic)) is not None:
+                if self._trade_said is not None:
+                    self._trade_said(feeder, dict(message.properties))
+                return True
             if self.topics.belongs(topic) or not topic:
                 self._refused(_UNREAD)
                 return True
@@ -316,7 +333,7 @@ class BrokerIntake:
 
     def publish_line(self, feeder: str, line: str, said: Mapping[str, str]) -> asyncio.Future[int] | None:
         """A trade's line, kept by the broker as the feeder's last one."""
-        connection = self._connection
+        connection = self._caught_up_with
         if connection is None:
             return None
         return connection.publish(self.topics.trades(feeder), line.encode(), retain=True, said=tuple(said.items()))

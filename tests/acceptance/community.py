@@ -161,9 +161,9 @@ STREETS: dict[str, Plan] = {
 
 
 class Community:
-    """The ledger, its people, and the streets of `STREETS`."""
+    """The ledger, its people, and its streets."""
 
-    def __init__(self, network: CommunityNetwork) -> None:
+    def __init__(self, network: CommunityNetwork, streets: Mapping[str, Plan] = STREETS) -> None:
         self.network = network
         self.engine = network.founded.engine
         self.clock = network.clock
@@ -189,7 +189,7 @@ class Community:
         self.stranger = self.member("stranger", Role.CUSTOMER, "west")
         self._install()
         self._establish()
-        self.build(STREETS)
+        self.build(streets)
         self.founding = list(self.calls)
         self.founded_height = self.head()
 

@@ -74,6 +74,9 @@ class FakeLedger:
             raise self._failures.pop(0)
         await asyncio.Event().wait()
 
+    async def proof(self, transaction_id: Any) -> bytes:
+        raise Pruned
+
     async def facts(self) -> Any:
         return type("Facts", (), {"height": 77})
 

@@ -258,8 +258,8 @@ def told(report: SoakReport) -> str:
     row = (
         f"| {report.meters:,} | {report.rounds} of {report.every_ms / 1_000:g} s | {report.kills['gateway']}, "
         f"{report.kills['validator']}, {report.kills['broker']} | "
-        f"{report.ledger['readings']:,} | {report.ledger['missing']} | "
-        f"{report.ledger['doubled']} | {safe['p50']} / {safe['p95']} / {safe['p99']} | "
+        f"{report.ledger['readings']:,} | {report.ledger['missing']} | {report.ledger['doubled']} | "
+        f"{safe['p50']} / {safe['p95']} / {safe['p99']} | "
         f"{committed['p50']} / {committed['p95']} / {committed['p99']} | "
         f"{per['fleet']} / {per['gateway']} / {per['validator'] // VALIDATORS} | {report.load[0]:.1f} |"
     )

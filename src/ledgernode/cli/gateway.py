@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ledgernode.cli.connection import Connection, network_options
+from ledgernode.cli.gateway_broker import broker_files
 from ledgernode.cli.gateway_devices import device
 from ledgernode.cli.http_options import HttpOptions, http_options
 from ledgernode.cli.output import counted, json_option, moment, show, table
@@ -23,6 +24,9 @@ _KEPT: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.group()
 def gateway() -> None:
     """Carry what devices sign to the ledger, and commands to devices."""
+
+
+gateway.add_command(broker_files)
 
 
 @gateway.command()

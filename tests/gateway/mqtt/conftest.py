@@ -11,11 +11,9 @@ from ledgernode.identity.records import Role
 from tests.gateway.mqtt.running import GATEWAYS, broker_setting, users
 from tests.gateway.running import GatewayProcess, gateway_identity
 from tests.mosquitto import Mosquitto
-from tests.running import NodeProcess, Person, deploy, register
+from tests.running import NodeProcess, Person, register
 
 DEVICES = ("M-0", "M-1", "M-2", "relay-9", "plug-9", "concentrator", "stranger")
-CONTRACTS = Path(__file__).parent.parent / "contracts"
-METERING, SETTLEMENT = CONTRACTS / "metering.py", CONTRACTS / "settlement.py"
 FORMATS = ("tele/+/SENSOR",)
 
 
@@ -40,7 +38,6 @@ def mqtt_gateway(
     signer = node.network.newcomer("north", "edge-tasmota", Role.GATEWAY)
     with node.ledger() as ledger:
         register(ledger, node.network, signer)
-        deploy(ledger, node.network, METERING)
     plug = {"channel": "tele/plug", "meter": "north:tasmota", "identity": str(signer.directory), "every_ms": 0}
     setting = broker_setting(broker, directory, formats=FORMATS, concentrators=["north/concentrator"])
     with GatewayProcess(node.network, [node.endpoint], directory, identity, broker=setting, edge=[plug]) as one:
@@ -51,5 +48,4 @@ def mqtt_gateway(
 def relay(node: NodeProcess) -> Person:
     """A registered device that is told what to do."""
     with node.ledger() as ledger:
-        deploy(ledger, node.network, SETTLEMENT)
         return register(ledger, node.network, node.network.newcomer("north", "relay-9", Role.METER))
