@@ -68,6 +68,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "gateway": Place("gateway", "gateway", "Carry what devices sign to the ledger, and commands to devices."),
         "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
         "meter": Place("meter", "meter", "Meters to try: their display and keypad, and how truly they measure."),
+        "readmodel": Place("readmodel", "readmodel", "Keep what a ledger says in SQL, for pages and reports."),
         "sts": Place("sts", "sts", "20-digit prepayment tokens: mint one, read one."),
     },
     "Shell": {
