@@ -77,6 +77,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "proof": "get check",
         "snapshot": "create list restore",
         "meter": "accuracy new ciu",
+        "readmodel": "run rebuild status schema",
         "sts": "mint decode",
         "vending": "run purchases module",
         "vending keystore": "new show",

@@ -74,6 +74,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
         "meter": Place("meter", "meter", "Meters to try: their display and keypad, and how truly they measure."),
         "trade": Place("trade", "trade", "Let a strategy trade for a house on a running market, or as a dry run."),
+        "readmodel": Place("readmodel", "readmodel", "Keep what a ledger says in SQL, for pages and reports."),
         "sts": Place("sts", "sts", "20-digit prepayment tokens: mint one, read one."),
         "vending": Place("vending", "vending", "Sell prepaid units: payments in, twenty digits out."),
     },
