@@ -19,7 +19,7 @@ import structlog
 
 from gateway.commands.dispatch import Dispatch
 from gateway.intake.desk import Answer, Desk, refused
-from gateway.intake.stream import answer_messages, creator_of, observed
+from gateway.intake.stream import answer_messages, observed, signers_of
 from gateway.mqtt.connection import Access, Connection, Message, Will
 from gateway.mqtt.flow import Acknowledgements, Refusals, pause_ms
 from gateway.mqtt.said import Said, read_said
@@ -40,6 +40,7 @@ _LASTING_S: Final = 10.0
 _STATUS_S: Final = 10.0
 _STOP_S: Final = 3.0
 _UNREAD: Final = "TOPIC_UNKNOWN"
+_ANYBODY: Final[frozenset[bytes]] = frozenset()
 
 
 class Heard:
@@ -82,7 +83,7 @@ class BrokerIntake:
         self._caught_up_with: Connection | None = None
         self._working: set[asyncio.Task[None]] = set()
         self._heard: dict[Device, Heard] = {}
-        self._only: dict[Device, bytes] = {}
+        self._only: dict[Device, frozenset[bytes]] = {}
         self._accounts: dict[bytes, Device] = {}
         self._outcomes: dict[Device, list[pb.Outcome]] = {}
         self._stopping = asyncio.Event()
@@ -255,7 +256,7 @@ class BrokerIntake:
         if isinstance(said, pb.Readings):
             found = await self._desk.readings(sender, said.meter, observed(said.readings))
         else:
-            only = b"" if carries else self._only.get(device) or creator_of(said.envelopes)
+            only = _ANYBODY if carries else signers_of(self._only.get(device, _ANYBODY), said.envelopes)
             found = await self._desk.relay(sender, said.envelopes, only=only)
             if not carries and any(one.code == OK for one in found) and len(self._only) < _HEARD_KEPT:
                 self._only[device] = only
