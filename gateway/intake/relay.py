@@ -53,4 +53,5 @@ class Relay:
             raise RoleRefused("a device brings what it has signed itself")
         if not verify_digest(transaction.public_key, transaction.id, transaction.signature):
             raise BadSignature("the signature does not hold")
-        return Entry(lane_of(sender.account, body.creator), body.replay.number, bytes(transaction.id), now_ms, envelope)
+        lane = lane_of(sender.account, body.creator, transaction.public_key)
+        return Entry(lane, body.replay.number, bytes(transaction.id), now_ms, envelope)

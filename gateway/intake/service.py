@@ -132,6 +132,8 @@ class Server:
             ("grpc.max_concurrent_streams", 8),  # a connection is one device's
             ("grpc.keepalive_time_ms", limits.keepalive_ms),
             ("grpc.keepalive_timeout_ms", limits.keepalive_answer_ms),
+            ("grpc.http2.ping_timeout_ms", limits.keepalive_answer_ms),  # else a minute, whatever the line above says
+            ("grpc.max_connection_idle_ms", limits.keepalive_ms),  # without a stream nobody is asked for a sign of life
             ("grpc.http2.min_ping_interval_without_data_ms", limits.keepalive_ms // 2),
             ("grpc.server_handshake_timeout_ms", limits.handshake_ms),
             ("grpc.so_reuseport", 0),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from gateway.edge.observed import Observed
@@ -160,12 +161,12 @@ class DeviceStream:
     async def _answer(self, message: pb.Transactions | pb.Readings) -> None:
         try:
             if isinstance(message, pb.Readings):
-                found = await self._desk.readings(self.sender, message.meter, _observed(message.readings))
+                found = await self._desk.readings(self.sender, message.meter, observed(message.readings))
             else:
                 if not self.sender.carries:
                     self._learn_signers(message.envelopes)
                 found = await self._desk.relay(self.sender, message.envelopes, only=self._only)
-            answers = pb.Answers(number=message.number, answers=_messages(found), time_ms=self._desk.now_ms())
+            answers = pb.Answers(number=message.number, answers=answer_messages(found), time_ms=self._desk.now_ms())
             self._answers.append(pb.ConnectResponse(answers=answers))
             self._told.set()
         except Exception as error:  # noqa: BLE001  # ours: the stream ends with it, and the device sends again
@@ -175,7 +176,7 @@ class DeviceStream:
     def _learn_signers(self, envelopes: Sequence[bytes]) -> None:
         """A device brings what it has signed, and what its customer has: the first two of its stream."""
         for envelope in envelopes:
-            if len(self._only) < SIGNERS and (creator := _creator(envelope)):
+            if len(self._only) < SIGNERS and (creator := creator_of([envelope])):
                 self._only |= {creator}
 
     async def _question(self, question: pb.Question) -> None:
@@ -223,15 +224,15 @@ class DeviceStream:
         return None
 
 
-def _creator(envelope: bytes) -> bytes:
-    """Who has signed this; nobody, where it is no transaction."""
-    try:
-        return bytes(parse_transaction(envelope).body.creator)
-    except LedgerError:
-        return b""
+def creator_of(envelopes: Sequence[bytes]) -> bytes:
+    """Whose transactions a device brings: those of the first that can be read. Nobody's, where none can."""
+    for envelope in envelopes:
+        with suppress(LedgerError):
+            return bytes(parse_transaction(envelope).body.creator)
+    return b""
 
 
-def _observed(readings: Sequence[pb.Reading]) -> list[Observed]:
+def observed(readings: Sequence[pb.Reading]) -> list[Observed]:
     """What a device says of its registers, in our units; of other values than the standard ones nothing."""
     return [
         Observed(
@@ -245,5 +246,5 @@ def _observed(readings: Sequence[pb.Reading]) -> list[Observed]:
     ]
 
 
-def _messages(answers: Sequence[Answer]) -> list[Any]:
+def answer_messages(answers: Sequence[Answer]) -> list[Any]:
     return [pb.Answer(code=one.code, message=one.message, retry_ms=one.retry_ms) for one in answers]

@@ -70,6 +70,7 @@ class Outbox:
         self._outcomes: dict[bytes, tuple[str, int]] = {}
         self._refused: list[Refused] = []
         self._facts: dict[bytes, bytes | None] = {}
+        self._remembered: list[Safe] = []
         self._work = asyncio.Event()
         self._urgent = asyncio.Event()
         self._due = asyncio.Event()
@@ -116,11 +117,14 @@ class Outbox:
         self._urgent.set()
         return safe
 
-    def remember(self, facts: Facts) -> None:
-        """Keep these with the next write."""
+    def remember(self, facts: Facts) -> Safe:
+        """Keep these with the next write; done when they are on disk."""
         self._facts |= facts
+        safe: Safe = asyncio.get_running_loop().create_future()
+        self._remembered.append(safe)
         self._work.set()
         self._urgent.set()
+        return safe
 
     async def write(self) -> None:
         """Make durable what is handed in, until `finish`."""
@@ -141,6 +145,7 @@ class Outbox:
         self._being_written = batch
         gone, refused, facts = list(self._gone), self._refused, self._facts
         self._refused, self._facts = [], {}
+        remembered, self._remembered = self._remembered, []
         together = dict(facts)
         for handed in batch.values():
             together |= handed.facts
@@ -149,12 +154,16 @@ class Outbox:
             await asyncio.get_running_loop().run_in_executor(self._writer, self.store.write, writes)
         except LedgerError as error:
             self._refused, self._facts = refused + self._refused, facts | self._facts
+            self._remembered = remembered + self._remembered
             self._not_written(batch, error)
             await asyncio.sleep(_AFTER_FAILURE_S)
         else:
             for key in gone:
                 del self._gone[key]
                 del self._outcomes[key]
+            for safe in remembered:
+                if not safe.done():
+                    safe.set_result(None)
             self._written(batch)
 
     def _written(self, batch: Mapping[bytes, _Handed]) -> None:

@@ -161,12 +161,12 @@ STREETS: dict[str, Plan] = {
 
 
 class Community:
-    """The ledger, its people, and the streets of `STREETS`."""
+    """The ledger, its people, and its streets."""
 
     def __init__(
         self,
         network: CommunityNetwork,
-        plans: Mapping[str, Plan] | None = None,
+        streets: Mapping[str, Plan] = STREETS,
         contracts: Sequence[str] = ENERGY,
     ) -> None:
         self.network = network
@@ -195,7 +195,7 @@ class Community:
         self.stranger = self.member("stranger", Role.CUSTOMER, "west")
         self._install()
         self._establish()
-        self.build(STREETS if plans is None else plans)
+        self.build(streets)
         self.founding = list(self.calls)
         self.founded_height = self.head()
 

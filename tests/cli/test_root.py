@@ -62,6 +62,8 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "network": "init run",
         "bench": "put hot clearing bills",
         "gateway": "run refused commands",
+        "gateway device": "add list remove",
+        "fleet": "enrol run count",
         "market": "clear",
         "node": "new join run status",
         "chaincode": "new check describe package install approve commit deploy list show",
@@ -73,6 +75,9 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "snapshot": "create list restore",
         "meter": "accuracy new ciu",
         "sts": "mint decode",
+        "vending": "run purchases module",
+        "vending keystore": "new show",
+        "vending partner": "add list remove",
         "": "query events verify audit log-level completion demo",
     }
     expected = {f"{group} {name}".strip() for group, names in promised.items() for name in names.split()}

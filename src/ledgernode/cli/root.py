@@ -66,10 +66,13 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "proof": Place("proof", "proof", "Fetch evidence of a transaction, check it with the genesis file alone."),
     },
     "Energy": {
+        "community": Place("community", "community", "Play a community of houses on a real ledger."),
+        "fleet": Place("fleet", "fleet", "Simulated meters by the thousand: enrol, run, count on the ledger."),
         "gateway": Place("gateway", "gateway", "Carry what devices sign to the ledger, and commands to devices."),
         "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
         "meter": Place("meter", "meter", "Meters to try: their display and keypad, and how truly they measure."),
         "sts": Place("sts", "sts", "20-digit prepayment tokens: mint one, read one."),
+        "vending": Place("vending", "vending", "Sell prepaid units: payments in, twenty digits out."),
     },
     "Shell": {
         "completion": Place("completion", "completion", "Completion for bash, zsh and fish."),
