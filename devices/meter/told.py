@@ -2,7 +2,7 @@
 
     DeliveryCommanded (settlement) ─▶ Deliver        ShareRequested (prepaid) ─▶ ShareUnits
     SupplyBlocked, SupplyUnblocked (prepaid) ─▶ BlockSupply
-    MeterCommanded (commands) ─▶ what its kind says: message, terms, clock, pin, close, unused
+    MeterCommanded (commands) ─▶ what its kind says: message, terms, clock, close, unused, customer_key
 
 Events may carry more than a meter needs; what lacks something it needs, or has it in another form, is refused. A number
 is the contract's own; where it has none, the event's place on the ledger is its number.
