@@ -20,7 +20,7 @@ FIVE = MADE / "5-houses-2023.csv"
 
 
 def test_the_document_has_every_mechanism_and_house() -> None:
-    """003-3, 003-10: yardsticks, then mechanisms, over the same data; money in minor units, energy in Wh, ratios in millionths; all sums kept."""
+    """003-3, 003-10: yardsticks, then mechanisms, over the same data; integers for money and energy; all sums kept."""
     found = done("backtest", FIVE, "--json").document
     names = [one["mechanism"] for one in found["mechanisms"]]
     assert names == ["grid-only", "feed-in", "net-metering", *MECHANISMS]
