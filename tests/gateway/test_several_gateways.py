@@ -84,7 +84,7 @@ def require_once(tally: Tally, last: int) -> None:
 
 
 def test_a_gateway_that_is_told_to_stop_sends_its_devices_to_the_other(place: Place) -> None:
-    """It ends well; its devices are told that it goes, and go on at the other. What it keeps it sends when it is back."""
+    """It ends well; its devices are told that it goes, and go on at the other. What it keeps comes when it is back."""
     begun = read_standing(place.fleet).begun
     fleet = place.start(rounds=8, every_ms=800)
     until(lambda: read_standing(place.fleet).safe >= begun + 2)
