@@ -155,6 +155,7 @@ class Gateway:
             desk=self.desk,
             inbox=inbox,
             outbox=self.outbox,
+            changed=self.dispatch.changed,
             steady_ms=_steady_ms,
         )
 

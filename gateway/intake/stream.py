@@ -164,7 +164,7 @@ class DeviceStream:
                 found = await self._desk.readings(self.sender, message.meter, observed(message.readings))
             else:
                 if not self.sender.carries:
-                    self._learn_signers(message.envelopes)
+                    self._only = signers_of(self._only, message.envelopes)
                 found = await self._desk.relay(self.sender, message.envelopes, only=self._only)
             answers = pb.Answers(number=message.number, answers=answer_messages(found), time_ms=self._desk.now_ms())
             self._answers.append(pb.ConnectResponse(answers=answers))
@@ -172,12 +172,6 @@ class DeviceStream:
         except Exception as error:  # noqa: BLE001  # ours: the stream ends with it, and the device sends again
             if not self._ended.done():
                 self._ended.set_exception(error)
-
-    def _learn_signers(self, envelopes: Sequence[bytes]) -> None:
-        """A device brings what it has signed, and what its customer has: the first two of its stream."""
-        for envelope in envelopes:
-            if len(self._only) < SIGNERS and (creator := creator_of([envelope])):
-                self._only |= {creator}
 
     async def _question(self, question: pb.Question) -> None:
         """One at a time: the next waits, and with it the stream."""
@@ -224,12 +218,14 @@ class DeviceStream:
         return None
 
 
-def creator_of(envelopes: Sequence[bytes]) -> bytes:
-    """Whose transactions a device brings: those of the first that can be read. Nobody's, where none can."""
+def signers_of(known: frozenset[bytes], envelopes: Sequence[bytes]) -> frozenset[bytes]:
+    """Whose transactions a device brings: what it has signed, and what its customer has; the first two that come."""
     for envelope in envelopes:
+        if len(known) == SIGNERS:
+            break
         with suppress(LedgerError):
-            return bytes(parse_transaction(envelope).body.creator)
-    return b""
+            known |= {bytes(parse_transaction(envelope).body.creator)}
+    return known
 
 
 def observed(readings: Sequence[pb.Reading]) -> list[Observed]:

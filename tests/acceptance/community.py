@@ -135,6 +135,7 @@ def evening_of_the_month(now_ms: int) -> int:
 STREETS: dict[str, Plan] = {
     "vending": Plan(3, prepaid=(1, 2, 3)),
     "tokens": Plan(2, prepaid=(1, 2)),
+    "kiosk": Plan(2, prepaid=(1, 2)),
     "balance": Plan(1, prepaid=(1,)),
     "sharing": Plan(3, prepaid=(1, 2, 3)),
     "refusing": Plan(3, prepaid=(1, 2, 3)),
@@ -149,6 +150,8 @@ STREETS: dict[str, Plan] = {
     "windows": Plan(2),
     "mechanisms": Plan(4),
     "devices": Plan(2),
+    "reporting": Plan(3),
+    "told": Plan(2),
     "twelve": Plan(12),
     "pricing": Plan(4),
     "agents": Plan(4),
@@ -276,6 +279,11 @@ class Community:
             result_of(outcomes[one.id], f"{call.contract}.{call.function}")
             for one, call in zip(signed, calls, strict=True)
         ]
+
+    def signed_by_device(self, call: Call) -> Signed:
+        """As a device signs: numbered, and without an end of its validity."""
+        budget, number = self.facts.parameters.budget, call.who.next_sequence()
+        return call.who.signer.transaction(call.contract, call.function, call.arguments, budget=budget, sequence=number)
 
     def _signed(self, call: Call) -> Signed:
         device = call.function == "record" and call.contract == "metering"

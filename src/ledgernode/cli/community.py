@@ -37,7 +37,7 @@ def list_shipped(as_json: bool) -> None:
     ledgernode community list
     """
     scenarios = _module("scenario")
-    found = [scenarios.read_scenario(path) for path in scenarios.shipped().values()]
+    every = [scenarios.read_scenario(path) for path in scenarios.shipped().values()]
     rows = [
         {
             "name": one.name,
@@ -48,7 +48,7 @@ def list_shipped(as_json: bool) -> None:
             "minutes": one.length_minutes,
             "source": one.source,
         }
-        for one in found
+        for one in every
     ]
     columns = ("name", "houses", "feeders", "engine", "minutes", "title")
     drawn = table(columns, ([row[column] for column in columns] for row in rows), numbers=columns[1:3])
@@ -65,24 +65,24 @@ def check(scenario: str, as_json: bool) -> None:
     ledgernode community check ten-houses
     ledgernode community check ./my-street.yaml
     """
-    found = _scenario(scenario)
-    houses = found.houses
+    told = found(scenario)
+    houses = told.houses
     document = {
-        "name": found.name,
-        "title": found.title,
+        "name": told.name,
+        "title": told.title,
         "houses": len(houses),
         "prepaid": sum(house.payment == "prepaid" for house in houses),
         "panels": sum(house.panels is not None for house in houses),
         "batteries": sum(house.battery is not None for house in houses),
-        "feeders": len(found.feeders),
-        "events": len(found.events),
-        "real_s": found.length_minutes * 60 // found.pace,
+        "feeders": len(told.feeders),
+        "events": len(told.events),
+        "real_s": told.length_minutes * 60 // told.pace,
     }
-    rows = [("scenario", f"{found.name}: {found.title}")]
-    rows.append(("ordered by", f"{found.engine}, at {found.pace}x: {document['real_s']:,} s of our time"))
+    rows = [("scenario", f"{told.name}: {told.title}")]
+    rows.append(("ordered by", f"{told.engine}, at {told.pace}x: {document['real_s']:,} s of our time"))
     inside = f"{document['prepaid']} prepay, {document['panels']} with panels, {document['batteries']} with a battery"
-    rows.append(("houses", f"{len(houses)} on {counted(len(found.feeders), 'feeder')}; {inside}"))
-    rows.append(("events", f"{len(found.events)}"))
+    rows.append(("houses", f"{len(houses)} on {counted(len(told.feeders), 'feeder')}; {inside}"))
+    rows.append(("events", f"{len(told.events)}"))
     show(document, as_json, facts(rows))
 
 
@@ -113,10 +113,10 @@ def run(
     """
     from ledgernode.cli.living.running import played
 
-    found = _adapted(_scenario(scenario), pace, engine)
+    adapted = _adapted(found(scenario), pace, engine)
     with ExitStack() as opened:
-        where = directory or Path(opened.enter_context(TemporaryDirectory(prefix="ledgernode-"))) / found.name
-        report, parts = played(where, found, minutes=minutes, pace=pace, quiet=as_json)
+        where = directory or Path(opened.enter_context(TemporaryDirectory(prefix="ledgernode-"))) / adapted.name
+        report, parts = played(where, adapted, minutes=minutes, pace=pace, quiet=as_json)
     show(report, as_json, *parts)
     if not report["audit"]["holds"]:
         raise AuditFailed(str(report["audit"]["reason"]))
@@ -136,10 +136,16 @@ def _adapted(scenario: Scenario, pace: int | None, engine: str | None) -> Scenar
     return msgspec.structs.replace(scenario, **changes)
 
 
-def _scenario(named: str) -> Scenario:
+def found(named: str) -> Scenario:
+    """A scenario by its file or by a shipped one's name."""
     scenarios = _module("scenario")
-    found: Scenario = scenarios.read_scenario(scenarios.found_scenario(named))
-    return found
+    read: Scenario = scenarios.read_scenario(scenarios.found_scenario(named))
+    return read
+
+
+def needed() -> None:
+    """Refuses, with what to do, where communities cannot live."""
+    _module("scenario")
 
 
 def _module(name: str) -> Any:
