@@ -26,6 +26,7 @@ from devices.meter.events import (
     SetTerms,
     ShareUnits,
     ShowMessage,
+    Unknown,
 )
 from ledgernode.errors import BadRequest
 from ledgernode.wire.receipt import Event
@@ -120,7 +121,7 @@ def _of_utility(said: _Said, time_ms: int) -> Command:
             return CloseAccount()
         case "unused":
             return ProveUnused(said.base, said.tid)
-    raise BadRequest(f"this meter knows no command {said.kind[:20]!r}")
+    return Unknown()
 
 
 def _read(payload: bytes, form: type[_T]) -> _T:
