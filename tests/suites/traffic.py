@@ -33,6 +33,7 @@ from gateway.mqtt.client import BrokerClient
 from gateway.mqtt.connection import Access
 from ledgernode.client import LedgerClient, Outcome, Signed
 from ledgernode.identity.records import Role
+from ledgernode.wire.transaction import parse_transaction
 from tests.acceptance.community import Community, CommunityNetwork, Member
 from tests.acceptance.street import House, Plan
 from tests.acceptance.trading import Market
@@ -224,8 +225,7 @@ def _at_broker(broker: Mosquitto, tap: Tap, house: House) -> BrokerClient:
 
 def _with_bytes(figures: Figures, sent: Sequence[Signed], spoken: Sequence[Passed], heard: float) -> Figures:
     count = len(sent)
-    bodies = [one.envelope[129:] for one in sent]
-    lengths = [len(body) - body.index(b"{") for body in bodies]
+    lengths = [len(parse_transaction(one.envelope).body.arguments) for one in sent]
     return figures._replace(
         arguments=sum(lengths) / count,
         envelope=sum(len(one.envelope) for one in sent) / count,
