@@ -138,7 +138,13 @@ class Gateway:
         access = broker_access(setting, home.directory, home.tls, home.settings.limits)
         notices = Notices(home.chain_id, self.outbox.store.fact(POSITION))
         broker = BrokerIntake(
-            setting, access, home.ledger, self.desk, self.dispatch, trade_said=notices.heard if setting.trades else None
+            setting,
+            access,
+            home.ledger,
+            self.desk,
+            self.dispatch,
+            ask=self._ask,
+            trade_said=notices.heard if setting.trades else None,
         )
         after_ms = setting.trades_after_ms
         trades = TradeFollower(notices, self.outbox, self._client, broker, after_ms=after_ms)
