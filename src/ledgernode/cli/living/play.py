@@ -109,6 +109,10 @@ class Play:
         self._standing: Standing | None = None
         self._number = 0
         """Of the last step."""
+        self.idle_s = 0.0
+        """So long nothing happens before time goes on: for whoever measures what rest costs."""
+        self.resting = asyncio.Event()
+        """Set when that begins."""
         self.living = asyncio.Event()
         """Set once the first step is taken."""
         self.over = asyncio.Event()
@@ -200,6 +204,10 @@ class Play:
         self._build()
         self._start(self._look_at_money())
         await self._open_accounts()
+        if self.idle_s:
+            await self._until(self._is_quiet, "the first readings are on the ledger")
+            self.resting.set()
+            await asyncio.sleep(self.idle_s)
         began = time.monotonic()
         await self._steps(until_minute, None if seconds is None else began + seconds)
         self.played_s = time.monotonic() - began
