@@ -11,6 +11,7 @@ number tells the device what it knows already. That it has done it, its signed t
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections import OrderedDict
 from contextlib import suppress
 from typing import Annotated, Any
@@ -44,6 +45,8 @@ class CommandForm(msgspec.Struct, frozen=True):
     payload: msgspec.Raw
     height: int
     transaction_id: str
+    evidence: str
+    """The proof that the ledger says so (base64), where the gateway has it: `ledgernode.wire.evidence`."""
 
 
 class GivenForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -220,4 +223,5 @@ def command_form(command: Command) -> CommandForm:
         msgspec.Raw(command.payload or b"{}"),
         command.height,
         command.transaction_id.hex(),
+        base64.b64encode(command.evidence).decode("ascii"),
     )

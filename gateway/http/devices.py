@@ -15,18 +15,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
-import structlog
 from fastapi import Request
 
+from gateway.http.listed import Listed, require_names, signed_by
 from gateway.http.server import PEER
-from gateway.http.signature import SCHEME, Seen, holds, read_claim
-from gateway.http.signature import Request as SignedRequest
+from gateway.http.signature import SCHEME, Seen
 from gateway.limits import Limits
 from gateway.outbox.entry import Sender
 from ledgernode.errors import BadRequest, CredentialsInvalid, LedgerError, RoleRefused
@@ -84,20 +83,14 @@ class Devices:
     def __init__(
         self, directory: Path, organisation: str, trust: Trust, limits: Limits, clock_ms: Callable[[], int]
     ) -> None:
-        self._path = directory / FILE
+        self._listed = Listed(directory / FILE, lambda path: read_devices(path).devices)
         self._organisation = organisation
         self._trust = trust
         self._clock_ms = clock_ms
         self._seen = Seen(limits.http_clock_ms, limits.http_nonces)
-        self._known: dict[str, Device] = {}
-        self._read_as: tuple[int, int] | None = None
-        self._log: Any = structlog.get_logger("gateway.http")
-        if self._path.exists():
-            self._reload()
 
-    def __iter__(self) -> Any:
-        self._refresh()
-        return iter(self._known.values())
+    def __iter__(self) -> Iterator[Device]:
+        return iter(self._listed)
 
     async def caller(self, request: Request) -> Caller:
         """Who asks. Raises CredentialsInvalid, RequestStale, RequestReplayed, RoleRefused."""
@@ -111,25 +104,25 @@ class Devices:
         return Caller(self._by_certificate(chain), None)
 
     async def _by_secret(self, header: str, request: Request) -> Device:
-        self._refresh()
         scheme, _, shown = header.partition(" ")
         if scheme == SCHEME:
-            claim = read_claim(header)
-            device = self._known.get(claim.name)
-            signed = SignedRequest(request.method, target_of(request), await request.body())
-            key = device.key if device is not None and device.method == "hmac" else bytes(32)
-            if not holds(claim, key, signed) or device is None or device.method != "hmac":
-                raise CredentialsInvalid("the signature does not hold")
+            claim = await signed_by(request, header, self._signing_key)
             self._seen.take(claim, self._clock_ms())
-            return device
+            if (device := self._listed.find(claim.name)) is not None:
+                return device
+            raise CredentialsInvalid("the device was taken out")
         if scheme.lower() != "bearer" or len(shown) > _SHOWN_CHARACTERS:
             raise CredentialsInvalid(f"an authorization is of Bearer or {SCHEME}")
         name, _, secret = shown.strip().rpartition(".")
-        device = self._known.get(name)
+        device = self._listed.find(name)
         expected = device.secret_sha256 if device is not None and device.method == "bearer" else _NOBODY
         if not hmac.compare_digest(hashlib.sha256(secret.encode()).hexdigest(), expected) or device is None:
             raise CredentialsInvalid("the secret is not that of the device")
         return device
+
+    def _signing_key(self, name: str) -> bytes | None:
+        device = self._listed.find(name)
+        return device.key if device is not None and device.method == "hmac" else None
 
     def _by_certificate(self, chain: str) -> Sender:
         try:
@@ -139,33 +132,6 @@ class Devices:
         except LedgerError as error:
             raise CredentialsInvalid(f"the certificate does not hold: {error}") from error
 
-    # ------------------------------------------------------------ the file
-
-    def _refresh(self) -> None:
-        """What stands in the file now; what stood there before, where it cannot be read."""
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            self._known, self._read_as = {}, None
-            return
-        if (found.st_mtime_ns, found.st_size) != self._read_as:
-            try:
-                self._reload()
-            except LedgerError as error:
-                self._log.error("the file of devices cannot be read", code=error.code, reason=str(error))
-
-    def _reload(self) -> None:
-        found = self._path.stat()
-        self._read_as = (found.st_mtime_ns, found.st_size)
-        self._known = {device.name: device for device in read_devices(self._path).devices}
-
-
-def target_of(request: Request) -> str:
-    """Path and query as they were sent."""
-    raw = request.scope.get("raw_path") or request.url.path.encode()
-    query = request.scope.get("query_string", b"")
-    return str((raw + (b"?" + query if query else b"")).decode("latin-1"))
-
 
 def read_devices(path: Path) -> DeviceFile:
     """Refuses a file that others can touch, unknown names, and a name that stands twice."""
@@ -173,12 +139,7 @@ def read_devices(path: Path) -> DeviceFile:
         found = msgspec.json.decode(read_secret(path), type=DeviceFile)
     except msgspec.MsgspecError as error:
         raise BadRequest(f"{path}: {error}") from error
-    names = [device.name for device in found.devices]
-    if len(set(names)) != len(names):
-        raise BadRequest(f"{path}: every device has a name of its own")
-    for device in found.devices:
-        if len(device.secret_sha256) != 64 or not set(device.secret_sha256) <= set("0123456789abcdef"):
-            raise BadRequest(f"{path}: the secret of {device.name} stands there as a SHA-256 in hex")
+    require_names(path, found.devices)
     return found
 
 

@@ -66,6 +66,8 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "community": "list check run measure",
         "fleet": "enrol run count",
         "market": "clear",
+        "forecast": "day score anomalies",
+        "trade": "run",
         "node": "new join run status",
         "chaincode": "new check describe package install approve commit deploy list show",
         "governance": "propose approve reject withdraw list show parameters policy validators",
@@ -75,8 +77,12 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "proof": "get check",
         "snapshot": "create list restore",
         "meter": "accuracy new ciu",
+        "readmodel": "run rebuild status schema",
         "sts": "mint decode",
-        "": "query events verify audit log-level completion demo",
+        "vending": "run purchases module",
+        "vending keystore": "new show",
+        "vending partner": "add list remove",
+        "": "backtest query events verify audit log-level completion demo",
     }
     expected = {f"{group} {name}".strip() for group, names in promised.items() for name in names.split()}
     assert expected == {" ".join(path) for path in COMMANDS}
