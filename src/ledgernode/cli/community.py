@@ -113,6 +113,7 @@ def run(
     ledgernode community run two-houses
     ledgernode community run ten-houses --minutes 60 --directory ./street --json
     """
+    needed()
     from ledgernode.cli.living.running import played
 
     adapted = _adapted(found(scenario), pace, engine)
@@ -141,6 +142,7 @@ def measure(*, scenario: str, minutes: int, pace: int, engine: str, as_json: boo
     ledgernode community measure
     ledgernode community measure ten-off-grid --minutes 240 --json
     """
+    needed()
     from ledgernode.cli.living.measuring import measured, parts
 
     adapted = _adapted(found(scenario), pace, engine)
@@ -181,7 +183,13 @@ def found(named: str) -> Scenario:
 
 def needed() -> None:
     """Refuses, with what to do, where communities cannot live."""
+    import importlib
+
     _module("scenario")
+    try:
+        importlib.import_module("ledgernode.cli.living.radio")
+    except ModuleNotFoundError as error:
+        raise BadRequest(_NEEDS) from error
 
 
 def _module(name: str) -> Any:
