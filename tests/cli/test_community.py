@@ -52,6 +52,7 @@ def test_two_houses_live_trade_and_pay_and_everything_adds_up(two: tuple[Path, A
     assert told["ledger"]["refused"] == {}
     assert told["tokens"]["bought"] == told["tokens"]["redeemed"] - told["tokens"]["returned"] >= 2
     assert told["trades"]["agreed"] >= 1
+    assert 1 <= told["trades"]["heard"] <= told["trades"]["agreed"], "deliveries that began were told at the broker"
     assert abs(told["truth"]["imbalance_nwh"]) < 10_000
     [feeder] = told["feeders"]
     assert feeder["intervals"] == 2
