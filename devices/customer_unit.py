@@ -208,7 +208,9 @@ ledgernode meter new my-meter $METER
 ledgernode meter ciu my-meter --load 2000 --speed 600
 ```
 
-Keys are typed as a line: `59386323472137426967#` is a token of 0.1 kWh, an empty line lets time pass, `q` ends.
+In a terminal the unit is drawn, with keys to type or click; `+` and `-` change the load, `m` fails the mains, `c`
+opens the cover (`pip install ledgernode[community]`). Through a pipe keys come as lines: `59386323472137426967#` is a
+token of 0.1 kWh, an empty line lets time pass. `q` ends.
 """
 
 

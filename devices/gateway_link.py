@@ -19,11 +19,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import grpc
+import msgspec
 
-from devices.meter.events import ClockSynced, Effects, Event, LinkDown, LinkUp, Receipted, Told
+from devices.meter.events import ClockSynced, Effects, Event, LinkDown, LinkUp, Receipted, RecipientFound, Told
 from gateway.client import GatewayClient
 from gateway.v1 import gateway_pb2 as pb
 from ledgernode.errors import BadProof, BadRequest, LedgerError, NodeUnreachable, WrongChain, by_code
@@ -62,6 +64,8 @@ class Way(NamedTuple):
     chain_id: ChainId
     gateways: tuple[str, ...]
     credentials: Callable[[], grpc.ChannelCredentials]
+    question: Callable[[str], bytes]
+    """Whose number this is, as the meter asks it."""
     timeout_ms: int = 20_000
 
 
@@ -86,11 +90,20 @@ class GatewayLink:
         self._work = asyncio.Event()
         self._welcomed = False
         self._invented = 0
+        self._client: GatewayClient | None = None
+        self._asking: set[asyncio.Task[None]] = set()
 
     def send(self, key: str, sequence: int, envelope: bytes) -> None:
         """What the core wants sent. What it names again is sent again."""
         self._waiting[bytes(parse_transaction(envelope).id)] = Sent(key, sequence, envelope)
         self._work.set()
+
+    def ask(self, pan: str) -> None:
+        """Find out whom a meter number belongs to. Without an answer the keypad goes on by itself, after a while."""
+        if self._client is not None:
+            task = asyncio.create_task(self._asked(self._client, pan))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
 
     async def run(self) -> None:
         """From gateway to gateway; when none of them serves, a pause that grows."""
@@ -119,6 +132,7 @@ class GatewayLink:
             self._told(address, "")
             self._synced(welcome.time_ms)
             self._step(LinkUp(self._clock_ms()))
+            self._client = client
             tasks: list[asyncio.Task[Any]] = [
                 asyncio.create_task(self._bring(client, max(1, welcome.items))),
                 asyncio.create_task(self._hear(client)),
@@ -130,6 +144,7 @@ class GatewayLink:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                self._client = None
                 self._waiting.clear()
                 self._step(LinkDown(self._clock_ms()))
             for task in tasks:
@@ -203,6 +218,11 @@ class GatewayLink:
                 case "command":
                     await self._commanded(client, message.command)
 
+    async def _asked(self, client: GatewayClient, pan: str) -> None:
+        with suppress(LedgerError, TimeoutError, msgspec.MsgspecError):
+            found = msgspec.json.decode(await client.ask(self._way.question(pan)), type=_Found | None)
+            self._step(RecipientFound(self._clock_ms(), pan, masked(found.point) if found is not None else ""))
+
     def _settled(self, outcome: pb.Outcome) -> None:
         named = bytes(outcome.transaction_id)
         self._waiting.pop(named, None)
@@ -226,3 +246,15 @@ class GatewayLink:
     def _synced(self, time_ms: int) -> None:
         if time_ms:
             self._step(ClockSynced(self._clock_ms(), time_ms))
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What the registry says of a meter number."""
+
+    point: str
+
+
+def masked(point: str) -> str:
+    """A point as somebody may see it who would send something there: `north:high-street-7` is `h***-s*****-7`."""
+    words = point.partition(":")[2].split("-")
+    return "-".join(word[:1] + "*" * (len(word) - 1) for word in words)

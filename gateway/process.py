@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.http.intake import HttpIntake
     from gateway.http.server import Listen
     from gateway.mqtt.intake import BrokerIntake
+    from gateway.mqtt.trades import TradeFollower
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 1.0
@@ -109,26 +110,39 @@ class Gateway:
         self.dispatch = Dispatch(inbox, self.outbox)
         self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
         self.service = GatewayService(
-            self.desk, home.ledger, trust, received=self.dispatch.received, devices=self.dispatch.devices
+            self.desk,
+            home.ledger,
+            trust,
+            received=self.dispatch.received,
+            devices=self.dispatch.devices,
+            ask=self._ask,
         )
         self.server = Server(self.service, trust, home.listen, limits)
-        self.broker = self._broker()
+        self.broker, self.trades = self._broker()
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
+        self._questions: LedgerClient | None = None
         self.outbox.settled = self._settled
 
-    def _broker(self) -> BrokerIntake | None:
-        """The way in by a broker, where there is one."""
+    def _broker(self) -> tuple[BrokerIntake | None, TradeFollower | None]:
+        """The way in by a broker and who tells trades there, where there is one."""
         home, setting = self._home, self._home.settings.broker
         if setting is None:
-            return None
+            return None, None
         try:
             from gateway.mqtt.intake import BrokerIntake
             from gateway.mqtt.reach import broker_access
+            from gateway.mqtt.trades import POSITION, Notices, TradeFollower
         except ModuleNotFoundError as error:
             raise BadRequest(f"a broker needs {error.name}: install ledgernode[gateway]") from error
 
         access = broker_access(setting, home.directory, home.tls, home.settings.limits)
-        return BrokerIntake(setting, access, home.ledger, self.desk, self.dispatch)
+        notices = Notices(home.chain_id, self.outbox.store.fact(POSITION))
+        broker = BrokerIntake(
+            setting, access, home.ledger, self.desk, self.dispatch, trade_said=notices.heard if setting.trades else None
+        )
+        after_ms = setting.trades_after_ms
+        trades = TradeFollower(notices, self.outbox, self._client, broker, after_ms=after_ms)
+        return broker, trades if setting.trades else None
 
     def _http(self, listen: Listen, trust: Trust, inbox: Inbox) -> HttpIntake:
         from gateway.http.intake import HttpIntake  # a gateway without HTTP needs none of its packages
@@ -147,6 +161,13 @@ class Gateway:
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
+
+    async def _ask(self, query: bytes) -> tuple[bytes, int]:
+        """A device's question, as it has signed it, to a node."""
+        if self._questions is None:
+            self._questions = self._client()
+        answer = await self._questions.evaluate_signed(query)
+        return answer.result, int(answer.height)
 
     def _publish(self, line: str) -> None:
         """What the papers' controllers read: one line for each trade."""
@@ -168,6 +189,8 @@ class Gateway:
         draining = asyncio.create_task(self.drain.run())
         told = asyncio.create_task(stopping.wait())
         commanding = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.dispatch.run())]
+        if self.trades is not None:
+            commanding.append(asyncio.create_task(self.trades.run()))
         at_broker = [asyncio.create_task(self.broker.run())] if self.broker is not None else []
         await self.server.start()
         if self.http is not None:
@@ -202,6 +225,8 @@ class Gateway:
         ]
         for task in (writing, told, *commanding, *at_broker):
             task.cancel()
+        if self._questions is not None:
+            await self._questions.close()
         self.outbox.close()
         for failure in failures:
             if failure is not None:

@@ -63,6 +63,8 @@ class BrokerSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """organisation/name of those that carry what others have signed."""
     trades: bool = True
     """Is the line of each trade published from here?"""
+    trades_after_ms: int = 0
+    """A second gateway gives the first so long to publish it, and publishes only what it has not heard."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,64 +23,22 @@ from tests.conditions import until
 from tests.ports import fresh_port
 
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+_SAME_USER = ["user root"] if os.getuid() == 0 else []
+"""Else it becomes someone who may not read our keys."""
 _OPEN = "topic readwrite #\n"
 
 
-class Mosquitto:
-    """A broker of its own; a context that ends it. Its port and what it holds stay over a restart.
-
-    `users` are names with their passwords. Without `acl` each of them may do everything. With `certificates` who
-    connects is known by a certificate under `client_roots` (default: the identity's), and its name is the username.
-    """
+class RunningMosquitto:
+    """A broker with a configuration file of its own; a context that ends it."""
 
     host = "localhost"
 
-    def __init__(
-        self,
-        directory: Path,
-        identity: Path,
-        users: Mapping[str, str],
-        *,
-        acl: str | None = None,
-        certificates: bool = False,
-        client_roots: Path | None = None,
-        more: str = "",
-    ) -> None:
-        self.directory = directory
-        self.roots = identity / ROOTS
+    def __init__(self, configuration: Path, port: int, roots: Path) -> None:
+        self.port = port
+        self.roots = roots
         """Under which its own certificate stands."""
-        self.port = fresh_port(1)
-        self.log = directory / "mosquitto.log"
-        self._users = dict(users)
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._acl = directory / "acl"
-        self._passwords = directory / "passwords"
-        self._configuration = directory / "mosquitto.conf"
-        self.write_acl(acl if acl is not None else "".join(f"user {user}\n{_OPEN}" for user in users))
-        self._write_passwords()
-        lines = [
-            f"listener {self.port} 127.0.0.1",
-            f"cafile {client_roots or self.roots}",
-            f"certfile {identity / 'tls-certificate.pem'}",
-            f"keyfile {identity / 'tls-key.pem'}",
-            "allow_anonymous false",
-            f"password_file {self._passwords}",
-            f"acl_file {self._acl}",
-            "persistence true",
-            f"persistence_location {directory}/",
-            "autosave_on_changes true",
-            "autosave_interval 1",
-            "max_queued_messages 100000",
-            "log_type error",
-            "log_type warning",
-            "log_type notice",
-            "log_type information",
-        ]
-        if certificates:
-            lines += ["require_certificate true", "use_identity_as_username true"]
-        if os.getuid() == 0:
-            lines.append("user root")  # else it becomes someone who may not read our keys
-        self._configuration.write_text("\n".join([*lines, more, ""]))
+        self.log = configuration.with_name("mosquitto.log")
+        self._configuration = configuration
         self.start()
 
     # ------------------------------------------------------------ its life
@@ -122,6 +80,85 @@ class Mosquitto:
         if self.process.poll() is None:
             self.kill()
 
+    def reload(self) -> None:
+        """SIGHUP: it reads its files of users and rights again."""
+        self.process.send_signal(signal.SIGHUP)
+
+    # ------------------------------------------------------------ what a client needs
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    def tls(self) -> ssl.SSLContext:
+        """For a client that trusts this broker."""
+        return ssl.create_default_context(cafile=str(self.roots))
+
+
+def as_written(directory: Path) -> Path:
+    """What `ledgernode gateway broker-files` has written, for a broker of ours that only this machine reaches."""
+    lines = (directory / "mosquitto.conf").read_text().splitlines()
+    own = directory / "own.conf"
+    listening = [f"{line} 127.0.0.1" if line.startswith("listener") else line for line in lines]
+    own.write_text("\n".join([*listening, *_SAME_USER, ""]))
+    return own
+
+
+class Mosquitto(RunningMosquitto):
+    """A broker of its own; a context that ends it. Its port and what it holds stay over a restart.
+
+    `users` are names with their passwords. Without `acl` each of them may do everything. With `certificates` who
+    connects is known by a certificate under `client_roots` (default: the identity's), and its name is the username.
+    All that it holds is written each time that so much has changed (`autosave`): with 1 nothing is lost when it is
+    killed, and it takes a few dozen messages a second.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        identity: Path,
+        users: Mapping[str, str],
+        *,
+        acl: str | None = None,
+        certificates: bool = False,
+        client_roots: Path | None = None,
+        autosave: int = 100,
+        more: str = "",
+    ) -> None:
+        self.directory = directory
+        roots, port = identity / ROOTS, fresh_port(1)
+        self._users = dict(users)
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._acl = directory / "acl"
+        self._passwords = directory / "passwords"
+        configuration = directory / "mosquitto.conf"
+        self.write_acl(acl if acl is not None else "".join(f"user {user}\n{_OPEN}" for user in users))
+        self._write_passwords()
+        lines = [
+            f"listener {port} 127.0.0.1",
+            f"cafile {client_roots or roots}",
+            f"certfile {identity / 'tls-certificate.pem'}",
+            f"keyfile {identity / 'tls-key.pem'}",
+            "set_tcp_nodelay true",
+            "allow_anonymous false",
+            f"password_file {self._passwords}",
+            f"acl_file {self._acl}",
+            "persistence true",
+            f"persistence_location {directory}/",
+            "autosave_on_changes true",
+            f"autosave_interval {autosave}",
+            "max_queued_messages 100000",
+            "log_type error",
+            "log_type warning",
+            "log_type notice",
+            "log_type information",
+        ]
+        if certificates:
+            lines += ["require_certificate true", "use_identity_as_username true"]
+        lines += _SAME_USER
+        configuration.write_text("\n".join([*lines, more, ""]))
+        super().__init__(configuration, port, roots)
+
     # ------------------------------------------------------------ who may do what
 
     def write_acl(self, acl: str) -> None:
@@ -134,24 +171,10 @@ class Mosquitto:
         self._write_passwords()
         self.reload()
 
-    def reload(self) -> None:
-        """SIGHUP: it reads its files of users and rights again."""
-        self.process.send_signal(signal.SIGHUP)
-
     def _write_passwords(self) -> None:
         _write_secret(self._passwords, "".join(f"{user}:{password}\n" for user, password in self._users.items()))
         if self._users:
             subprocess.run(["mosquitto_passwd", "-U", str(self._passwords)], check=True, capture_output=True)
-
-    # ------------------------------------------------------------ what a client needs
-
-    @property
-    def endpoint(self) -> str:
-        return f"{self.host}:{self.port}"
-
-    def tls(self) -> ssl.SSLContext:
-        """For a client that trusts this broker."""
-        return ssl.create_default_context(cafile=str(self.roots))
 
 
 def _write_secret(path: Path, text: str) -> None:

@@ -171,5 +171,6 @@ def _found(
         jain_micro=jain_micro(savings),
         gini_micro=gini_micro(savings),
         conserved=play.books.conserved if play else True,
+        savings_per_kwh_micro=tuple(savings),
         houses=houses,
     )

@@ -18,7 +18,7 @@ from devices.fleet.counts import Counts
 from devices.fleet.directory import STANDING, Standing, read_plan, read_standing, write
 from devices.fleet.plan import Plan, Run
 from devices.fleet.processes import Process
-from devices.fleet.worker import Said, Task
+from devices.fleet.worker import Broker, Said, Task
 from ledgernode.identity.tls import TlsFiles
 
 WORKER: Final = "devices.fleet.worker"
@@ -46,14 +46,24 @@ class Now(msgspec.Struct, frozen=True):
 
 
 class Crew:
-    """One run of a fleet, over these gateways."""
+    """One run of a fleet, over these gateways; the last `by_broker` of its processes over the broker."""
 
-    def __init__(self, directory: Path, gateways: Sequence[str], tls: Sequence[TlsFiles], *, hear_ms: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        gateways: Sequence[str],
+        tls: Sequence[TlsFiles],
+        *,
+        hear_ms: int,
+        broker: Broker | None = None,
+        by_broker: int = 0,
+    ) -> None:
         self.plan: Plan = read_plan(directory)
         self._directory = directory
         self._gateways = tuple(gateways)
         self._tls = list(tls)
         self._hear_ms = hear_ms
+        self._brokers = [broker if own >= len(tls) - by_broker else None for own in range(len(tls))]
         self._said: list[Said | None] = [None] * len(tls)
         self._standing = read_standing(directory)
         self._sending_from = min(self._standing.safe, self._standing.begun)
@@ -86,6 +96,7 @@ class Crew:
                         first=self._sending_from,
                         fresh=run.first,
                         hear_ms=self._hear_ms,
+                        broker=self._brokers[own],
                     )
                     self._processes.append(await opened.enter_async_context(Process(WORKER, task)))
                 listening = [asyncio.create_task(self._listen(own)) for own in range(len(self._processes))]

@@ -1,62 +1,65 @@
-"""A concentrator's stream to a gateway: what is due goes out, answers and outcomes come in.
+"""A concentrator's line to a gateway: what is due goes out, answers and outcomes come in.
 
-When a gateway is gone, or says that it goes, the next one of the list is tried; after all of them there is a pause that
-grows. What had no answer is sent again, over whichever answers: the ledger takes a reading once.
+A line goes one of several ways: a stream to a gateway, or a broker with gateways behind it. When one is gone, or says
+that it goes, the next of the list is tried; after all of them there is a pause that grows. What had no answer is sent
+again, whichever way answers: the ledger takes a reading once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import grpc
 
 from devices.fleet.meters import Meters
 from devices.fleet.reporting import Answer, Reporting
 from gateway.client import GatewayClient
-from ledgernode.errors import LedgerError
+from ledgernode.errors import LedgerError, NodeUnreachable
+
+if TYPE_CHECKING:  # a fleet without a broker needs no MQTT
+    from gateway.mqtt.client import BrokerClient
+
+Client: TypeAlias = "GatewayClient | BrokerClient"
+Way: TypeAlias = Callable[[], Client]
+"""Makes a client that is not connected yet."""
 
 GATHER_S: Final = 0.1
 """So long readings gather for a message: a concentrator's patience, not a meter's."""
 PAUSE_FIRST_S: Final = 0.2
 PAUSE_MOST_S: Final = 5.0
-CONNECT_MS: Final = 20_000
 
 
 class Line:
-    """Of one process' meters. `own` picks the gateway it tries first."""
+    """Of one process' meters, by these ways in turn."""
 
-    def __init__(
-        self, reporting: Reporting, meters: Meters, gateways: Sequence[str], own: int, tls: grpc.ChannelCredentials
-    ) -> None:
+    def __init__(self, reporting: Reporting, meters: Meters, ways: Sequence[Way]) -> None:
         self._reporting = reporting
         self._meters = meters
-        self._gateways = [*gateways[own % len(gateways) :], *gateways[: own % len(gateways)]]
-        self._credentials = tls
-        self._changed = asyncio.Event()
+        self._ways = tuple(ways)
 
     async def run(self) -> None:
         """Until it is cancelled."""
         pause_s, turn = PAUSE_FIRST_S, 0
         while True:
             before = self._reporting.counts.safe
-            code = await self._connected(self._gateways[turn % len(self._gateways)])
+            code = await self._connected(self._ways[turn % len(self._ways)])
             self._reporting.dropped()
             self._reporting.counts.lost_connection(code)
             turn += 1
             if self._reporting.counts.safe > before:
                 pause_s = PAUSE_FIRST_S
-            elif turn % len(self._gateways) == 0:
+            elif turn % len(self._ways) == 0:
                 pause_s = min(2 * pause_s, PAUSE_MOST_S)
             await asyncio.sleep(pause_s)
 
-    async def _connected(self, gateway: str) -> str:
-        """Over one stream, to its end; the code that ended it."""
+    async def _connected(self, way: Way) -> str:
+        """Once, to its end; the code that ended it."""
         tasks: list[asyncio.Task[None]] = []
         try:
-            async with GatewayClient(gateway, self._credentials, timeout_ms=CONNECT_MS) as client:
+            async with way() as client:
                 welcome = await client.connect()
                 room = asyncio.Semaphore(welcome.unanswered)
                 ended = asyncio.create_task(_ended(client))
@@ -79,7 +82,7 @@ class Line:
 
     async def _send(
         self,
-        client: GatewayClient,
+        client: Client,
         room: asyncio.Semaphore,
         most: int,
         tasks: list[asyncio.Task[None]],
@@ -101,7 +104,7 @@ class Line:
 
     async def _answer(
         self,
-        client: GatewayClient,
+        client: Client,
         number: int,
         envelopes: list[bytes],
         room: asyncio.Semaphore,
@@ -116,7 +119,7 @@ class Line:
         self._reporting.answered(number, [Answer(one.code, one.retry_ms) for one in answers], now_ms())
         room.release()
 
-    async def _hear(self, client: GatewayClient) -> None:
+    async def _hear(self, client: Client) -> None:
         async for message in client.told():
             at_ms = now_ms()
             for one in message.settled.outcomes:
@@ -125,8 +128,9 @@ class Line:
                     self._reporting.settled(place, one.sequence, one.code, at_ms)
 
 
-async def _ended(client: GatewayClient) -> None:
-    raise await client.ended()
+async def _ended(client: Client) -> None:
+    reason = await client.ended()
+    raise reason if isinstance(reason, Exception) else NodeUnreachable(reason)
 
 
 def now_ms() -> int:

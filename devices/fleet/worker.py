@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -19,14 +20,27 @@ import uvloop
 from devices.fleet.counts import Counts
 from devices.fleet.directory import read_fleet_secret, read_plan
 from devices.fleet.houses import Courses, SeededHouses
-from devices.fleet.line import Line, now_ms
+from devices.fleet.line import Line, Way, now_ms
 from devices.fleet.meters import Meters
-from devices.fleet.plan import Run, Schedule
+from devices.fleet.plan import Plan, Run, Schedule
 from devices.fleet.reporting import Reporting
+from gateway.client import GatewayClient
 from ledgernode.identity.tls import TlsFiles, channel_credentials
 from ledgernode.wire.types import ChainId
 
 SAY_EVERY_S: Final = 0.5
+ANSWER_MS: Final = 20_000
+
+
+class Broker(msgspec.Struct, frozen=True):
+    """A broker with gateways behind it, and as whom a concentrator comes there. Its printed form shows no password."""
+
+    address: str
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return f"Broker({self.username} at {self.address})"
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -44,6 +58,8 @@ class Task(msgspec.Struct, frozen=True):
     fresh: int
     hear_ms: int
     """How long outcomes are waited for when everything is safe."""
+    broker: Broker | None = None
+    """Instead of the gateways."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -63,7 +79,7 @@ async def report(task: Task) -> None:
     schedule = Schedule(task.runs, plan.seed, places)
     after = task.runs[-1].after
     reporting = Reporting(schedule, places, first=task.first, fresh=task.fresh, after=after)
-    line = asyncio.create_task(Line(reporting, meters, task.gateways, task.own, channel_credentials(task.tls)).run())
+    line = asyncio.create_task(Line(reporting, meters, ways(task, plan)).run())
     told = asyncio.create_task(_end_of_input())
     try:
         await _until_done(reporting, task.hear_ms, told, line)
@@ -71,6 +87,34 @@ async def report(task: Task) -> None:
         _say(reporting, ended=True)
         line.cancel()
         await asyncio.gather(line, return_exceptions=True)
+
+
+def ways(task: Task, plan: Plan) -> list[Way]:
+    """Each gateway, its own one first; or the broker."""
+    if task.broker is not None:
+        return [_by_broker(task, task.broker, plan)]
+    own = task.own % len(task.gateways)
+    credentials = channel_credentials(task.tls)
+    in_turn = (*task.gateways[own:], *task.gateways[:own])
+    return [partial(GatewayClient, gateway, credentials, timeout_ms=ANSWER_MS) for gateway in in_turn]
+
+
+def _by_broker(task: Task, broker: Broker, plan: Plan) -> Way:
+    from gateway.mqtt.client import BrokerClient
+    from gateway.mqtt.connection import Access, tls_context
+    from gateway.mqtt.reach import read_address
+
+    host, port = read_address(broker.address)
+    device = f"{plan.organisation}/{plan.carriers[task.own]}"
+    access = Access(
+        host,
+        port,
+        client=f"{plan.name}-{task.own}",
+        tls=tls_context(task.tls.roots, "", b""),
+        username=broker.username or device,
+        password=broker.password,
+    )
+    return partial(BrokerClient, access, plan.ledger, device, timeout_ms=ANSWER_MS)
 
 
 async def _until_done(reporting: Reporting, hear_ms: int, told: asyncio.Task[None], line: asyncio.Task[None]) -> None:

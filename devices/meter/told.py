@@ -114,7 +114,7 @@ def _of_utility(said: _Said, time_ms: int) -> Command:
             return SetTerms(said.low_mwh)
         case "clock":
             return SetClock(time_ms)
-        case "pin":
+        case "customer_key":
             return ChoosePin()
         case "close":
             return CloseAccount()

@@ -19,7 +19,7 @@ import structlog
 
 from gateway.commands.dispatch import Dispatch
 from gateway.intake.desk import Answer, Desk, refused
-from gateway.intake.stream import answer_messages, creator_of, observed
+from gateway.intake.stream import answer_messages, observed, signers_of
 from gateway.mqtt.connection import Access, Connection, Message, Will
 from gateway.mqtt.flow import Acknowledgements, Refusals, pause_ms
 from gateway.mqtt.said import Said, read_said
@@ -32,12 +32,15 @@ from ledgernode.wire.receipt import OK
 
 _WELCOME_LIFE_S: Final = 10
 """It says what time it is."""
-_OUTCOMES_S: Final = 0.1
+_OUTCOMES_S: Final = 0.03
 _OUTCOMES_OF_MESSAGE: Final = 500
 _HEARD_KEPT: Final = 100_000
+_LASTING_S: Final = 10.0
+"""A connection that ends sooner has failed: another client under our name, for one, would throw us out at once."""
 _STATUS_S: Final = 10.0
 _STOP_S: Final = 3.0
 _UNREAD: Final = "TOPIC_UNKNOWN"
+_ANYBODY: Final[frozenset[bytes]] = frozenset()
 
 
 class Heard:
@@ -62,6 +65,8 @@ class BrokerIntake:
         ledger: str,
         desk: Desk,
         dispatch: Dispatch,
+        *,
+        trade_said: Callable[[str, Mapping[str, str]], None] | None = None,
     ) -> None:
         self.topics = Topics(ledger)
         self._setting = setting
@@ -69,14 +74,16 @@ class BrokerIntake:
         self._desk = desk
         self._limits = desk.limits
         self._dispatch = dispatch
+        self._trade_said = trade_said
         self._status_topic = self.topics.gateway(access.client)
         gone = msgspec.json.encode({"there": False})
         self._access = msgspec.structs.replace(access, will=Will(self._status_topic, gone))
         self._carrying = frozenset(read_device(one) for one in setting.concentrators)
         self._connection: Connection | None = None
+        self._caught_up_with: Connection | None = None
         self._working: set[asyncio.Task[None]] = set()
         self._heard: dict[Device, Heard] = {}
-        self._only: dict[Device, bytes] = {}
+        self._only: dict[Device, frozenset[bytes]] = {}
         self._accounts: dict[bytes, Device] = {}
         self._outcomes: dict[Device, list[pb.Outcome]] = {}
         self._stopping = asyncio.Event()
@@ -93,9 +100,11 @@ class BrokerIntake:
         failures = 0
         try:
             while not self._stopping.is_set():
+                begun_s = asyncio.get_running_loop().time()
                 try:
                     await self._connect()
-                    failures = 0
+                    lasted_s = asyncio.get_running_loop().time() - begun_s
+                    failures = 0 if lasted_s >= _LASTING_S else failures + 1
                 except LedgerError as error:
                     self._log.warning("the broker is not there", code=error.code, reason=str(error))
                     failures += 1
@@ -125,20 +134,28 @@ class BrokerIntake:
             self.connects += 1
             await connection.subscribe(self._filters(connection))
             self._log.info("at the broker", session=connection.session_present, shared=connection.shares)
+            await self._caught_up(connection)
             await self._say_status_until_it_ends(connection)
             if not self._stopping.is_set():
                 self._log.warning("the broker is gone", reason=connection.ended.result())
         finally:
-            self._connection = None
+            self._connection = self._caught_up_with = None
             await connection.close()
+
+    async def _caught_up(self, connection: Connection) -> None:
+        """What the broker has kept for us comes before it answers this: then we know which trades have been told."""
+        taken = connection.publish(self._status_topic, self._status(), retain=True)
+        if taken is not None:
+            await asyncio.wait((taken, connection.ended), return_when=asyncio.FIRST_COMPLETED)
+            self._caught_up_with = connection
 
     async def _say_status_until_it_ends(self, connection: Connection) -> None:
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             while not (connection.ended.done() or stopping.done()):
-                connection.publish(self._status_topic, self._status(), retain=True)
                 waiting = (connection.ended, stopping)
                 await asyncio.wait(waiting, timeout=_STATUS_S, return_when=asyncio.FIRST_COMPLETED)
+                connection.publish(self._status_topic, self._status(), retain=True)
             if stopping.done() and self._setting.share and connection.shares:
                 connection.unsubscribe([self._transactions(connection)])  # the others take all of it from now on
             if stopping.done() and self._working:
@@ -167,6 +184,7 @@ class BrokerIntake:
         return [
             self._transactions(connection),
             *(topics.said(kind) for kind in (Kind.HELLO, Kind.READINGS, Kind.RECEIVED)),
+            *((topics.all_trades(),) if self._trade_said is not None else ()),
             *self._setting.formats,
         ]
 
@@ -203,6 +221,10 @@ class BrokerIntake:
         topic = message.topic
         found = self.topics.read(topic)
         if found is None:
+            if (feeder := self.topics.feeder_of(topic)) is not None:
+                if self._trade_said is not None:
+                    self._trade_said(feeder, dict(message.properties))
+                return True
             if self.topics.belongs(topic) or not topic:
                 self._refused(_UNREAD)
                 return True
@@ -234,7 +256,7 @@ class BrokerIntake:
         if isinstance(said, pb.Readings):
             found = await self._desk.readings(sender, said.meter, observed(said.readings))
         else:
-            only = b"" if carries else self._only.get(device) or creator_of(said.envelopes)
+            only = _ANYBODY if carries else signers_of(self._only.get(device, _ANYBODY), said.envelopes)
             found = await self._desk.relay(sender, said.envelopes, only=only)
             if not carries and any(one.code == OK for one in found) and len(self._only) < _HEARD_KEPT:
                 self._only[device] = only
@@ -316,7 +338,7 @@ class BrokerIntake:
 
     def publish_line(self, feeder: str, line: str, said: Mapping[str, str]) -> asyncio.Future[int] | None:
         """A trade's line, kept by the broker as the feeder's last one."""
-        connection = self._connection
+        connection = self._caught_up_with
         if connection is None:
             return None
         return connection.publish(self.topics.trades(feeder), line.encode(), retain=True, said=tuple(said.items()))
@@ -338,7 +360,7 @@ class BrokerIntake:
         self._outcomes_due.set()
 
     async def _tell_outcomes(self) -> None:
-        """Those of a device together, ten times a second."""
+        """Those of a device together, thirty times a second."""
         publish = partial(self._publish, kind=Kind.SETTLED, life_s=self._limits.answer_life_s)
         while True:
             await self._outcomes_due.wait()

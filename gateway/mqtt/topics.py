@@ -108,13 +108,26 @@ class Topics:
             return None
 
     def answer_topic(self, device: Device, asked: str) -> str:
-        """Where an answer goes: where the device asked for it, as long as that is on its own branch."""
-        own = asked.startswith(f"{self.branch(device)}/") and not ("+" in asked or "#" in asked)
-        return asked if own else self.of(device, Kind.ANSWERS)
+        """Where an answer goes: where the device asked for it, as long as that is among its own answers."""
+        usual = self.of(device, Kind.ANSWERS)
+        own = asked.startswith(f"{usual}/") and not ("+" in asked or "#" in asked)
+        return asked if own else usual
 
     def trades(self, feeder: str) -> str:
         """A feeder's name may hold what a level may not: that becomes an underscore."""
         return f"{self._root}/{TRADES}/{level(feeder)}"
+
+    def all_trades(self) -> str:
+        """The filter for every feeder's."""
+        return f"{self._root}/{TRADES}/+"
+
+    def feeder_of(self, topic: str) -> str | None:
+        """Whose trades are published there; None for other topics."""
+        head, _, feeder = topic.rpartition("/")
+        return feeder if head == f"{self._root}/{TRADES}" else None
+
+    def all_gateways(self) -> str:
+        return f"{self._root}/{GATEWAYS}/+"
 
     def gateway(self, name: str) -> str:
         return f"{self._root}/{GATEWAYS}/{level(name)}"

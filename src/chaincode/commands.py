@@ -3,12 +3,12 @@
 A meter believes what validators have certified, and nothing that a gateway says besides. So whatever a utility wants of
 a meter stands here first; the event carries it there, and the meter's answer stands here, with its code.
 
-    message   text for the display                        by one of the staff
-    terms     from which balance on credit is low         by one of the staff
-    clock     set the clock to this block's time          by two of the staff
-    close     sign the final balance and clear it         by two of the staff
-    unused    burn an identifier, sign that no token of it was taken     by two of the staff
-    pin       a new PIN may be chosen, the old customer key ends          by one of the staff and the tenant
+    message        text for the display                                          by one of the staff
+    terms          from which balance on credit is low                           by one of the staff
+    clock          set the clock to this block's time                            by two of the staff
+    close          sign the final balance and clear it                           by two of the staff
+    unused         burn an identifier, sign that no token of it was taken        by two of the staff
+    customer_key   the old one ends, the tenant chooses a new one at the meter   by one of the staff and the tenant
 
     command    under `command`, number (of all meters): what was wanted, of whom, and what the meter said
     last       under `last`, meter: the number of its last command
@@ -16,7 +16,7 @@ a meter stands here first; the event carries it there, and the meter's answer st
 Supply is blocked and opened in `prepaid`, deliveries are commanded in `settlement`, tokens prove themselves. What
 becomes of a block of the supply the meter says here (`answer_supply`).
 
-Roles: staff command, the tenant agrees to a new PIN, meters answer. Events: MeterCommanded, CommandAnswered,
+Roles: staff command, the tenant agrees to a new customer key, meters answer. Events: MeterCommanded, CommandAnswered,
 SupplyAnswered, Proposed, Approved, Withdrawn.
 """
 
@@ -31,7 +31,7 @@ TERMS = "terms"
 CLOCK = "clock"
 CLOSE = "close"
 UNUSED = "unused"
-PIN = "pin"
+CUSTOMER_KEY = "customer_key"
 BY_TWO = (CLOCK, CLOSE, UNUSED)
 MESSAGE_CHARACTERS = 32
 CODE_CHARACTERS = 60
@@ -77,7 +77,7 @@ class OutOfRange(Refusal):
 
 
 class NotTheTenant(Refusal):
-    """A PIN is reset by the utility and the tenant together."""
+    """A customer key is replaced by the utility and the tenant together."""
 
     code = "NOT_THE_TENANT"
 
@@ -119,29 +119,29 @@ class Commands(Contract):
         return propose(ctx, kind, utility, {"point": point, "values": values})
 
     @transaction
-    def propose_pin(self, ctx: Context, point: str) -> str:
-        """Propose that the tenant chooses a new PIN; the tenant's wallet agrees to it."""
+    def propose_customer_key(self, ctx: Context, point: str) -> str:
+        """Propose that the tenant chooses a new customer key at the meter; a wallet of the tenant agrees to it."""
         utility, _ = found_at(ctx, point)
-        return propose(ctx, PIN, utility, {"point": point, "values": {}})
+        return propose(ctx, CUSTOMER_KEY, utility, {"point": point, "values": {}})
 
     @transaction
     def approve(self, ctx: Context, proposal: str) -> Command:
         """Approve what another one of the staff has proposed; the meter is told."""
-        if proposal_of(ctx, proposal).kind == PIN:
-            raise NotTheTenant("the tenant agrees to a new PIN")
+        if proposal_of(ctx, proposal).kind == CUSTOMER_KEY:
+            raise NotTheTenant("the tenant agrees to a new customer key")
         found = approved(ctx, proposal)
         return commanded(ctx, found.values["point"], found.kind, found.values["values"])
 
     @transaction
     def agree(self, ctx: Context, proposal: str) -> Command:
-        """Agree to a new PIN, by a wallet of the tenant; the meter is told."""
+        """Agree to a new customer key, by a wallet of the tenant; the meter is told."""
         require_direct(ctx)
         found = proposal_of(ctx, proposal)
         point = found.values["point"]
-        if found.kind != PIN or not ctx.call("registry", "speaks_for", point=point):
-            raise NotTheTenant("a wallet of the tenant agrees to a new PIN")
+        if found.kind != CUSTOMER_KEY or not ctx.call("registry", "speaks_for", point=point):
+            raise NotTheTenant("a wallet of the tenant agrees to a new customer key")
         ctx.delete(ctx.key("proposal", proposal))
-        return commanded(ctx, point, PIN, {})
+        return commanded(ctx, point, CUSTOMER_KEY, {})
 
     @transaction
     def withdraw(self, ctx: Context, proposal: str) -> None:

@@ -517,6 +517,24 @@ class CredentialsInvalid(Unauthenticated):
     code = "CREDENTIALS_INVALID"
 
 
+class ChallengeUnknown(Unauthenticated):
+    """The challenge that was signed is not open: it was answered, or took too long."""
+
+    code = "CHALLENGE_UNKNOWN"
+
+
+class TicketInvalid(Unauthenticated):
+    """There is no session, or it has ended: sign in."""
+
+    code = "TICKET_INVALID"
+
+
+class OriginRefused(Forbidden):
+    """The request comes from another page than this server's own."""
+
+    code = "ORIGIN_REFUSED"
+
+
 class RequestStale(Unauthenticated):
     """The time that a request is signed with lies too far from ours: set the clock, and sign it anew."""
 

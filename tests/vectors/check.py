@@ -90,6 +90,9 @@ def wallet(v):
     first = digest(key, info + b"\1", "sha256")
     number = num(first + digest(key, first + info + b"\2", "sha256")[:16]) % (NIST256p.order - 1) + 1
     return {"public_key": public(f"{number:x}")}
+def entry(v):
+    message = tag(b"entry") + raw(v["chain_id"]) + short(v["origin"]) + raw(v["nonce"]) + big(v["expires_ms"], 8)
+    return {"message": message, "signature": sign(v["secret"], message)}
 def signature(v): return {"holds": holds(raw(v["public_key"]), raw(v["message"]), raw(v["signature"]))}
 def transaction(v):
     nonce, arguments = v["nonce"], v["arguments"].encode()
@@ -193,8 +196,8 @@ def proof(v):
     if p["kind"] == "item": assert stands(p["item"], v["item"].encode(), said["items"], raw(said["items_root"])), "item"
     return {"receipt_data": p["receipt"]["data"], "item": raw(p["item"]["data"]).decode() if p["item"] else None}
 # ---------------------------------------------------------------- every file, every vector, every derived field
-KINDS = {kind.__name__: kind for kind in (identity, wallet, signature, transaction, header, receipt, merkle, items,
-    validators, timer, reward, lattice, snapshot, package, rotation, contradiction, genesis, proof)}
+KINDS = {kind.__name__: kind for kind in (identity, wallet, entry, signature, transaction, header, receipt, merkle,
+    items, validators, timer, reward, lattice, snapshot, package, rotation, contradiction, genesis, proof)}
 def check(kind, vector):
     for field, derived in KINDS[kind](vector).items():
         assert vector[field] == (derived.hex() if isinstance(derived, bytes) else derived), f"{field} differs"

@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from mnemonic import Mnemonic
 
+from gateway.sessions.challenges import Challenge, entry_message
 from ledgernode.execution.reward import Reward, encode_reward, reward_id
 from ledgernode.execution.sandbox.package import pack, package_hash, parse_package
 from ledgernode.execution.timers import Timer
@@ -79,6 +80,14 @@ def wallets() -> Vectors:
     ours = Mnemonic("english").to_mnemonic(hashed("an example phrase")[:16])
     named = [(ours, 0), (ours, 7), (" ".join(["abandon"] * 11 + ["about"]), 0)]
     return [{"phrase": p, "account": n, "public_key": key_from_phrase(p, n).public_key.hex()} for p, n in named]
+
+
+def entries() -> Vectors:
+    origin, challenge = "https://console.north.example", Challenge(hashed("an example challenge"), TIME_MS + 60_000)
+    message = entry_message(CHAIN, origin, challenge)
+    facts = {"secret": f"{secret(1):064x}", "chain_id": CHAIN.hex(), "origin": origin, "nonce": challenge.nonce.hex()}
+    derived = {"message": message.hex(), "signature": key(1).sign(message).hex()}
+    return [{**facts, "expires_ms": challenge.expires_ms, **derived}]
 
 
 def bodies() -> Iterator[tuple[int, Body]]:
@@ -437,6 +446,7 @@ def main() -> None:
     files: dict[str, Vectors] = {
         "identity": identities(),
         "wallet": wallets(),
+        "entry": entries(),
         "transaction": transactions(),
         "signature": signatures(),
         "header": headers(),

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 import { encodeArguments } from "../src/ledger/arguments";
 import { fromHex, sha256, toHex } from "../src/ledger/bytes";
-import { identityOf, importPrivate, sign, verify } from "../src/ledger/keys";
+import { entryMessage, identityOf, importPrivate, sign, verify } from "../src/ledger/keys";
 import { type Body, call, encodeBody, envelope, newNonce, parseBody, transactionId } from "../src/ledger/transaction";
 
 const vectors = (name: string) =>
@@ -117,6 +117,15 @@ describe("arguments", () => {
 it("derives an identity from its first key", async () => {
   for (const one of vectors("identity")) {
     expect(toHex(await identityOf(fromHex(one.public_key)))).toBe(one.id);
+  }
+});
+
+it("signs the challenge that the console checks", async () => {
+  for (const one of vectors("entry")) {
+    const message = entryMessage(fromHex(one.chain_id), one.origin, fromHex(one.nonce), one.expires_ms);
+    expect(toHex(message)).toBe(one.message);
+    const publicKey = fromHex(vectors("transaction")[0].envelope.slice(0, 130));
+    expect(await verify(publicKey, message, fromHex(one.signature))).toBe(true);
   }
 });
 

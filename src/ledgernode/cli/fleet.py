@@ -21,11 +21,13 @@ from ledgernode.errors import AuditFailed, BadRequest, CommitUnknown
 if TYPE_CHECKING:
     from devices.fleet.crew import Now
     from devices.fleet.plan import Plan
+    from devices.fleet.worker import Broker
 
 CONTRACTS: Final = ("registry", "metering")
 INTERVAL_MS, DIGITS = 900_000, 2
 MINUTE_MS: Final = 60_000
 _NEW: Final = click.Path(file_okay=False, path_type=Path)
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FLEET: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -92,7 +94,11 @@ def enrol(*, directory: Path, meters: int, seed: int, name: str, workers: int, a
 
 @fleet.command()
 @click.argument("directory", type=_FLEET)
-@click.option("--gateway", "gateways", multiple=True, required=True, metavar="HOST:PORT", help="May be repeated.")
+@click.option("--gateway", "gateways", multiple=True, metavar="HOST:PORT", help="May be repeated.")
+@click.option("--broker", metavar="HOST:PORT", help="An MQTT broker with gateways behind it, for some processes.")
+@click.option("--broker-user", default="", help="As whom (default: ORGANISATION/CARRIER, as gateways name it).")
+@click.option("--broker-password-file", type=_FILE, help="With the password there; nobody else may read it.")
+@click.option("--by-broker", type=click.IntRange(0, 64), help="So many processes (default: all without --gateway).")
 @click.option("--rounds", type=click.IntRange(1, 1_000_000), default=10, show_default=True, help="Readings of each.")
 @click.option("--every", "every_ms", type=click.IntRange(100), default=MINUTE_MS, show_default=True, help="ms a round.")
 @click.option("--speed", type=click.IntRange(1, 3_600), default=1, show_default=True, help="Times as fast.")
@@ -105,6 +111,10 @@ def run(
     *,
     directory: Path,
     gateways: tuple[str, ...],
+    broker: str | None,
+    broker_user: str,
+    broker_password_file: Path | None,
+    by_broker: int | None,
     rounds: int,
     every_ms: int,
     speed: int,
@@ -131,7 +141,13 @@ def run(
     carriers = plan.carriers[: workers or len(plan.carriers)]
     identities = at.organisation_directory / "identities"
     tls = [replace(at, identity_option=identities / carrier).tls_files() for carrier in carriers]
-    crew = Crew(directory, gateways, tls, hear_ms=hear_ms)
+    at_broker = _broker(broker, broker_user, broker_password_file)
+    over = (0 if gateways else len(tls)) if by_broker is None else by_broker
+    if not gateways and over < len(tls):
+        raise BadRequest("name a --gateway, or a --broker for all processes")
+    if over and at_broker is None:
+        raise BadRequest("name the --broker")
+    crew = Crew(directory, gateways, tls, hear_ms=hear_ms, broker=at_broker, by_broker=over)
     last: list[Now] = []
 
     async def go(told: Callable[[Now], None]) -> Now:
@@ -185,6 +201,17 @@ def count(*, directory: Path, until: int | None, at: Connection, as_json: bool) 
     show(document, as_json, facts((name, json.dumps(value)) for name, value in document.items()))
     if document["missing"] or document["doubled"]:
         raise AuditFailed(f"{document['missing']} readings are missing, {document['doubled']} stand there twice")
+
+
+def _broker(address: str | None, user: str, password_file: Path | None) -> Broker | None:
+    from devices.fleet.worker import Broker
+    from ledgernode.identity.secret_file import read_secret
+
+    if address is None:
+        return None
+    if password_file is None:
+        raise BadRequest("a broker asks for a password: name its --broker-password-file")
+    return Broker(address, user, read_secret(password_file).decode().strip())
 
 
 # ---------------------------------------------------------------- steps of an enrolment

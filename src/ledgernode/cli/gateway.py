@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ledgernode.cli.connection import Connection, network_options
+from ledgernode.cli.gateway_broker import broker_files
 from ledgernode.cli.gateway_devices import device
 from ledgernode.cli.http_options import HttpOptions, http_options
-from ledgernode.cli.output import json_option, moment, show, table
+from ledgernode.cli.output import counted, json_option, moment, show, table
 
 if TYPE_CHECKING:
     from gateway.outbox.store import OutboxStore
@@ -23,6 +24,9 @@ _KEPT: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.group()
 def gateway() -> None:
     """Carry what devices sign to the ledger, and commands to devices."""
+
+
+gateway.add_command(broker_files)
 
 
 @gateway.command()
@@ -78,13 +82,19 @@ def run(
 
 @gateway.command()
 @click.argument("directory", type=_KEPT)
+@click.option("--repeats", is_flag=True, help="List those too whose number was used before.")
 @json_option
-def refused(directory: Path, as_json: bool) -> None:
+def refused(directory: Path, repeats: bool, as_json: bool) -> None:
     """List what the ledger would not take, oldest first. The gateway of DIRECTORY must not be running.
+
+    A number of a device that was used before is no error: that a reading comes twice is what sending it again means.
+    Such repeats are counted, and listed when asked for.
 
     \b
     ledgernode gateway refused ./gateway --json
     """
+    from ledgernode.errors import SequenceReplayed
+
     with _store(directory) as store:
         found: list[dict[str, Any]] = [
             {
@@ -96,9 +106,14 @@ def refused(directory: Path, as_json: bool) -> None:
             }
             for one in store.refused()
         ]
+    repeated = sum(one["code"] == SequenceReplayed.code for one in found)
+    if not repeats:
+        found = [one for one in found if one["code"] != SequenceReplayed.code]
     columns = ("time (UTC)", "device", "sequence", "code")
     rows = ((moment(one["time_ms"]), one["device"], one["sequence"], one["code"]) for one in found)
-    show({"refused": found}, as_json, table(columns, rows, numbers=("sequence",)))
+    shown = table(columns, rows, numbers=("sequence",))
+    said = (f"{counted(repeated, 'repeat')} besides (--repeats)",) if repeated and not repeats else ()
+    show({"refused": found, "repeats": repeated}, as_json, shown, *said)
 
 
 @gateway.command()

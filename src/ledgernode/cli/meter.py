@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -137,10 +138,20 @@ def run(*, home: Path, gateways: tuple[str, ...], load_w: float, load_file: Path
 @click.option("--load", "load_w", type=click.IntRange(0, 100_000), default=0, help="W that the house draws.")
 @click.option("--speed", type=click.IntRange(1, 100_000), default=1, help="So many times faster than the clock.")
 def ciu(*, home: Path, load_w: int, speed: int) -> None:
-    """Use a meter's display and keypad: type keys (0-9, * back, # on) and return; an empty line lets time pass, q ends.
+    """Use a meter's display and keypad: 0-9, * back, # on; q ends.
 
-    There is no link: what the meter signs waits on its disk. `docs/customer-unit.md` has every page and code.
+    In a terminal the unit is drawn, with keys to click; through a pipe keys come line by line, and an empty line lets
+    time pass. There is no link: what the meter signs waits on its disk. `docs/customer-unit.md` has every page and
+    code.
     """
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        try:
+            from devices.terminal.app import run
+        except ModuleNotFoundError:
+            click.echo("install ledgernode[community] to see the unit; line by line instead", err=True)
+        else:
+            run(home, load_w=load_w, speed=speed)
+            return
     from devices.meter.events import KeyPressed, Measured, Phase, Ticked
     from devices.meter_shell import MeterShell
 

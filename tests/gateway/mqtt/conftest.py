@@ -11,12 +11,10 @@ from ledgernode.identity.records import Role
 from tests.gateway.mqtt.running import GATEWAYS, broker_setting, users
 from tests.gateway.running import GatewayProcess, gateway_identity
 from tests.mosquitto import Mosquitto
-from tests.running import NodeProcess, Person, deploy, register
+from tests.running import NodeProcess, Person, register
 
 DEVICES = ("M-0", "M-1", "M-2", "relay-9", "plug-9", "concentrator", "stranger")
-CONTRACTS = Path(__file__).parent.parent / "contracts"
-METERING, SETTLEMENT = CONTRACTS / "metering.py", CONTRACTS / "settlement.py"
-FORMATS = ("tele/+/SENSOR",)
+FORMATS = ("tele/+/SENSOR", "homeassistant/#", "house/#")
 
 
 @pytest.fixture(scope="session")
@@ -34,16 +32,18 @@ def broker(broker_identity: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def mqtt_gateway(
     node: NodeProcess, broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
-    """It signs for a Tasmota plug."""
+    """It signs for a Tasmota plug, and for a meter that Home Assistant's discovery describes."""
     directory = tmp_path_factory.mktemp("mqtt-gateway")
     identity = gateway_identity(node.network, GATEWAYS[0] + "-mqtt")
-    signer = node.network.newcomer("north", "edge-tasmota", Role.GATEWAY)
-    with node.ledger() as ledger:
-        register(ledger, node.network, signer)
-        deploy(ledger, node.network, METERING)
-    plug = {"channel": "tele/plug", "meter": "north:tasmota", "identity": str(signer.directory), "every_ms": 0}
+    edge = []
+    for channel, name in (("tele/plug", "tasmota"), ("house/energy", "discovered")):
+        signer = node.network.newcomer("north", f"edge-{name}", Role.GATEWAY)
+        with node.ledger() as ledger:
+            register(ledger, node.network, signer)
+        one = {"channel": channel, "meter": f"north:{name}", "identity": str(signer.directory), "every_ms": 0}
+        edge.append(one)
     setting = broker_setting(broker, directory, formats=FORMATS, concentrators=["north/concentrator"])
-    with GatewayProcess(node.network, [node.endpoint], directory, identity, broker=setting, edge=[plug]) as one:
+    with GatewayProcess(node.network, [node.endpoint], directory, identity, broker=setting, edge=edge) as one:
         yield one
 
 
@@ -51,5 +51,4 @@ def mqtt_gateway(
 def relay(node: NodeProcess) -> Person:
     """A registered device that is told what to do."""
     with node.ledger() as ledger:
-        deploy(ledger, node.network, SETTLEMENT)
         return register(ledger, node.network, node.network.newcomer("north", "relay-9", Role.METER))

@@ -11,7 +11,7 @@ import msgspec
 from gateway.mqtt.client import BrokerClient
 from gateway.mqtt.connection import Access
 from ledgernode.identity.secret_file import create_secret
-from tests.mosquitto import Mosquitto
+from tests.mosquitto import Mosquitto, RunningMosquitto
 from tests.running import LEDGER, Person
 
 GATEWAYS = ("gateway-1", "gateway-2")
@@ -22,7 +22,7 @@ def password(user: str) -> str:
     return f"password of {user}"
 
 
-def access(broker: Mosquitto, user: str, **changes: Any) -> Access:
+def access(broker: RunningMosquitto, user: str, **changes: Any) -> Access:
     host, port = broker.host, broker.port
     found = Access(
         host, port, client=f"{user}-session", tls=broker.tls(), username=user, password=password(user), session_s=60

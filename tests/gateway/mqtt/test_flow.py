@@ -68,6 +68,7 @@ def test_one_device_has_one_account_by_every_way() -> None:
         ("ledgernode/market/north/M-1/answers/7", "answers/7"),
         ("ledgernode/market/north/M-2/answers", "answers"),
         ("ledgernode/market/north/M-1", "answers"),
+        ("ledgernode/market/north/M-1/commands", "answers"),
         ("ledgernode/market/north/M-1/#", "answers"),
         ("$SYS/broker", "answers"),
     ],

@@ -1,6 +1,6 @@
 // P-256 by the browser's own cryptography. Of a signature's two forms the ledger takes the lower one alone.
 
-import { type Bytes, big, concat, sha256, tag, toNumber } from "./bytes";
+import { type Bytes, big, concat, sha256, tag, toNumber, utf8 } from "./bytes";
 
 export const ORDER = 0xffffffff_00000000_ffffffff_ffffffff_bce6faad_a7179e84_f3b9cac2_fc632551n;
 const CURVE = { name: "ECDSA", namedCurve: "P-256" } as const;
@@ -21,6 +21,12 @@ export async function verify(publicKey: Bytes, message: Bytes, signature: Bytes)
 
 /** For ever the same for a person, whatever keys come later: made of the first one. */
 export const identityOf = (firstPublicKey: Bytes): Promise<Bytes> => sha256(concat(tag("identity"), firstPublicKey));
+
+/** What a wallet signs to say who it is: for this ledger, this page and this challenge alone. */
+export function entryMessage(chainId: Bytes, origin: string, nonce: Bytes, expiresMs: number): Bytes {
+  const named = utf8(origin);
+  return concat(tag("entry"), chainId, big(named.length, 1), named, nonce, big(expiresMs, 8));
+}
 
 const text = (bytes: Uint8Array): string =>
   btoa(String.fromCharCode(...bytes))
