@@ -21,7 +21,7 @@ from ledgernode.identity.secret_file import create_secret
 
 GATEWAY: Final = "gateway"
 LISTENER: Final = "listener"
-SECRET_FILE: Final = "broker.secret"
+KEPT_IN: Final = "broker.secret"
 _AGAIN_S: Final = 0.5
 
 
@@ -40,7 +40,7 @@ class Radio:
         return {
             "address": self._broker.address,
             "username": GATEWAY,
-            "password_file": SECRET_FILE,
+            "password_file": KEPT_IN,
             "tls": False,
             "version": "3.1.1",
         }
@@ -48,8 +48,8 @@ class Radio:
     def _hand_over(self, gateway: Path) -> None:
         """Its password to the gateway, for nobody else to read."""
         gateway.mkdir(exist_ok=True)
-        (gateway / SECRET_FILE).unlink(missing_ok=True)
-        create_secret(gateway / SECRET_FILE, self._passwords[GATEWAY].encode())
+        (gateway / KEPT_IN).unlink(missing_ok=True)
+        create_secret(gateway / KEPT_IN, self._passwords[GATEWAY].encode())
 
     async def listen(self, ledger: str) -> None:
         """Hear every trade of a ledger, until this is cancelled."""
