@@ -89,7 +89,13 @@ def status(database: str, at: Connection, as_json: bool) -> None:
 
 
 @readmodel.command()
-@click.option("--dialect", type=click.Choice(["sqlite", "postgresql"]), default="postgresql", show_default=True)
+@click.option(
+    "--dialect",
+    type=click.Choice(["sqlite", "postgresql"]),
+    default="postgresql",
+    show_default=True,
+    help="Of this kind of database.",
+)
 def schema(dialect: str) -> None:
     """Print the schema as SQL.
 
