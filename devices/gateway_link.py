@@ -39,6 +39,7 @@ FOR_GOOD: Final = frozenset(
 WRONG_GATEWAY: Final = frozenset({"WRONG_CHAIN", "ROLE_REFUSED"})
 NOT_OURS: Final = frozenset({"COMMAND_UNPROVEN", "COMMAND_FOREIGN"})
 FULL: Final = "OUTBOX_FULL"
+DISPLAY: Final = "display"
 INVENTED: Final = 3
 """Commands without proof after which another gateway is looked for."""
 PAUSE_S: Final = 0.25
@@ -233,10 +234,11 @@ class GatewayLink:
             self._step(Receipted(self._clock_ms(), outcome.sequence, outcome.code))
 
     async def _commanded(self, client: GatewayClient, command: pb.Command) -> None:
-        """The core judges it. What it cannot take yet is told again; a gateway that invents is left."""
+        """The core judges it. What it cannot take yet is told again; a gateway that invents is left. (What a service
+        wants displayed invents nothing: this meter does not show it, and that is all.)"""
         told = Told(self._clock_ms(), command.kind, command.number, command.payload, command.evidence)
         code = self._step(told).answers[-1].code
-        if code in NOT_OURS:
+        if code in NOT_OURS and command.kind != DISPLAY:
             self._invented += 1
             if self._invented >= INVENTED:
                 raise BadProof(f"{code}: this gateway tells what the ledger has not said to this meter")

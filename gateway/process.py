@@ -118,9 +118,9 @@ class Gateway:
             ask=self._ask,
         )
         self.server = Server(self.service, trust, home.listen, limits)
+        self._questions: LedgerClient | None = None
         self.broker, self.trades = self._broker()
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
-        self._questions: LedgerClient | None = None
         self.outbox.settled = self._settled
 
     def _broker(self) -> tuple[BrokerIntake | None, TradeFollower | None]:
@@ -161,6 +161,7 @@ class Gateway:
             desk=self.desk,
             inbox=inbox,
             outbox=self.outbox,
+            changed=self.dispatch.changed,
             steady_ms=_steady_ms,
         )
 

@@ -48,7 +48,7 @@ PALETTE: Final[Mapping[str, str]] = {
 """Names of CSS variables, and what they are on paper."""
 _CELL_INK: Final = "#12262c"  # on coloured cells, which are the same by day and by night
 _SAVED: Final = LinearSegmentedColormap.from_list("saved", ["#e2685f", "#f8ded9", "#eef4f1", "#a9dccf", "#2fa58d"])
-_VOLUME: Final = LinearSegmentedColormap.from_list("volume", [(0.09, 0.57, 0.49, 0.06), (0.09, 0.57, 0.49, 1.0)])
+_VOLUME: Final = LinearSegmentedColormap.from_list("volume", [(0.11, 0.66, 0.56, 0.07), (0.11, 0.66, 0.56, 1.0)])
 _PRICE: Final = LinearSegmentedColormap.from_list("price", ["#f6d9a0", "#e58a4e", "#b5305a"])
 _STYLE: Final[Any] = {
     "font.family": "sans-serif",

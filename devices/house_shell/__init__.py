@@ -1,4 +1,4 @@
-"""Shells of the houses on a bus: sockets and disks around `devices.house.transfer` and `devices.house.tie`.
+"""Shells of houses: sockets and disks around the pure cores of `devices.house`.
 
 http    as much of HTTP/1.1 as a controller of five dollars speaks
 bus     the village's server: who is told to close its relays, and the page of each house

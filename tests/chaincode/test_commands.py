@@ -55,7 +55,7 @@ def test_what_moves_credit_or_the_clock_is_decided_by_two(town: Town, house: Hou
     assert told(town, house) == [(1, "clock"), (2, "close"), (3, "unused")]
 
 
-def test_a_pin_is_reset_by_the_utility_and_the_tenant(town: Town, house: House) -> None:
+def test_a_customer_key_is_reset_by_the_utility_and_the_tenant(town: Town, house: House) -> None:
     proposal = town.ok(town.operator, "commands", "propose_customer_key", point=house.point)
     assert town.code(town.admin, "commands", "approve", proposal=proposal) == "NOT_THE_TENANT"
     assert town.code(town.stranger, "commands", "agree", proposal=proposal) == "NOT_THE_TENANT"

@@ -20,11 +20,12 @@ FIVE = MADE / "5-houses-2023.csv"
 
 
 def test_the_document_has_every_mechanism_and_house() -> None:
-    """Yardsticks, then mechanisms; money in minor units, energy in Wh, ratios in millionths; all sums kept."""
+    """003-3, 003-10: yardsticks, then mechanisms, over the same data; integers for money and energy; all sums kept."""
     found = done("backtest", FIVE, "--json").document
     names = [one["mechanism"] for one in found["mechanisms"]]
     assert names == ["grid-only", "feed-in", "net-metering", *MECHANISMS]
     assert (found["houses"], found["deliveries"], found["step_minutes"]) == (5, 96, 30)
+    assert found["terms"]["retail_micro"] == [300_000, 300_000]
     for one in found["mechanisms"]:
         assert one["conserved"] is True
         assert len(one["houses"]) == 5
@@ -117,7 +118,7 @@ def test_a_broken_file_is_refused_by_line_and_column() -> None:
 
 
 def test_the_same_deliveries_come_by_the_clock() -> None:
-    """Paced, one line each: what a study of all of them sums up."""
+    """004-6, simulated in real time: paced, one line each, what a study of all of them sums up."""
     lines = done("backtest", FIVE, "--mechanism", "central", "--pace", "1000000x", "--json").out.splitlines()
     rows = [json.loads(line) for line in lines]
     whole = done("backtest", FIVE, "--mechanism", "central", "--json").document["mechanisms"][3]

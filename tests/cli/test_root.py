@@ -63,7 +63,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "bench": "put hot clearing bills",
         "gateway": "run refused commands broker-files",
         "gateway device": "add list remove",
-        "community": "list check run",
+        "community": "list check run measure",
         "fleet": "enrol run count",
         "market": "clear",
         "forecast": "day score anomalies",

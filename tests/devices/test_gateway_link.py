@@ -178,10 +178,11 @@ async def test_a_gateway_of_another_ledger_is_left_for_the_next() -> None:
 
 
 async def test_a_gateway_that_invents_is_left_for_the_next() -> None:
-    """After three; a command that the meter takes is said to be received, and one without room is not."""
+    """After three; what a service wants displayed does not count, and is not shown."""
 
     def invent(message: pb.ConnectRequest) -> list[pb.ConnectResponse]:
-        commands = [pb.ConnectResponse(command=pb.Command(number=n, kind="supply")) for n in range(INVENTED + 2)]
+        kinds = ["display"] * INVENTED + ["supply"] * (INVENTED + 2)
+        commands = [pb.ConnectResponse(command=pb.Command(number=n, kind=kind)) for n, kind in enumerate(kinds)]
         return [*answering()(message), *commands]
 
     liar, honest, meter = Gateway(invent), Gateway(answering()), Meter("COMMAND_UNPROVEN")
@@ -190,8 +191,8 @@ async def test_a_gateway_that_invents_is_left_for_the_next() -> None:
         link.send(*signed(1))
         await eventually(lambda: meter.links and meter.links[-1][0] == addresses[1])
     assert ("", "PROOF_INVALID") in meter.links
-    assert len(meter.of(Told)) == INVENTED
-    assert not [one for one in liar.heard if one.WhichOneof("content") == "command_received"]
+    assert [one.kind for one in meter.of(Told)] == ["display"] * INVENTED + ["supply"] * INVENTED
+    assert all(one.command_received.number < INVENTED for one in liar.heard if one.HasField("command_received"))
 
 
 async def test_a_command_is_received_when_the_meter_has_taken_it() -> None:

@@ -106,7 +106,7 @@ async def series(
 
 
 async def finest(connection: AsyncConnection, point: str, from_ms: int, until_ms: int) -> tuple[BucketRow, ...]:
-    """A stretch of time, drawn at once: by minutes where it is short and readings close, else as `span_for` says."""
+    """A stretch of time, drawn at once: by minutes where it is short and readings are close, else by `span_for`."""
     span = span_for(from_ms, until_ms)
     found = await series(connection, point, span, from_ms, until_ms)
     if not found and span is Span.MINUTE:

@@ -221,9 +221,23 @@ def _document(study: Study, currency: str) -> dict[str, Any]:
         "begin_ms": plan.begins_ms[0],
         "intervals_left_out": plan.left_out,
         "seed": plan.seed,
+        "terms": _terms(plan),
         "currency": currency,
         "digits": study.digits,
         "mechanisms": [msgspec.to_builtins(found) for found in study.found],
+    }
+
+
+def _terms(plan: Plan) -> dict[str, Any]:
+    """What was given as prices; the lowest and the highest where the grid's changes."""
+    retail = {terms.retail_micro for terms in plan.terms}
+    first = plan.terms[0]
+    return {
+        "retail_micro": [min(retail), max(retail)],
+        "feed_in_micro": first.feed_in_micro,
+        "fee_micro": first.fee_micro,
+        "levy_micro": first.levy_micro,
+        "tax_micro": first.tax_micro,
     }
 
 

@@ -144,16 +144,21 @@ async def _run(database: str, at: Connection, as_json: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
-    said: tuple[Any, ...] = ()
+    said: Status | None = None
     while not task.done():
-        status = model.status
-        if (now := (status.state, status.reason, status.height if as_json else 0)) != said:
-            said = now
-            _say(status, as_json)
+        if said is None or _is_news(said, model.status, as_json):
+            said = model.status
+            _say(said, as_json)
         await asyncio.wait((task,), timeout=EVERY_S)
+    _say(model.status, as_json)
     await model.close()
     if not task.cancelled():
         task.result()
+
+
+def _is_news(said: Status, status: Status, as_json: bool) -> bool:
+    """A person is told of another state; a program of every height, too."""
+    return (said.state, said.reason) != (status.state, status.reason) or (as_json and said.height != status.height)
 
 
 def _say(status: Status, as_json: bool) -> None:

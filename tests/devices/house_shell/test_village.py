@@ -86,8 +86,9 @@ class Village:
 
     def start(self) -> None:
         tokens = {house.name: house.token for house in self.houses.values()}
+        bus = Bus(slack_mwh=3 * WH)  # at a Wh a second, what a busy machine needs between two looks is much
         self.server = BusServer(
-            self.path, Bus(slack_mwh=200), tokens, OPERATOR, ended=self.ended.append, disputed=self.disputes.append
+            self.path, bus, tokens, OPERATOR, ended=self.ended.append, disputed=self.disputes.append
         )
         self.task = asyncio.create_task(self.server.run(HOST, self.port))
 

@@ -37,7 +37,7 @@ def played() -> tuple[Quality, dict[str, Quality], dict[float, Quality]]:
 
 
 def test_it_beats_every_threshold(played: tuple[Quality, dict[str, Quality], dict[float, Quality]]) -> None:
-    """Precision and recall together: twice the best of the yardsticks; and it is twice as precise as any of them."""
+    """001-8: precision and recall together: twice the best of the yardsticks; and twice as precise as any of them."""
     ours, _, plain = played
     assert ours.recall > 0.8
     assert ours.precision > 0.3

@@ -35,7 +35,7 @@ def found() -> dict[str, list[dict[str, Score]]]:
 def test_it_beats_every_yardstick_by_a_margin(
     found: dict[str, list[dict[str, Score]]], kind: str, measure: str
 ) -> None:
-    """On average over ten houses and four months, by either measure of error."""
+    """001-8: on average over ten houses and four months, by either measure of error."""
     means = average(found[kind])
     for yardstick in YARDSTICKS:
         ratio = getattr(means[FORECAST], measure) / getattr(means[yardstick], measure)

@@ -39,6 +39,7 @@ from ledgernode.cli.living.founding import (
 )
 from ledgernode.cli.living.meters import HouseMeter, Instrument, Latencies, Line, phase_of
 from ledgernode.cli.living.people import Call, Member, People
+from ledgernode.cli.living.radio import Radio
 from ledgernode.cli.living.vending import Vending
 from ledgernode.cli.living.watching import Figures, Trade, Watcher
 from ledgernode.cli.living.watching import Line as News
@@ -109,6 +110,10 @@ class Play:
         self._standing: Standing | None = None
         self._number = 0
         """Of the last step."""
+        self.idle_s = 0.0
+        """So long nothing happens before time goes on: for whoever measures what rest costs."""
+        self.resting = asyncio.Event()
+        """Set when that begins."""
         self.living = asyncio.Event()
         """Set once the first step is taken."""
         self.over = asyncio.Event()
@@ -150,8 +155,10 @@ class Play:
                     write_founded(self.directory, founded)
                 self.starts_ms = founded.starts_ms
                 self.say("the gateway starts")
+                self.radio = Radio(self._on_air)
+                setting = await self.radio.start(self.directory / "gateway")
                 self.carrier = opened.enter_context(
-                    Carrier(self.directory, endpoints, self.place.gateway.directory, network.ledger)
+                    Carrier(self.directory, endpoints, self.place.gateway.directory, network.ledger, setting)
                 )
                 await asyncio.to_thread(self.carrier.wait_until_serving)
                 self.founded_s = time.monotonic() - began
@@ -197,9 +204,14 @@ class Play:
         watcher = Watcher(ledger, self.figures, self._heard, names=names)
         self.figures.height = int((await ledger.facts()).height)
         self._start(watcher.run(self.figures.height + 1))
+        self._start(self.radio.listen(self.nodes.network.ledger))
         self._build()
         self._start(self._look_at_money())
         await self._open_accounts()
+        if self.idle_s:
+            await self._until(self._is_quiet, "the first readings are on the ledger")
+            self.resting.set()
+            await asyncio.sleep(self.idle_s)
         began = time.monotonic()
         await self._steps(until_minute, None if seconds is None else began + seconds)
         self.played_s = time.monotonic() - began
@@ -230,6 +242,8 @@ class Play:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.carrier.stop)
+        await self.radio.stop()
         for one in self.houses.values():
             one.meter.close()
         self.clock.keep()
@@ -447,6 +461,11 @@ class Play:
             case "silence":
                 self._tell(f"the meter of {one.name} is heard again, and says everything it has kept")
                 one.meter.line.silence(False)
+
+    def _on_air(self, line: str) -> None:
+        """What the gateway has told of a trade that begins, heard at the broker."""
+        self.figures.heard += 1
+        self.figures.lines.append(News(self.now_ms, "radio", f"broker: {line.replace('north:', '')}"))
 
     def _tell(self, text: str) -> None:
         """What the ledger cannot know, and the reader should."""

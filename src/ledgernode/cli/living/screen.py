@@ -29,6 +29,7 @@ STYLES: Final = {
     "feeder": "blue",
     "event": "bold",
     "pool": "yellow",
+    "radio": "dim green",
 }
 WIDE: Final = 118
 _FULL, _EMPTY = "█", "░"
