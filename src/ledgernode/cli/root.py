@@ -69,6 +69,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "community": Place("community", "community", "Play a community of houses on a real ledger."),
         "fleet": Place("fleet", "fleet", "Simulated meters by the thousand: enrol, run, count on the ledger."),
         "gateway": Place("gateway", "gateway", "Carry what devices sign to the ledger, and commands to devices."),
+        "house": Place("house", "house", "Houses on a shared bus: measured transfers to try."),
         "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
         "meter": Place("meter", "meter", "Meters to try: their display and keypad, and how truly they measure."),
         "sts": Place("sts", "sts", "20-digit prepayment tokens: mint one, read one."),
