@@ -97,10 +97,9 @@ def tie(*, directory: Path, name: str, bus: str, listen: str, watts: float, spee
     """A house's controller with simulated sensors: it tries the bus every 5 s; its page is at /."""
     from devices.house_shell.tie import TieController
 
-    here, sensors = _here(listen), _Sensors(watts * speed, loss)
-    controller = TieController(
-        name, _token(directory, name), _address(bus), sense=sensors.sense, switch=sensors.switch, period_s=0.2
-    )
+    token = _token(directory, name)
+    here, sensors = _here(listen), _Sensors(directory / "wire", name, watts * speed, loss)
+    controller = TieController(name, token, _address(bus), sense=sensors.sense, switch=sensors.switch, period_s=0.2)
     _serve(controller.run(*here, ready=_ready))
 
 
@@ -128,33 +127,42 @@ def demand(*, directory: Path, name: str, wh: float, at: str) -> None:
 
 
 class _Sensors:
-    """A tie whose registers grow while its relay is closed."""
+    """A tie whose registers grow while its relay is closed, and another house's at the other end of the wire. What is
+    closed stands in the folder `wire`, which all houses of a village see."""
 
-    def __init__(self, watts: float, loss: float) -> None:
+    def __init__(self, wire: Path, name: str, watts: float, loss: float) -> None:
+        self._wire, self._name = wire, name
         self._watts, self._loss = watts, loss
         self._closed = {"tie_in": False, "tie_out": False}
         self._out_mwh = self._in_mwh = 0.0
         self._last_s = time.monotonic()
+        self._wire.mkdir(exist_ok=True)
 
     def switch(self, relay: str, closed: bool) -> None:
         self._flow()
         if self._closed[relay] != closed:
             click.echo(f"{relay} {'closed' if closed else 'open'}")
         self._closed[relay] = closed
+        mark = self._wire / f"{self._name}.{relay}"
+        mark.touch() if closed else mark.unlink(missing_ok=True)
 
     def sense(self) -> Sensed:
         from devices.house.tie import Sensed
 
-        self._flow()
-        power_mw = round(self._watts * 1_000) if any(self._closed.values()) else 0
+        power_mw = round(self._watts * 1_000) if self._flow() else 0
         return Sensed(int(self._out_mwh), int(self._in_mwh), 12_400, power_mw * 10 // 124, power_mw)
 
-    def _flow(self) -> None:
+    def _flow(self) -> bool:
+        """Count what flowed since this was last asked."""
         now_s = time.monotonic()
         energy_mwh = self._watts * (now_s - self._last_s) / 3.6
-        self._in_mwh += energy_mwh * self._closed["tie_in"]
-        self._out_mwh += energy_mwh * (1 + self._loss) * self._closed["tie_out"]
         self._last_s = now_s
+        marks = {path.name for path in self._wire.iterdir()} - {f"{self._name}.tie_in", f"{self._name}.tie_out"}
+        takes = self._closed["tie_in"] and any(mark.endswith(".tie_out") for mark in marks)
+        gives = self._closed["tie_out"] and any(mark.endswith(".tie_in") for mark in marks)
+        self._in_mwh += energy_mwh * takes
+        self._out_mwh += energy_mwh * (1 + self._loss) * gives
+        return takes or gives
 
 
 def _token(directory: Path, name: str) -> str:
