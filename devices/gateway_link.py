@@ -19,11 +19,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import grpc
+import msgspec
 
-from devices.meter.events import ClockSynced, Effects, Event, LinkDown, LinkUp, Receipted, Told
+from devices.meter.events import ClockSynced, Effects, Event, LinkDown, LinkUp, Receipted, RecipientFound, Told
 from gateway.client import GatewayClient
 from gateway.v1 import gateway_pb2 as pb
 from ledgernode.errors import BadProof, BadRequest, LedgerError, NodeUnreachable, WrongChain, by_code
@@ -37,6 +39,7 @@ FOR_GOOD: Final = frozenset(
 WRONG_GATEWAY: Final = frozenset({"WRONG_CHAIN", "ROLE_REFUSED"})
 NOT_OURS: Final = frozenset({"COMMAND_UNPROVEN", "COMMAND_FOREIGN"})
 FULL: Final = "OUTBOX_FULL"
+DISPLAY: Final = "display"
 INVENTED: Final = 3
 """Commands without proof after which another gateway is looked for."""
 PAUSE_S: Final = 0.25
@@ -62,6 +65,8 @@ class Way(NamedTuple):
     chain_id: ChainId
     gateways: tuple[str, ...]
     credentials: Callable[[], grpc.ChannelCredentials]
+    question: Callable[[str], bytes]
+    """Whose number this is, as the meter asks it."""
     timeout_ms: int = 20_000
 
 
@@ -86,11 +91,20 @@ class GatewayLink:
         self._work = asyncio.Event()
         self._welcomed = False
         self._invented = 0
+        self._client: GatewayClient | None = None
+        self._asking: set[asyncio.Task[None]] = set()
 
     def send(self, key: str, sequence: int, envelope: bytes) -> None:
         """What the core wants sent. What it names again is sent again."""
         self._waiting[bytes(parse_transaction(envelope).id)] = Sent(key, sequence, envelope)
         self._work.set()
+
+    def ask(self, pan: str) -> None:
+        """Find out whom a meter number belongs to. Without an answer the keypad goes on by itself, after a while."""
+        if self._client is not None:
+            task = asyncio.create_task(self._asked(self._client, pan))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
 
     async def run(self) -> None:
         """From gateway to gateway; when none of them serves, a pause that grows."""
@@ -119,6 +133,7 @@ class GatewayLink:
             self._told(address, "")
             self._synced(welcome.time_ms)
             self._step(LinkUp(self._clock_ms()))
+            self._client = client
             tasks: list[asyncio.Task[Any]] = [
                 asyncio.create_task(self._bring(client, max(1, welcome.items))),
                 asyncio.create_task(self._hear(client)),
@@ -130,6 +145,7 @@ class GatewayLink:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                self._client = None
                 self._waiting.clear()
                 self._step(LinkDown(self._clock_ms()))
             for task in tasks:
@@ -203,6 +219,11 @@ class GatewayLink:
                 case "command":
                     await self._commanded(client, message.command)
 
+    async def _asked(self, client: GatewayClient, pan: str) -> None:
+        with suppress(LedgerError, TimeoutError, msgspec.MsgspecError):
+            found = msgspec.json.decode(await client.ask(self._way.question(pan)), type=_Found | None)
+            self._step(RecipientFound(self._clock_ms(), pan, masked(found.point) if found is not None else ""))
+
     def _settled(self, outcome: pb.Outcome) -> None:
         named = bytes(outcome.transaction_id)
         self._waiting.pop(named, None)
@@ -213,10 +234,11 @@ class GatewayLink:
             self._step(Receipted(self._clock_ms(), outcome.sequence, outcome.code))
 
     async def _commanded(self, client: GatewayClient, command: pb.Command) -> None:
-        """The core judges it. What it cannot take yet is told again; a gateway that invents is left."""
+        """The core judges it. What it cannot take yet is told again; a gateway that invents is left. (What a service
+        wants displayed invents nothing: this meter does not show it, and that is all.)"""
         told = Told(self._clock_ms(), command.kind, command.number, command.payload, command.evidence)
         code = self._step(told).answers[-1].code
-        if code in NOT_OURS:
+        if code in NOT_OURS and command.kind != DISPLAY:
             self._invented += 1
             if self._invented >= INVENTED:
                 raise BadProof(f"{code}: this gateway tells what the ledger has not said to this meter")
@@ -226,3 +248,15 @@ class GatewayLink:
     def _synced(self, time_ms: int) -> None:
         if time_ms:
             self._step(ClockSynced(self._clock_ms(), time_ms))
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What the registry says of a meter number."""
+
+    point: str
+
+
+def masked(point: str) -> str:
+    """A point as somebody may see it who would send something there: `north:high-street-7` is `h***-s*****-7`."""
+    words = point.partition(":")[2].split("-")
+    return "-".join(word[:1] + "*" * (len(word) - 1) for word in words)

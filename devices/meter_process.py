@@ -67,6 +67,7 @@ class MeterProcess:
                 self.shell.meter.settings.chain_id,
                 tuple(gateways),
                 lambda: channel_credentials(load_tls(home)),  # read again each time: certificates are renewed
+                self.shell.question,
             )
             self.link = GatewayLink(way, self.shell.step, self._clock_ms, self._linked)
 
@@ -166,7 +167,9 @@ class MeterProcess:
         self._say({"event": "answer", "kind": answer.kind, "number": answer.number, "code": answer.code})
 
     def ask(self, pan: str) -> None:
-        """Nobody can be asked yet: after a while the keypad says UNVERIFIED."""
+        """Where nobody can be asked the keypad says UNVERIFIED, after a while."""
+        if self.link is not None:
+            self.link.ask(pan)
 
     def request(self, certificate_request: str) -> None:
         """A customer key waits for its certificate: the request lies beside the journal."""

@@ -24,8 +24,9 @@ from devices.meter.core import Meter
 from devices.meter.events import Alarm, Answer, Effects, Event, Started
 from devices.meter.records import changes
 from devices.meter.settings import Settings
-from devices.meter.signing import SigningKey, signed
+from devices.meter.signing import signed
 from devices.meter.state import State
+from ledgernode.client import Signer
 from ledgernode.errors import BadRequest
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.secret_file import create_secret, read_secret
@@ -34,6 +35,7 @@ from ledgernode.sts.pan import read_pan
 from ledgernode.wire.types import ChainId, IdentityId, identity_id
 
 SECRET_BYTES: Final = 32
+QUESTION_BUDGET: Final = 20_000
 METER_KEY: Final = "meter.key"
 IDENTITY_KEY: Final = "key.pem"
 
@@ -73,7 +75,7 @@ class Surroundings(Protocol):
 class MeterShell:
     def __init__(self, home: Path, surroundings: Surroundings, clock_ms: Callable[[], int]) -> None:
         self.facts = read_facts(home)
-        self._key: SigningKey = PrivateKey.load(_key_file(home))
+        self._key = PrivateKey.load(_key_file(home))
         self.identity = self.facts.identity_of(self._key.public_key)
         settings = settings_of(self.facts, _secret(home))
         self._settings = msgspec.structs.replace(settings, identity=self.identity)
@@ -106,6 +108,15 @@ class MeterShell:
         for alarm in effects.alarms:
             around.alarm(alarm)
         return effects
+
+    def question(self, pan: str) -> bytes:
+        """Whose number this is: signed by the meter, for whoever carries it to a node."""
+        signer = Signer(self._key, self.identity, chain_id=self._settings.chain_id, clock_ms=self.now_ms)
+        return signer.query("registry", "find_pan", {"pan": pan}, budget=QUESTION_BUDGET)
+
+    def now_ms(self) -> int:
+        """The meter's time."""
+        return self._clock_ms() + self.meter.state.clock.offset_ms
 
     def close(self) -> None:
         self._journal.close()

@@ -16,7 +16,8 @@ import grpc
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from ledgernode.client.connection import read_error
-from ledgernode.errors import NodeUnreachable
+from ledgernode.errors import NodeUnreachable, by_code
+from ledgernode.wire.receipt import OK
 
 _QUEUED = 1_000
 _OPTIONS = (("grpc.keepalive_time_ms", 30_000), ("grpc.initial_reconnect_backoff_ms", 100))
@@ -32,6 +33,7 @@ class GatewayClient:
         self._reading: asyncio.Task[None] | None = None
         self._number = 0
         self._waiting: dict[int, asyncio.Future[pb.Answers]] = {}
+        self._asked: dict[int, asyncio.Future[pb.Reply]] = {}
         self._told: asyncio.Queue[pb.ConnectResponse] = asyncio.Queue(_QUEUED)
         self._failure: Exception | None = None
         self._writing = asyncio.Lock()
@@ -88,6 +90,17 @@ class GatewayClient:
         message = pb.Readings(number=self._number, meter=meter, readings=readings)
         return [answer.code for answer in (await self._answered(pb.ConnectRequest(readings=message))).answers]
 
+    async def ask(self, query: bytes) -> bytes:
+        """The ledger's answer to a signed question, by this gateway's node; raises the leaf of its refusal."""
+        self._number += 1
+        replied: asyncio.Future[pb.Reply] = asyncio.get_running_loop().create_future()
+        self._asked[self._number] = replied
+        await self._write(pb.ConnectRequest(question=pb.Question(number=self._number, query=query)))
+        reply = await asyncio.wait_for(replied, self._timeout_s)
+        if reply.code != OK:
+            raise by_code(reply.code)(f"the ledger gives no answer: {reply.code}")
+        return bytes(reply.result)
+
     async def received(self, command: pb.Command) -> None:
         """Say that the device has this command."""
         told = pb.CommandReceived(kind=command.kind, number=command.number, device=command.device)
@@ -127,6 +140,10 @@ class GatewayClient:
                     answered = self._waiting.pop(message.answers.number, None)
                     if answered is not None and not answered.done():
                         answered.set_result(message.answers)
+                elif message.WhichOneof("content") == "reply":
+                    replied = self._asked.pop(message.reply.number, None)
+                    if replied is not None and not replied.done():
+                        replied.set_result(message.reply)
                 elif not self._told.full():
                     self._told.put_nowait(message)
             self._fail(await self._reason())
@@ -145,8 +162,10 @@ class GatewayClient:
 
     def _fail(self, error: Exception) -> None:
         self._failure = error
-        for answered in self._waiting.values():
+        waiting: list[asyncio.Future[Any]] = [*self._waiting.values(), *self._asked.values()]
+        for answered in waiting:
             if not answered.done():
                 answered.set_exception(error)
                 answered.exception()  # who waits hears it; nobody may wait
         self._waiting.clear()
+        self._asked.clear()

@@ -110,9 +110,15 @@ class Gateway:
         self.dispatch = Dispatch(inbox, self.outbox)
         self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
         self.service = GatewayService(
-            self.desk, home.ledger, trust, received=self.dispatch.received, devices=self.dispatch.devices
+            self.desk,
+            home.ledger,
+            trust,
+            received=self.dispatch.received,
+            devices=self.dispatch.devices,
+            ask=self._ask,
         )
         self.server = Server(self.service, trust, home.listen, limits)
+        self._questions: LedgerClient | None = None
         self.broker, self.trades = self._broker()
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
         self.outbox.settled = self._settled
@@ -149,11 +155,19 @@ class Gateway:
             desk=self.desk,
             inbox=inbox,
             outbox=self.outbox,
+            changed=self.dispatch.changed,
             steady_ms=_steady_ms,
         )
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
+
+    async def _ask(self, query: bytes) -> tuple[bytes, int]:
+        """A device's question, as it has signed it, to a node."""
+        if self._questions is None:
+            self._questions = self._client()
+        answer = await self._questions.evaluate_signed(query)
+        return answer.result, int(answer.height)
 
     def _publish(self, line: str) -> None:
         """What the papers' controllers read: one line for each trade."""
@@ -211,6 +225,8 @@ class Gateway:
         ]
         for task in (writing, told, *commanding, *at_broker):
             task.cancel()
+        if self._questions is not None:
+            await self._questions.close()
         self.outbox.close()
         for failure in failures:
             if failure is not None:

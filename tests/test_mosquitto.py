@@ -27,7 +27,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     new_identity(tmp_path / "north", "broker", Role.GATEWAY, now_ms=now_ms, tls_names=("localhost",))
     identity = identity_directory(tmp_path / "north", "broker")
     write_roots(identity, [read_root(tmp_path / "north")[1]])
-    with Mosquitto(tmp_path / "broker", identity, {"someone": "a password"}) as running:
+    with Mosquitto(tmp_path / "broker", identity, {"someone": "a password"}, autosave=1) as running:
         yield running
 
 

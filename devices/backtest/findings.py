@@ -64,6 +64,8 @@ class Found(msgspec.Struct, frozen=True):
     jain_micro: int | None
     gini_micro: int | None
     conserved: bool
+    savings_per_kwh_micro: tuple[int, ...]
+    """Of each house through whose meter anything passes."""
     houses: tuple[HouseFound, ...]
 
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from devices.backtest.mechanisms import Deal, deals
 from devices.backtest.money import Account, Books, settle
 from devices.backtest.plan import Household, Plan
-from devices.house.strategy import MICRO, FixedPrice, Order, Outlook, Terms, ZeroIntelligence
+from devices.house.strategy import MICRO, CostPlus, FixedPrice, Order, Outlook, Terms, ZeroIntelligence
 from devices.physics.battery import Battery
 from devices.physics.battery import step as battery_step
 from devices.physics.energy import NWH_PER_WH, energy_nwh
@@ -25,9 +25,11 @@ NO_MARKET: Final = ""
 """The same houses with nobody to trade with."""
 HALF_MICRO: Final = 500_000
 _HOUR_MS: Final = 3_600_000
-_UNMOVED: Final = (FixedPrice, ZeroIntelligence)
-"""Strategies that look neither at the last delivery nor at a battery's other uses: where there is no battery, what they
-order under one mechanism they order under every."""
+_UNMOVED: Final = (FixedPrice, CostPlus, ZeroIntelligence)
+"""Strategies that do not look at the last delivery: where the battery stands alike, what they order under one mechanism
+they order under every."""
+Known: TypeAlias = dict[tuple[int, int], tuple[Order, ...]]
+"""Orders of one delivery that do not depend on the mechanism, by house and what its battery holds."""
 
 
 class Delivered(NamedTuple):
@@ -108,18 +110,20 @@ class Play:
     def over(self) -> bool:
         return self.at >= len(self.plan)
 
-    def step(self, known: dict[int, tuple[Order, ...]] | None = None) -> Delivered:
-        """The next delivery. `known` holds, for this delivery, orders that do not depend on the mechanism."""
+    def step(self, known: Known | None = None) -> Delivered:
+        """The next delivery. `known` is shared by the plays of one plan that are at the same delivery."""
         plan, at = self.plan, self.at
         terms = plan.terms[at]
         orders: list[tuple[Order, ...]] = []
         if self.mechanism:
             for number, house in enumerate(plan.houses):
-                given = known.get(number) if known is not None else None
+                store = self.stores[number]
+                place = (number, store.stored_nwh if store else 0)
+                given = known.get(place) if known is not None else None
                 if given is None:
                     given = house.strategy.decide(self._outlook(number, house, terms))
-                    if known is not None and house.battery is None and type(house.strategy) in _UNMOVED:
-                        known[number] = given
+                    if known is not None and type(house.strategy) in _UNMOVED:
+                        known[place] = given
                 orders.append(given)
             agreed = deals(self.mechanism, orders, terms, self._chance)
         else:

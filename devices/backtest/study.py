@@ -20,9 +20,8 @@ from devices.backtest.findings import (
 from devices.backtest.mechanisms import MARKETS
 from devices.backtest.money import in_minor
 from devices.backtest.plan import Plan
-from devices.backtest.play import NO_MARKET, Delivered, Play
+from devices.backtest.play import NO_MARKET, Delivered, Known, Play
 from devices.backtest.yardsticks import FEED_IN, YARDSTICKS, bills_nano
-from devices.house.strategy import Order
 
 STRIDE = 500
 """Deliveries between two words about progress."""
@@ -69,7 +68,7 @@ def studied(
     for at in range(count):
         done = alone.step()
         own_import[at], own_export[at] = done.imports_wh, done.exports_wh
-        known: dict[int, tuple[Order, ...]] = {}
+        known: Known = {}
         for play in plays:
             courses[play.mechanism].note(at, play.step(known))
         if at % STRIDE == 0:
@@ -171,5 +170,6 @@ def _found(
         jain_micro=jain_micro(savings),
         gini_micro=gini_micro(savings),
         conserved=play.books.conserved if play else True,
+        savings_per_kwh_micro=tuple(savings),
         houses=houses,
     )

@@ -28,6 +28,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int
     carriers: tuple[str, ...]
     """Folders of the identities that carry for the meters, one each process."""
+    history: tuple[str, ...] = ()
+    """Measured files that say what the houses use; else the seed does."""
 
     def meter_name(self, place: int) -> str:
         return f"{self.name}-{place:06d}"

@@ -19,7 +19,7 @@ import uvloop
 
 from devices.fleet.counts import Counts
 from devices.fleet.directory import read_fleet_secret, read_plan
-from devices.fleet.houses import Courses, SeededHouses
+from devices.fleet.houses import Courses, Houses, SeededHouses
 from devices.fleet.line import Line, Way, now_ms
 from devices.fleet.meters import Meters
 from devices.fleet.plan import Plan, Run, Schedule
@@ -74,7 +74,7 @@ async def report(task: Task) -> None:
     """Until everything is safe and heard of, or the input ends."""
     plan = read_plan(Path(task.directory))
     places = range(task.first_place, task.first_place + task.places)
-    courses = Courses(SeededHouses(Random(plan.seed)), task.runs)  # noqa: S311  # the same from the same seed
+    courses = Courses(houses_of(plan), task.runs)
     meters = Meters(read_fleet_secret(Path(task.directory)), ChainId(bytes.fromhex(plan.chain_id)), places, courses)
     schedule = Schedule(task.runs, plan.seed, places)
     after = task.runs[-1].after
@@ -87,6 +87,14 @@ async def report(task: Task) -> None:
         _say(reporting, ended=True)
         line.cancel()
         await asyncio.gather(line, return_exceptions=True)
+
+
+def houses_of(plan: Plan) -> Houses:
+    if plan.history:
+        from devices.fleet.measured import measured_houses
+
+        return measured_houses(plan.history)
+    return SeededHouses(Random(plan.seed))  # noqa: S311  # the same from the same seed
 
 
 def ways(task: Task, plan: Plan) -> list[Way]:

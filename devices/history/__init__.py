@@ -2,6 +2,7 @@
 
     columns     which column is what, and in which unit: known names, or as the caller says
     stamps      when a row was: time stamps with or without a zone, or a calendar of months and hours
+    registers   the same from the ledger, through the SDK
     reading     a file, a folder or several files into one `Series` a house; or which line makes no sense, and why
     series      the value; changing its step, and putting several on one grid
 

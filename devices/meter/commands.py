@@ -33,6 +33,7 @@ from devices.meter.events import (
     ShareUnits,
     ShowMessage,
     Told,
+    Unknown,
 )
 from devices.meter.outbox import notice, require_room, tell
 from devices.meter.settings import ANSWERS, DELIVERY_MS, LARGEST_MWH
@@ -43,6 +44,8 @@ from ledgernode.errors import BadProof, BadRequest
 from ledgernode.wire.evidence import WITHIN
 
 DIGITS = "token"
+DISPLAY = "display"
+"""What services hand to a gateway for whoever shows it: not the ledger's, so not shown here, and no lie either."""
 DONE = "OK"
 FULL = "OUTBOX_FULL"
 DETAIL = 200
@@ -63,7 +66,8 @@ def told(turn: Turn, event: Told) -> None:
         shown = believing.shown(turn, event.evidence)
     except BadProof as error:
         turn.change("numbers", unproven=turn.state.numbers.unproven + 1)
-        notice(turn, "command_unproven", f"{event.kind} {event.number}: {error}"[:DETAIL])
+        if event.kind != DISPLAY:
+            notice(turn, "command_unproven", f"{event.kind} {event.number}: {error}"[:DETAIL])
         turn.answers.append(Answer(event.kind, event.number, "COMMAND_UNPROVEN"))
         return
     clock.not_behind(turn, shown.time_ms)
@@ -164,6 +168,8 @@ def _carry_out(turn: Turn, command: Command) -> None:
             customer_key.forget(turn)
         case CloseAccount():
             tokens.clear_credit(turn)
+        case Unknown():
+            raise Refused("COMMAND_UNKNOWN")
 
 
 def _deliver(turn: Turn, command: Deliver) -> None:

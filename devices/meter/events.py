@@ -73,6 +73,10 @@ class CloseAccount(msgspec.Struct, frozen=True, tag=True):
     """The tenant leaves: sign the final balance, then clear it."""
 
 
+class Unknown(msgspec.Struct, frozen=True, tag=True):
+    """Of the utility, and of a kind that this meter does not know: it says so."""
+
+
 Command = (
     EnterToken
     | ShareUnits
@@ -84,6 +88,7 @@ Command = (
     | SetClock
     | ChoosePin
     | CloseAccount
+    | Unknown
 )
 
 # ---------------------------------------------------------------- events in

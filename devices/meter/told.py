@@ -2,7 +2,7 @@
 
     DeliveryCommanded (settlement) ─▶ Deliver        ShareRequested (prepaid) ─▶ ShareUnits
     SupplyBlocked, SupplyUnblocked (prepaid) ─▶ BlockSupply
-    MeterCommanded (commands) ─▶ what its kind says: message, terms, clock, pin, close, unused
+    MeterCommanded (commands) ─▶ what its kind says: message, terms, clock, close, unused, customer_key
 
 Events may carry more than a meter needs; what lacks something it needs, or has it in another form, is refused. A number
 is the contract's own; where it has none, the event's place on the ledger is its number.
@@ -26,6 +26,7 @@ from devices.meter.events import (
     SetTerms,
     ShareUnits,
     ShowMessage,
+    Unknown,
 )
 from ledgernode.errors import BadRequest
 from ledgernode.wire.receipt import Event
@@ -114,13 +115,13 @@ def _of_utility(said: _Said, time_ms: int) -> Command:
             return SetTerms(said.low_mwh)
         case "clock":
             return SetClock(time_ms)
-        case "pin":
+        case "customer_key":
             return ChoosePin()
         case "close":
             return CloseAccount()
         case "unused":
             return ProveUnused(said.base, said.tid)
-    raise BadRequest(f"this meter knows no command {said.kind[:20]!r}")
+    return Unknown()
 
 
 def _read(payload: bytes, form: type[_T]) -> _T:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -65,10 +66,11 @@ class CommandsToldForm(msgspec.Struct, frozen=True):
 
 
 class Polled:
-    """Devices that wait, and what they were told. Runs until it is cancelled."""
+    """Devices that wait, and what they were told. Runs until it is cancelled. `changed` wakes those on streams."""
 
-    def __init__(self, inbox: Inbox, outbox: Outbox) -> None:
+    def __init__(self, inbox: Inbox, outbox: Outbox, changed: Callable[[], None]) -> None:
         self._inbox = inbox
+        self._changed = changed
         self._outbox = outbox
         self._limits = outbox.limits
         self._listeners: OrderedDict[str, int] = OrderedDict()
@@ -106,7 +108,11 @@ class Polled:
     def given(self, command: Command) -> asyncio.Future[None] | None:
         """A service's command; the same."""
         facts = self._inbox.given(command)
-        return self._outbox.remember(facts) if facts else None
+        if not facts:
+            return None
+        self._work.set()
+        self._changed()
+        return self._outbox.remember(facts)
 
     def end(self) -> None:
         """Nobody is kept waiting any more."""

@@ -36,12 +36,13 @@ class HttpIntake:
         desk: Desk,
         inbox: Inbox,
         outbox: Outbox,
+        changed: Callable[[], None],
         steady_ms: Callable[[], int],
         areas: Iterable[APIRouter] = (),
     ) -> None:
         limits = outbox.limits
         self.devices = Devices(directory, organisation, trust, limits, outbox.clock_ms)
-        self.polled = commands.Polled(inbox, outbox)
+        self.polled = commands.Polled(inbox, outbox, changed)
         clocks = {"clock_ms": outbox.clock_ms, "steady_ms": steady_ms}
         self.demand = Demand(inbox, self.polled, self.devices, limits, **clocks)
         own = (readings.router(desk, self.devices), commands.router(self.polled, self.devices, outbox))

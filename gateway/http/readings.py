@@ -21,10 +21,10 @@ from gateway.http.app import JSON, PREFIX, answer, gives, require_media_type, ta
 from gateway.http.devices import Caller, Devices
 from gateway.http.payloads import ReadingsForm, envelopes_of, observed, read_form, require_items
 from gateway.intake.desk import Answer, Desk
+from gateway.intake.stream import signers_of
 from gateway.v1 import gateway_pb2 as pb
-from ledgernode.errors import BadRequest, LedgerError, ReadingInvalid, RoleRefused, by_code
+from ledgernode.errors import BadRequest, ReadingInvalid, RoleRefused, by_code
 from ledgernode.wire.receipt import OK
-from ledgernode.wire.transaction import parse_transaction
 
 OCTETS: Final = "application/octet-stream"
 PROTOBUF: Final = "application/x-protobuf"
@@ -81,16 +81,13 @@ async def _measured(desk: Desk, caller: Caller, form: ReadingsForm) -> list[Answ
     return await desk.readings(caller.sender, own, observed(form.readings, desk.now_ms(), desk.limits))
 
 
-def _only(caller: Caller, envelopes: list[bytes]) -> bytes:
+def _only(caller: Caller, envelopes: list[bytes]) -> frozenset[bytes]:
     """Whose transactions it may bring: its own; a concentrator everybody's."""
     if caller.sender.carries:
-        return b""
+        return frozenset()
     if caller.device is not None and caller.device.identity:
-        return bytes.fromhex(caller.device.identity)
-    try:
-        return bytes(parse_transaction(envelopes[0]).body.creator)
-    except LedgerError:
-        return b""
+        return frozenset((bytes.fromhex(caller.device.identity),))
+    return signers_of(frozenset(), envelopes)
 
 
 def _messages(body: bytes) -> list[bytes]:

@@ -1,8 +1,8 @@
 """An application served within the process' own event loop, by uvicorn.
 
-Beside what uvicorn does: a request's head has a time to come whole (a client that sends a letter a minute holds
-nothing), dead connections are found by TCP, and whoever shows a certificate is known to the application by its chain
-(`scope["state"]["peer"]`: PEM, the leaf first). Signals are the process' own matter.
+Beside what uvicorn does: handshakes and heads of requests have a time to come whole (a client that sends a letter a
+minute holds nothing), dead connections are found by TCP, and whoever shows a certificate is known to the application
+by its chain (`scope["state"]["peer"]`: PEM, the leaf first). Signals are the process' own matter.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class HttpServer:
         self._context = None if listen.tls is None else _tls_context(listen.tls)
         self._socket = _bound(listen)
         self.port: int = self._socket.getsockname()[1]
-        self._server = _Server(_config(app, limits, self._context))
+        self._server = _Server(_config(app, limits, self._context), limits.handshake_ms / 1_000)
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -99,10 +99,11 @@ class HttpServer:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals alone, and says when it serves."""
+    """Leaves signals alone, gives a TLS handshake its time, and says when it serves."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, handshake_s: float) -> None:
         super().__init__(config)
+        self._handshake_s = handshake_s
         self.up = asyncio.Event()
 
     @contextlib.contextmanager
@@ -110,8 +111,27 @@ class _Server(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        loop, config = asyncio.get_running_loop(), self.config
+        await self.lifespan.startup()
+
+        def protocol() -> asyncio.Protocol:
+            return _protocol_of(config)(config, self.server_state, self.lifespan.state)
+
+        handshake_s = None if config.ssl is None else self._handshake_s
+        self.servers = [
+            await loop.create_server(
+                protocol, sock=one, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=handshake_s
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
         self.up.set()
+
+
+def _protocol_of(config: uvicorn.Config) -> type[H11Protocol]:
+    found = config.http_protocol_class
+    assert issubclass(found, H11Protocol), "it was given"
+    return found
 
 
 def _config(app: ASGIApp, limits: Limits, context: ssl.SSLContext | None) -> uvicorn.Config:

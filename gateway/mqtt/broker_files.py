@@ -117,6 +117,7 @@ def configuration(directory: Path, port: int, identity: Path, *, certificates: b
         f"certfile {identity / 'tls-certificate.pem'}",
         f"keyfile {identity / 'tls-key.pem'}",
         "tls_version tlsv1.2",
+        "set_tcp_nodelay true",
         "allow_anonymous false",
         f"acl_file {directory / RIGHTS}",
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
@@ -298,6 +299,7 @@ class Connection:
     # ------------------------------------------------------------ paho's socket, by the event loop
 
     def _on_socket_open(self, _client: Client, _data: Any, found: Any) -> None:
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else an answer waits 40 ms for who is to come
         self._on_loop(self._watch, found.fileno())
 
     def _on_socket_close(self, _client: Client, _data: Any, found: Any) -> None:

@@ -19,7 +19,7 @@ import structlog
 
 from gateway.commands.dispatch import Dispatch
 from gateway.intake.desk import Answer, Desk, refused
-from gateway.intake.stream import answer_messages, creator_of, observed
+from gateway.intake.stream import answer_messages, observed, signers_of
 from gateway.mqtt.connection import Access, Connection, Message, Will
 from gateway.mqtt.flow import Acknowledgements, Refusals, pause_ms
 from gateway.mqtt.said import Said, read_said
@@ -32,12 +32,15 @@ from ledgernode.wire.receipt import OK
 
 _WELCOME_LIFE_S: Final = 10
 """It says what time it is."""
-_OUTCOMES_S: Final = 0.1
+_OUTCOMES_S: Final = 0.03
 _OUTCOMES_OF_MESSAGE: Final = 500
 _HEARD_KEPT: Final = 100_000
+_LASTING_S: Final = 10.0
+"""A connection that ends sooner has failed: another client under our name, for one, would throw us out at once."""
 _STATUS_S: Final = 10.0
 _STOP_S: Final = 3.0
 _UNREAD: Final = "TOPIC_UNKNOWN"
+_ANYBODY: Final[frozenset[bytes]] = frozenset()
 
 
 class Heard:
@@ -80,7 +83,7 @@ class BrokerIntake:
         self._caught_up_with: Connection | None = None
         self._working: set[asyncio.Task[None]] = set()
         self._heard: dict[Device, Heard] = {}
-        self._only: dict[Device, bytes] = {}
+        self._only: dict[Device, frozenset[bytes]] = {}
         self._accounts: dict[bytes, Device] = {}
         self._outcomes: dict[Device, list[pb.Outcome]] = {}
         self._stopping = asyncio.Event()
@@ -97,9 +100,11 @@ class BrokerIntake:
         failures = 0
         try:
             while not self._stopping.is_set():
+                begun_s = asyncio.get_running_loop().time()
                 try:
                     await self._connect()
-                    failures = 0
+                    lasted_s = asyncio.get_running_loop().time() - begun_s
+                    failures = 0 if lasted_s >= _LASTING_S else failures + 1
                 except LedgerError as error:
                     self._log.warning("the broker is not there", code=error.code, reason=str(error))
                     failures += 1
@@ -251,7 +256,7 @@ class BrokerIntake:
         if isinstance(said, pb.Readings):
             found = await self._desk.readings(sender, said.meter, observed(said.readings))
         else:
-            only = b"" if carries else self._only.get(device) or creator_of(said.envelopes)
+            only = _ANYBODY if carries else signers_of(self._only.get(device, _ANYBODY), said.envelopes)
             found = await self._desk.relay(sender, said.envelopes, only=only)
             if not carries and any(one.code == OK for one in found) and len(self._only) < _HEARD_KEPT:
                 self._only[device] = only
@@ -355,7 +360,7 @@ class BrokerIntake:
         self._outcomes_due.set()
 
     async def _tell_outcomes(self) -> None:
-        """Those of a device together, ten times a second."""
+        """Those of a device together, thirty times a second."""
         publish = partial(self._publish, kind=Kind.SETTLED, life_s=self._limits.answer_life_s)
         while True:
             await self._outcomes_due.wait()

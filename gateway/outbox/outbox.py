@@ -67,6 +67,7 @@ class Outbox:
         self._handed_in: dict[bytes, _Handed] = {}
         self._being_written: dict[bytes, _Handed] = {}
         self._gone: dict[bytes, bytes] = {}
+        self._outcomes: dict[bytes, tuple[str, int]] = {}
         self._refused: list[Refused] = []
         self._facts: dict[bytes, bytes | None] = {}
         self._remembered: list[Safe] = []
@@ -101,6 +102,8 @@ class Outbox:
         if known is not None:
             if known != entry.id:
                 raise SequenceConflict(f"the device has signed something else with number {entry.sequence}")
+            if key in self._outcomes:  # settled a moment ago, perhaps while the device was away: it is told again
+                asyncio.get_running_loop().call_soon(self.settled, entry, *self._outcomes[key])
             return found.safe if found is not None else _done()
         self._forget_now_and_then()
         account = entry.lane[:ACCOUNT_BYTES]
@@ -157,6 +160,7 @@ class Outbox:
         else:
             for key in gone:
                 del self._gone[key]
+                del self._outcomes[key]
             for safe in remembered:
                 if not safe.done():
                     safe.set_result(None)
@@ -242,6 +246,7 @@ class Outbox:
         if verdict is Verdict.REFUSED or (outcome.height and outcome.code != OK):
             self._refused.append(Refused(now_ms, outcome.code, entry))
         code = OK if outcome.code == DuplicateTransaction.code else outcome.code
+        self._outcomes[entry.key] = (code, int(outcome.height))
         self._work.set()
         self.settled(entry, code, int(outcome.height))
 

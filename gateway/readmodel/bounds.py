@@ -8,7 +8,8 @@ BLOCKS_AHEAD: Final = 256
 """Fetched and not yet written."""
 BATCH_BLOCKS: Final = 500
 BATCH_RECEIPTS: Final = 5_000
-"""Of one SQL transaction while catching up; then each block is one."""
+BATCH_BYTES: Final = 4 * 1024 * 1024
+"""Of one SQL transaction while catching up; then each block is one. A block is never divided."""
 PAUSE_START_S: Final = 0.2
 PAUSE_LIMIT_S: Final = 10.0
 """Between two attempts at a database or ledger that is away."""

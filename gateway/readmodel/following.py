@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.bounds import (
     BATCH_BLOCKS,
+    BATCH_BYTES,
     BATCH_RECEIPTS,
     BLOCKS_AHEAD,
     HEAD_EVERY_S,
@@ -218,8 +219,10 @@ class Following:
         assert certified is not None
         before, changes = certified.head, Changes()
         sets: list[tuple[int, bytes]] = []
-        blocks = receipts = 0
-        while blocks < self._batch_blocks and receipts < BATCH_RECEIPTS and not (blocks and waiting.empty()):
+        blocks = receipts = size = 0
+        while blocks < self._batch_blocks and receipts < BATCH_RECEIPTS and size < BATCH_BYTES:
+            if blocks and waiting.empty():
+                break
             came = await waiting.get()
             if isinstance(came, BaseException):
                 if not blocks:
@@ -236,6 +239,7 @@ class Following:
             certified.check(block)
             project(changes, block)
             blocks, receipts = blocks + 1, receipts + len(block.calls)
+            size += sum(map(len, came.envelopes)) + sum(map(len, came.receipts))
             await asyncio.sleep(0)
         assert certified.head is not None
         await self._write(changes, before or _NOTHING, certified.head, sets)

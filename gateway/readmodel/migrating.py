@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from pathlib import Path
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, MetaData, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.readmodel.database import POSTGRESQL
 from gateway.readmodel.tables import METADATA
 from ledgernode.errors import BadRequest
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 HEAD: Final = "head"
+_LOCK: Final = 0x6C656467
+"""The number by which writers of the schema wait for each other in PostgreSQL."""
+_TURNS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
 
 
 def newest() -> str:
@@ -33,7 +39,18 @@ async def version(connection: AsyncConnection) -> str | None:
 
 
 async def migrate(connection: AsyncConnection, to: str = HEAD) -> bool:
-    """Bring the schema to a version; whether anything was to be done. Refuses one that is newer than this software."""
+    """Bring the schema to a version; whether anything was to be done. Refuses one that is newer than this software.
+
+    One at a time: alembic keeps what it does in globals, and two processes may begin with one empty database.
+    """
+    turn = _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    async with turn:
+        if connection.dialect.name == POSTGRESQL:
+            await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+        return await _migrated(connection, to)
+
+
+async def _migrated(connection: AsyncConnection, to: str) -> bool:
     found = await version(connection)
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if found is not None and found not in known:

@@ -1,8 +1,11 @@
 """Readings of one meter, and what they come to in buckets of time: a function of the set, not of the order.
 
 A register only counts up. Between two readings that are believed it is taken for a straight line, rounded down at
-every minute: pieces sum to the difference, and a reading that comes later merely divides them anew. So a change is
+each boundary: pieces sum to the difference, and a reading that comes later merely divides them anew. So a change is
 always the same step: take out the segments that were, put in those that are, and tell each bucket the difference.
+
+Minutes are told of readings that follow each other within five minutes; of others nothing is known as fine as that,
+and the smallest bucket they count in is a quarter of an hour.
 
 States of a reading: a believed; o believed, and a register has rolled over; z believed, and a register began anew; r
 rejected by two of the staff; h held, or not known to be believed. The ledger says of a batch how many readings it
@@ -20,11 +23,12 @@ from typing import Final
 import msgspec
 
 from gateway.readmodel.changes import Batch, Correction, Decision, Metered
-from gateway.readmodel.zones import DAY_MS, MINUTE_MS, Span, Zone, bucket_ms
+from gateway.readmodel.zones import DAY_MS, MINUTE_MS, QUARTER_MS, Span, Zone, bucket_ms
 
 BELIEVED: Final = "aoz"
 HELD: Final = "h"
 LONGEST_SPREAD_MS: Final = 60 * DAY_MS
+FINE_MS: Final = 5 * MINUTE_MS
 STANDARD_COLUMNS: Final = ("voltage_mv", "current_ma", "power_mw", "reactive_mvar", "power_factor_milli")
 _FIXED: Final = 5
 _FINAL_ITEM: Final = -1
@@ -122,12 +126,17 @@ class Series:
             self._decision(told)
         after = self._segments(first, last)
         common = set(before) & set(after)
-        minutes: dict[int, Delta] = {}
+        fine: dict[int, Delta] = {}
+        coarse: dict[int, Delta] = {}
         for segments, sign in ((before, -1), (after, 1)):
             for segment in segments:
-                if segment not in common:
-                    _put(minutes, segment, sign, ground.interval_ms)
-        return rolled_up(minutes, ground.zone)
+                if segment in common:
+                    continue
+                if segment.until_ms - segment.from_ms <= FINE_MS:
+                    _put(fine, segment, sign, ground.interval_ms, MINUTE_MS)
+                else:
+                    _put(coarse, segment, sign, ground.interval_ms, step_ms(ground.zone))
+        return rolled_up(fine, coarse, ground.zone)
 
     # ------------------------------------------------------------ readings
 
@@ -268,16 +277,22 @@ def _between(one: Reading, other: Reading, modulus_mwh: int) -> Segment:
     return Segment(one.time_ms, other.time_ms, imported, exported, origin)
 
 
-def _put(minutes: dict[int, Delta], segment: Segment, sign: int, interval_ms: int) -> None:
-    """Add a segment to the minutes it touches, or (sign -1) take it out again."""
+def step_ms(zone: Zone) -> int:
+    """What long segments are cut by: quarters of an hour, where the zone's own begin with those of UTC."""
+    offsets = zone.standard_minutes, zone.summer_minutes
+    return MINUTE_MS if any(minutes * MINUTE_MS % QUARTER_MS for minutes in offsets) else QUARTER_MS
+
+
+def _put(cuts: dict[int, Delta], segment: Segment, sign: int, interval_ms: int, step: int) -> None:
+    """Add a segment to the steps of time it touches, or (sign -1) take it out again."""
     origin = segment.origin
     length_ms = segment.until_ms - segment.from_ms
     if 2 * length_ms > 3 * interval_ms:
         origin = "e"
-    for minute_ms, part_ms, imported, exported in _pieces(segment):
-        delta = minutes.get(minute_ms)
+    for cut_ms, part_ms, imported, exported in _pieces(segment, step):
+        delta = cuts.get(cut_ms)
         if delta is None:
-            delta = minutes[minute_ms] = Delta()
+            delta = cuts[cut_ms] = Delta()
         delta.import_mwh += sign * imported
         delta.export_mwh += sign * exported
         if origin == _DEVICE:
@@ -288,41 +303,42 @@ def _put(minutes: dict[int, Delta], segment: Segment, sign: int, interval_ms: in
             delta.estimated_ms += sign * part_ms
 
 
-def _pieces(segment: Segment) -> Iterator[tuple[int, int, int, int]]:
-    """A segment cut at minutes: (minute, ms of it, imported, exported), exact in sum; at most its last 60 days."""
+def _pieces(segment: Segment, step: int) -> Iterator[tuple[int, int, int, int]]:
+    """A segment cut at steps of time: (step, ms of it, imported, exported), exact in sum; at most its last 60 days."""
     from_ms, until_ms = max(segment.from_ms, segment.until_ms - LONGEST_SPREAD_MS), segment.until_ms
     length_ms = until_ms - from_ms
-    minute_ms = from_ms - from_ms % MINUTE_MS
+    cut_ms = from_ms - from_ms % step
     done_ms = imported = exported = 0
     while done_ms < length_ms:
-        to_ms = min(minute_ms + MINUTE_MS, until_ms) - from_ms
+        to_ms = min(cut_ms + step, until_ms) - from_ms
         import_to = segment.import_mwh * to_ms // length_ms
         export_to = segment.export_mwh * to_ms // length_ms
-        yield minute_ms, to_ms - done_ms, import_to - imported, export_to - exported
+        yield cut_ms, to_ms - done_ms, import_to - imported, export_to - exported
         done_ms, imported, exported = to_ms, import_to, export_to
-        minute_ms += MINUTE_MS
+        cut_ms += step
 
 
-def rolled_up(minutes: dict[int, Delta], zone: Zone) -> dict[Bucket, Delta]:
-    """Minutes, and all longer spans they lie in; without those that gain nothing."""
+def rolled_up(fine: dict[int, Delta], coarse: dict[int, Delta], zone: Zone) -> dict[Bucket, Delta]:
+    """Minutes, quarters, and all longer spans they lie in; without those that gain nothing."""
     buckets: dict[Bucket, Delta] = {}
-    for minute_ms, gained in minutes.items():
-        if gained.is_nothing():
-            continue
-        for span in Span:
-            key = int(span), bucket_ms(zone, span, minute_ms)
-            delta = buckets.get(key)
-            if delta is None:
-                delta = buckets[key] = Delta()
-            delta.import_mwh += gained.import_mwh
-            delta.export_mwh += gained.export_mwh
-            delta.measured_ms += gained.measured_ms
-            delta.gateway_ms += gained.gateway_ms
-            delta.estimated_ms += gained.estimated_ms
+    for cuts, spans in ((fine, tuple(Span)), (coarse, tuple(Span)[1:])):
+        for cut_ms, gained in cuts.items():
+            if gained.is_nothing():
+                continue
+            for span in spans:
+                key = int(span), bucket_ms(zone, span, cut_ms)
+                delta = buckets.get(key)
+                if delta is None:
+                    delta = buckets[key] = Delta()
+                delta.import_mwh += gained.import_mwh
+                delta.export_mwh += gained.export_mwh
+                delta.measured_ms += gained.measured_ms
+                delta.gateway_ms += gained.gateway_ms
+                delta.estimated_ms += gained.estimated_ms
     return {key: delta for key, delta in buckets.items() if not delta.is_nothing()}
 
 
 def corrected(told: Correction, zone: Zone) -> dict[Bucket, Delta]:
-    """A correction counts in the first minute of its interval."""
-    minute_ms = told.time_ms - told.time_ms % MINUTE_MS
-    return rolled_up({minute_ms: Delta(told.import_mwh, told.export_mwh)}, zone)
+    """A correction counts in the first quarter of its interval."""
+    cut_ms = told.time_ms - told.time_ms % step_ms(zone)
+    return rolled_up({}, {cut_ms: Delta(told.import_mwh, told.export_mwh)}, zone)

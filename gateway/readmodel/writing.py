@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Insert, Table, and_, case, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.bounds import TAILS_KEPT
@@ -155,13 +156,43 @@ async def _store(connection: AsyncConnection, changes: Changes) -> None:
     dialect = connection.dialect.name
     for table, rows in changes.appended.items():
         for columns, alike in _alike(rows).items():
-            await connection.execute(_insert(dialect, table, columns), alike)
+            await _run(connection, _insert(dialect, table, columns), alike)
+    _place_together(changes)
     for table, added in changes.added_rows.items():
         for columns, alike in _alike(added.values()).items():
-            await connection.execute(_adding(dialect, table, columns), alike)
+            await _run(connection, _adding(dialect, table, columns), alike)
     for table, put in changes.put_rows.items():
         for columns, alike in _alike(put.values()).items():
-            await connection.execute(_putting(dialect, table, columns), alike)
+            await _run(connection, _putting(dialect, table, columns), alike)
+
+
+async def _run(connection: AsyncConnection, statement: Insert, rows: list[Row]) -> None:
+    """One statement for many rows, handed to the driver as they are: every value is a number, a text or bytes."""
+    sql, names = _compiled(statement, connection.dialect)
+    await connection.exec_driver_sql(sql, [tuple(map(row.__getitem__, names)) for row in rows])
+
+
+_COMPILED: Final[dict[tuple[Insert, str], tuple[str, tuple[str, ...]]]] = {}
+
+
+def _compiled(statement: Insert, dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+    """The SQL of a statement, and the order of its values."""
+    key = statement, dialect.name
+    found = _COMPILED.get(key)
+    if found is None:
+        compiled: Any = statement.compile(dialect=dialect)
+        found = _COMPILED[key] = str(compiled), tuple(compiled.positiontup)
+    return found
+
+
+def _place_together(changes: Changes) -> None:
+    """A row that is both added to and put names the later place."""
+    for table, added in changes.added_rows.items():
+        put = changes.put_rows.get(table, {})
+        for key in added.keys() & put.keys():
+            one, other = added[key], put[key]
+            later = max((one["height"], one["position"]), (other["height"], other["position"]))
+            one["height"], one["position"] = other["height"], other["position"] = later
 
 
 def _alike(rows: Iterable[Row]) -> dict[tuple[str, ...], list[Row]]:

@@ -13,9 +13,10 @@ from ledgernode.client import LedgerClient, Signer
 
 RESERVED: Final = "CreditReserved"
 _GROUPS_KEPT: Final = 100_000
-_RESERVE_BUDGET: Final = 400_000
-_MINT_BUDGET: Final = 300_000
-_DELIVERED_BUDGET: Final = 100_000
+_RESERVE_BUDGET: Final = 200_000
+_MINT_BUDGET: Final = 100_000
+_DELIVERED_BUDGET: Final = 30_000
+"""More than ten times what they use (16,000, 6,000 and 1,300), for customers with many debts."""
 
 
 class VendingLedger:

@@ -107,15 +107,18 @@ class Courier:
             await self._keep(msgspec.structs.replace(self._waiting[credit], said=True))
 
     async def _tell_gateways(self, credit: int) -> None:
-        """All of them: who knows where the meter is connected? One that took it is enough."""
+        """All of them: who knows where the meter is connected? One that has it is enough to call it delivered."""
         under = self._waiting[credit]
         late = self._clock_ms() >= under.made_ms + self._bounds.give_up_ms
-        if under.told or late or not self._gateways:
+        untold = [gateway for gateway in self._gateways if gateway.address not in under.told]
+        if late or not untold:
             return
         body = await self._command(under.token)
-        found = await asyncio.gather(*(self._tell(gateway, body) for gateway in self._gateways))
-        if any(found):
-            await self._keep(msgspec.structs.replace(self._waiting[credit], told=True))
+        taken = await asyncio.gather(*(self._tell(gateway, body) for gateway in untold))
+        told = [gateway.address for gateway, took in zip(untold, taken, strict=True) if took]
+        if told:
+            under = self._waiting[credit]
+            await self._keep(msgspec.structs.replace(under, told=(*under.told, *told)))
 
     async def _tell(self, gateway: GatewayAt, body: bytes) -> bool:
         signed = Request("POST", gateway.url.target, body)
@@ -125,10 +128,10 @@ class Courier:
             limit_s = self._bounds.gateway_ms / 1_000
             reply = await post(gateway.url, body, headers, timeout_s=limit_s, trust=self._trust)
         except NodeUnreachable as error:
-            self._log.info("a gateway does not answer", gateway=gateway.url.host, reason=str(error))
+            self._log.info("a gateway does not answer", gateway=gateway.address, reason=str(error))
             return False
         if not reply.taken:
-            self._log.warning("a gateway takes no token", gateway=gateway.url.host, status=reply.status)
+            self._log.warning("a gateway takes no token", gateway=gateway.address, status=reply.status)
         return reply.taken
 
     async def _command(self, token: Token) -> bytes:

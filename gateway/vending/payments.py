@@ -79,8 +79,8 @@ class Under(msgspec.Struct, frozen=True):
     minted: bool = False
     answered: bool = False
     """To the partner, who shows it to the customer."""
-    told: bool = False
-    """To a gateway, which tells the meter."""
+    told: tuple[str, ...] = ()
+    """Gateways that have it for the meter, by their addresses."""
     said: bool = False
     """On the ledger: it was delivered."""
 
@@ -173,4 +173,4 @@ def token_of(credit: dict[str, Any], device: str, supply_group: str) -> Token:
 
 def is_delivered(under: Under, gateways: int, now_ms: int, give_up_ms: int) -> bool:
     """Is there nothing more to be done about it?"""
-    return under.said and (under.told or not gateways or now_ms >= under.made_ms + give_up_ms)
+    return under.said and (len(under.told) >= gateways or now_ms >= under.made_ms + give_up_ms)

@@ -35,6 +35,7 @@ from ledgernode.errors import (
     PaymentInvalid,
     PurchaseUnknown,
     RateLimited,
+    VendingKeyUnknown,
 )
 
 Name: TypeAlias = tuple[str, str]
@@ -176,6 +177,8 @@ class Seller:
             if meter["removed_ms"] or meter["utility"] != self._ledger.utility:
                 return await self._refused(purchase, PaymentInvalid.code, _NOT_OURS)
             group = await self._ledger.supply_group(meter["point"], payment.meter)
+            if not any(facts.supply_group == group for facts in await self._module.keys()):
+                return await self._refused(purchase, VendingKeyUnknown.code, f"there is no key of group {group} here")
             payer = self._payer(purchase.partner)
             credit = await self._ledger.reserve(payer, meter["point"], payment.amount_minor, purchase.request)
         except LedgerError as error:

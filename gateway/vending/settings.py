@@ -72,7 +72,11 @@ class GatewayAt(msgspec.Struct, frozen=True):
     key: bytes
 
     def __repr__(self) -> str:
-        return f"GatewayAt({self.url.host}:{self.url.port})"
+        return f"GatewayAt({self.address})"
+
+    @property
+    def address(self) -> str:
+        return f"{self.url.host}:{self.url.port}"
 
 
 def read_settings(directory: Path) -> Settings:

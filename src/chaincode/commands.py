@@ -8,7 +8,7 @@ a meter stands here first; the event carries it there, and the meter's answer st
     clock     set the clock to this block's time          by two of the staff
     close     sign the final balance and clear it         by two of the staff
     unused    burn an identifier, sign that no token of it was taken     by two of the staff
-    pin       a new PIN may be chosen, the old customer key ends          by one of the staff and the tenant
+    customer_key   the old customer key ends, a new one may be made at the keypad     by one of the staff and the tenant
 
     command    under `command`, number (of all meters): what was wanted, of whom, and what the meter said
     last       under `last`, meter: the number of its last command
@@ -16,7 +16,7 @@ a meter stands here first; the event carries it there, and the meter's answer st
 Supply is blocked and opened in `prepaid`, deliveries are commanded in `settlement`, tokens prove themselves. What
 becomes of a block of the supply the meter says here (`answer_supply`).
 
-Roles: staff command, the tenant agrees to a new PIN, meters answer. Events: MeterCommanded, CommandAnswered,
+Roles: staff command, the tenant agrees to a new customer key, meters answer. Events: MeterCommanded, CommandAnswered,
 SupplyAnswered, Proposed, Approved, Withdrawn.
 """
 
@@ -31,12 +31,12 @@ TERMS = "terms"
 CLOCK = "clock"
 CLOSE = "close"
 UNUSED = "unused"
-PIN = "pin"
+CUSTOMER_KEY = "customer_key"
 BY_TWO = (CLOCK, CLOSE, UNUSED)
 MESSAGE_CHARACTERS = 32
 CODE_CHARACTERS = 60
 LARGEST_MWH = 999_999_900_000
-LARGEST = 9_007_199_254_740_991
+LARGEST = 999_999_999_999
 LARGEST_HEIGHT = 2_147_483_648
 LARGEST_WITHIN = 4_294_967_296
 LARGEST_TID = 16_777_215
@@ -77,7 +77,7 @@ class OutOfRange(Refusal):
 
 
 class NotTheTenant(Refusal):
-    """A PIN is reset by the utility and the tenant together."""
+    """A customer key is reset by the utility and the tenant together."""
 
     code = "NOT_THE_TENANT"
 
@@ -119,29 +119,29 @@ class Commands(Contract):
         return propose(ctx, kind, utility, {"point": point, "values": values})
 
     @transaction
-    def propose_pin(self, ctx: Context, point: str) -> str:
-        """Propose that the tenant chooses a new PIN; the tenant's wallet agrees to it."""
+    def propose_customer_key(self, ctx: Context, point: str) -> str:
+        """Propose that the tenant makes a new customer key; the tenant's wallet agrees to it."""
         utility, _ = found_at(ctx, point)
-        return propose(ctx, PIN, utility, {"point": point, "values": {}})
+        return propose(ctx, CUSTOMER_KEY, utility, {"point": point, "values": {}})
 
     @transaction
     def approve(self, ctx: Context, proposal: str) -> Command:
         """Approve what another one of the staff has proposed; the meter is told."""
-        if proposal_of(ctx, proposal).kind == PIN:
-            raise NotTheTenant("the tenant agrees to a new PIN")
+        if proposal_of(ctx, proposal).kind == CUSTOMER_KEY:
+            raise NotTheTenant("the tenant agrees to a new customer key")
         found = approved(ctx, proposal)
         return commanded(ctx, found.values["point"], found.kind, found.values["values"])
 
     @transaction
     def agree(self, ctx: Context, proposal: str) -> Command:
-        """Agree to a new PIN, by a wallet of the tenant; the meter is told."""
+        """Agree to a new customer key, by a wallet of the tenant; the meter is told."""
         require_direct(ctx)
         found = proposal_of(ctx, proposal)
         point = found.values["point"]
-        if found.kind != PIN or not ctx.call("registry", "speaks_for", point=point):
-            raise NotTheTenant("a wallet of the tenant agrees to a new PIN")
+        if found.kind != CUSTOMER_KEY or not ctx.call("registry", "speaks_for", point=point):
+            raise NotTheTenant("a wallet of the tenant agrees to a new customer key")
         ctx.delete(ctx.key("proposal", proposal))
-        return commanded(ctx, point, PIN, {})
+        return commanded(ctx, point, CUSTOMER_KEY, {})
 
     @transaction
     def withdraw(self, ctx: Context, proposal: str) -> None:
@@ -155,14 +155,14 @@ class Commands(Contract):
         """What the signing meter did with its command of this number (its own); again: no effect."""
         require_direct(ctx)
         require_text(code, CODE_CHARACTERS, "code")
-        place = ctx.get(ctx.key("of", ctx.creator.id, numbered(number)), int)
+        place = ctx.get(ctx.key("of", ctx.creator.id, number_text(number)), int)
         if place is None:
             raise CommandUnknown(f"this meter was given no command {number}")
         found = command_of(ctx, place)
         if found.code:
             return found
         found = found.replace(code=code, answered_ms=ctx.time_ms)
-        ctx.put(ctx.key("command", numbered(place)), found)
+        ctx.put(ctx.key("command", number_text(place)), found)
         ctx.emit("CommandAnswered", command=place, meter=found.meter, number=number, kind=found.kind, code=code)
         return found
 
@@ -221,20 +221,20 @@ def commanded(ctx: Context, point: str, kind: str, values: dict[str, Any]) -> Co
     )
     ctx.put("commands", number)
     ctx.put(ctx.key("last", meter), order)
-    ctx.put(ctx.key("command", numbered(number)), found)
-    ctx.put(ctx.key("of", meter, numbered(order)), number)
+    ctx.put(ctx.key("command", number_text(number)), found)
+    ctx.put(ctx.key("of", meter, number_text(order)), number)
     ctx.emit("MeterCommanded", command=number, meter=meter, number=order, kind=kind, **values)
     return found
 
 
 def command_of(ctx: Context, number: int) -> Command:
-    found = ctx.get(ctx.key("command", numbered(number)), Command)
+    found = ctx.get(ctx.key("command", number_text(number)), Command)
     if found is None:
         raise CommandUnknown(f"there is no command {number}")
     return found
 
 
-def numbered(number: int) -> str:
+def number_text(number: int) -> str:
     if not 0 <= number <= LARGEST:
-        raise OutOfRange("a number counts from 0 to 2^53-1")
-    return f"{number:016d}"
+        raise OutOfRange("a number has at most 12 digits")
+    return f"{number:012d}"

@@ -55,16 +55,16 @@ def test_what_moves_credit_or_the_clock_is_decided_by_two(town: Town, house: Hou
     assert told(town, house) == [(1, "clock"), (2, "close"), (3, "unused")]
 
 
-def test_a_pin_is_reset_by_the_utility_and_the_tenant(town: Town, house: House) -> None:
-    proposal = town.ok(town.operator, "commands", "propose_pin", point=house.point)
+def test_a_customer_key_is_reset_by_the_utility_and_the_tenant(town: Town, house: House) -> None:
+    proposal = town.ok(town.operator, "commands", "propose_customer_key", point=house.point)
     assert town.code(town.admin, "commands", "approve", proposal=proposal) == "NOT_THE_TENANT"
     assert town.code(town.stranger, "commands", "agree", proposal=proposal) == "NOT_THE_TENANT"
-    assert town.ok(house.wallet, "commands", "agree", proposal=proposal)["kind"] == "pin"
+    assert town.ok(house.wallet, "commands", "agree", proposal=proposal)["kind"] == "customer_key"
     assert town.code(house.wallet, "commands", "agree", proposal=proposal) == "PROPOSAL_UNKNOWN"
     clock = town.ok(town.operator, "commands", "propose_command", point=house.point, kind="clock")
     assert town.code(house.wallet, "commands", "agree", proposal=clock) == "NOT_THE_TENANT"
     town.ok(town.operator, "commands", "withdraw", proposal=clock)
-    assert told(town, house) == [(1, "pin")]
+    assert told(town, house) == [(1, "customer_key")]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_what_no_meter_could_do_is_refused(
     assert told(town, house) == []
 
 
-@pytest.mark.parametrize("function", ["message", "terms", "propose_command", "propose_pin"])
+@pytest.mark.parametrize("function", ["message", "terms", "propose_command", "propose_customer_key"])
 def test_only_the_utilitys_staff_commands(town: Town, house: House, function: str) -> None:
     more = {"message": {"text": "a"}, "terms": {"low_mwh": 1}, "propose_command": {"kind": "clock"}}.get(function, {})
     for who in (house.wallet, house.meter, town.regulator, town.stranger):

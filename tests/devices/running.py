@@ -17,7 +17,7 @@ from devices.meter.core import new_state
 from devices.meter_shell import Facts, create_home
 from ledgernode.identity.founding_set import founding_set
 from ledgernode.sts.keys import KeyParameters, VendingKey, derive
-from ledgernode.sts.tid import BaseDate, Tid
+from ledgernode.sts.tid import NEVER_EXPIRES, BaseDate, Tid
 from ledgernode.sts.token import Credit, mint
 from ledgernode.wire.genesis import parse_genesis
 from tests.conditions import until
@@ -32,6 +32,8 @@ def commissioned(
     person: Person,
     setting: KeyParameters = SETTING,
     vending_key: VendingKey = VENDING_KEY,
+    *,
+    key_expiry: int = NEVER_EXPIRES,
     **changes: Any,
 ) -> Path:
     """A meter's home in an identity's folder; it samples and reads often, so that tests need not wait."""
@@ -41,6 +43,7 @@ def commissioned(
         key_revision=setting.key_revision,
         tariff_index=int(setting.tariff_index),
         validators=founding_set(parse_genesis(network.genesis_bytes)),
+        key_expiry=key_expiry,
     )
     fields: dict[str, Any] = {
         "pan": setting.pan,
@@ -59,13 +62,20 @@ def credit_token(tid: int, units: int, setting: KeyParameters = SETTING) -> str:
     return mint(Credit(tid=Tid(tid), random=5, units=units), derive(VENDING_KEY, setting))
 
 
+PROGRAM: Sequence[str] = (sys.executable, "-m", "ledgernode.cli")
+
+
 class MeterRunning:
-    """`ledgernode meter run`; a context that ends it. `said` is all that it has printed, over restarts too."""
+    """`ledgernode meter run`; a context that ends it. `said` is all that it has printed, over restarts too.
 
-    program: Sequence[str] = (sys.executable, "-m", "ledgernode.cli", "meter", "run")
+    `program` is what stands for `ledgernode`.
+    """
 
-    def __init__(self, home: Path, gateways: Sequence[str], *, load_w: float = 0.0) -> None:
+    def __init__(
+        self, home: Path, gateways: Sequence[str], *, load_w: float = 0.0, program: Sequence[str] = PROGRAM
+    ) -> None:
         self.home = home
+        self.program = program
         self.said: list[dict[str, Any]] = []
         self.gateways = list(gateways)
         self.load_w = load_w
@@ -74,7 +84,7 @@ class MeterRunning:
 
     def start(self) -> None:
         """Start it, and return when it runs."""
-        command = [*self.program, str(self.home), "--load", str(self.load_w)]
+        command = [*self.program, "meter", "run", str(self.home), "--load", str(self.load_w)]
         for gateway in self.gateways:
             command += ["--gateway", gateway]
         before = len(self.said)
@@ -125,11 +135,14 @@ class MeterRunning:
         return str(self.last("link").get("gateway", ""))
 
     def shows(self, text: str) -> None:
-        until(lambda: text in " ".join(self.lines) or None, START_SECONDS)
+        self.when(lambda: text in " ".join(self.lines))
 
     def when(self, condition: Callable[[], Any]) -> Any:
-        """Wait until this is so."""
-        return until(condition, START_SECONDS)
+        """Wait until this is so; what it said last, when it is not."""
+        try:
+            return until(condition, START_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {self.process.poll()}; {self.said[-15:]}") from error
 
     # ------------------------------------------------------------ its end
 

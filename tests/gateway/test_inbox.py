@@ -147,7 +147,7 @@ def test_each_kind_of_command_has_its_end() -> None:
     inbox, ledger = Inbox(Limits(commands_kept=100)), Ledger()
     inbox.event(ledger.event("ShareRequested", contract="prepaid", share=4, meter=A))
     inbox.event(ledger.event("SupplyBlocked", contract="prepaid", meter=A), b"evidence", (7 << 32) + 5)
-    inbox.event(ledger.event("MeterCommanded", contract="commands", command=9, meter=A, number=1, kind="pin"))
+    inbox.event(ledger.event("MeterCommanded", contract="commands", command=9, meter=A, number=1, kind="clock"))
     inbox.given(Command("token", 6, A, b"{}", "", 0))
     assert {one.kind for one in inbox.turns() if inbox.due(one, 1, 0)} == {"share", "supply", "command", "token"}
     assert [one.evidence for one in inbox if one.kind == "supply"] == [b"evidence"]
@@ -176,7 +176,7 @@ def test_the_ledger_gives_up_shares_and_tokens() -> None:
 def test_only_what_moves_a_relay_for_a_trade_grows_old() -> None:
     """A PIN is still to be reset when the house has a link again, days later."""
     inbox, ledger = Inbox(LIMITS), Ledger()
-    inbox.event(ledger.event("MeterCommanded", contract="commands", command=9, meter=A, number=1, kind="pin"))
+    inbox.event(ledger.event("MeterCommanded", contract="commands", command=9, meter=A, number=1, kind="clock"))
     inbox.event(ledger.command(1))
     assert [one.kind for one in inbox.turns() if inbox.due(one, 1, 86_400_000)] == ["command"]
 
@@ -186,7 +186,7 @@ def test_a_utilitys_commands_to_one_meter_are_told_in_their_order() -> None:
     inbox, ledger = Inbox(Limits(commands_kept=100, command_again_ms=0)), Ledger()
     for command in (9, 10):
         inbox.event(
-            ledger.event("MeterCommanded", contract="commands", command=command, meter=A, number=command, kind="pin")
+            ledger.event("MeterCommanded", contract="commands", command=command, meter=A, number=command, kind="clock")
         )
     for credit in (6, 7):
         inbox.given(Command("token", credit, A, b"{}", "", 0))

@@ -7,13 +7,15 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table, Text
 
 METADATA: Final = MetaData()
+TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""Texts are ordered by their bytes, alike on both databases: prefixes are ranges."""
 MERGE: Final = "merge"
 """How what is added joins what stands in a column; without it, as a sum."""
 
 
 def text(name: str, **options: Any) -> Column[str]:
     """'' where nothing is known."""
-    return Column(name, Text, nullable=False, server_default="", **options)
+    return Column(name, TEXT, nullable=False, server_default="", **options)
 
 
 def number(name: str, **options: Any) -> Column[int]:
@@ -37,7 +39,7 @@ def maybe(name: str) -> Column[int | None]:
 
 
 def maybe_text(name: str) -> Column[str | None]:
-    return Column(name, Text, nullable=True)
+    return Column(name, TEXT, nullable=True)
 
 
 def raw(name: str, *, nullable: bool = False) -> Column[bytes]:
@@ -46,7 +48,7 @@ def raw(name: str, *, nullable: bool = False) -> Column[bytes]:
 
 
 def key_text(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True, nullable=False)
+    return Column(name, TEXT, primary_key=True, nullable=False)
 
 
 def key_number(name: str) -> Column[int]:

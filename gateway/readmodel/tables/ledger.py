@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Index
+from sqlalchemy import Index, literal_column
 
 from gateway.readmodel.tables.columns import key_number, key_text, maybe_text, number, plain, raw, table, text
 
@@ -62,12 +62,13 @@ Index(
     TRANSACTIONS.c.position,
 )
 Index("transactions_by_contract", TRANSACTIONS.c.contract, TRANSACTIONS.c.height, TRANSACTIONS.c.position)
+NOT_OK: Final = TRANSACTIONS.c.code != literal_column("'OK'")
 Index(
     "transactions_refused",
     TRANSACTIONS.c.height,
     TRANSACTIONS.c.position,
-    sqlite_where=TRANSACTIONS.c.code != "OK",
-    postgresql_where=TRANSACTIONS.c.code != "OK",
+    sqlite_where=NOT_OK,
+    postgresql_where=NOT_OK,
 )
 
 CALLS: Final = plain(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Index, and_
+from sqlalchemy import Index, and_, literal_column
 
 from gateway.readmodel.tables.columns import key_number, key_text, least, maybe, most, number, table, text
 
@@ -34,15 +34,15 @@ ORDERS: Final = table(
     number("placed_position"),
 )
 """Open while it has not ended and more is ordered than matched."""
-_OPEN = and_(ORDERS.c.ended == "", ORDERS.c.matched_wh < ORDERS.c.energy_wh)
+OPEN: Final = and_(ORDERS.c.ended == literal_column("''"), ORDERS.c.matched_wh < ORDERS.c.energy_wh)
 Index(
     "orders_open",
     ORDERS.c.market,
     ORDERS.c.side,
     ORDERS.c.price_micro,
     ORDERS.c.number,
-    sqlite_where=_OPEN,
-    postgresql_where=_OPEN,
+    sqlite_where=OPEN,
+    postgresql_where=OPEN,
 )
 Index("orders_by_market", ORDERS.c.market, ORDERS.c.number)
 Index("orders_by_customer", ORDERS.c.customer, ORDERS.c.number)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,7 +39,7 @@ def list_shipped(as_json: bool) -> None:
     ledgernode community list
     """
     scenarios = _module("scenario")
-    found = [scenarios.read_scenario(path) for path in scenarios.shipped().values()]
+    every = [scenarios.read_scenario(path) for path in scenarios.shipped().values()]
     rows = [
         {
             "name": one.name,
@@ -48,7 +50,7 @@ def list_shipped(as_json: bool) -> None:
             "minutes": one.length_minutes,
             "source": one.source,
         }
-        for one in found
+        for one in every
     ]
     columns = ("name", "houses", "feeders", "engine", "minutes", "title")
     drawn = table(columns, ([row[column] for column in columns] for row in rows), numbers=columns[1:3])
@@ -65,24 +67,24 @@ def check(scenario: str, as_json: bool) -> None:
     ledgernode community check ten-houses
     ledgernode community check ./my-street.yaml
     """
-    found = _scenario(scenario)
-    houses = found.houses
+    told = found(scenario)
+    houses = told.houses
     document = {
-        "name": found.name,
-        "title": found.title,
+        "name": told.name,
+        "title": told.title,
         "houses": len(houses),
         "prepaid": sum(house.payment == "prepaid" for house in houses),
         "panels": sum(house.panels is not None for house in houses),
         "batteries": sum(house.battery is not None for house in houses),
-        "feeders": len(found.feeders),
-        "events": len(found.events),
-        "real_s": found.length_minutes * 60 // found.pace,
+        "feeders": len(told.feeders),
+        "events": len(told.events),
+        "real_s": told.length_minutes * 60 // told.pace,
     }
-    rows = [("scenario", f"{found.name}: {found.title}")]
-    rows.append(("ordered by", f"{found.engine}, at {found.pace}x: {document['real_s']:,} s of our time"))
+    rows = [("scenario", f"{told.name}: {told.title}")]
+    rows.append(("ordered by", f"{told.engine}, at {told.pace}x: {document['real_s']:,} s of our time"))
     inside = f"{document['prepaid']} prepay, {document['panels']} with panels, {document['batteries']} with a battery"
-    rows.append(("houses", f"{len(houses)} on {counted(len(found.feeders), 'feeder')}; {inside}"))
-    rows.append(("events", f"{len(found.events)}"))
+    rows.append(("houses", f"{len(houses)} on {counted(len(told.feeders), 'feeder')}; {inside}"))
+    rows.append(("events", f"{len(told.events)}"))
     show(document, as_json, facts(rows))
 
 
@@ -111,17 +113,53 @@ def run(
     ledgernode community run two-houses
     ledgernode community run ten-houses --minutes 60 --directory ./street --json
     """
+    needed()
     from ledgernode.cli.living.running import played
 
-    found = _adapted(_scenario(scenario), pace, engine)
+    adapted = _adapted(found(scenario), pace, engine)
     with ExitStack() as opened:
-        where = directory or Path(opened.enter_context(TemporaryDirectory(prefix="ledgernode-"))) / found.name
-        report, parts = played(where, found, minutes=minutes, pace=pace, quiet=as_json)
+        where = directory or Path(opened.enter_context(TemporaryDirectory(prefix="ledgernode-"))) / adapted.name
+        report, parts = played(where, adapted, minutes or adapted.length_minutes, said(quiet=as_json))
     show(report, as_json, *parts)
     if not report["audit"]["holds"]:
         raise AuditFailed(str(report["audit"]["reason"]))
     if directory is not None and not as_json:
         click.echo(f"\nThe ledger is in {directory}: ledgernode audit {directory}/nodes/north-1")
+
+
+@community.command()
+@click.argument("scenario", default="ten-houses")
+@click.option("--minutes", type=click.IntRange(15), default=120, show_default=True, help="Of the community.")
+@click.option("--pace", type=click.IntRange(1, 300), default=60, show_default=True, help="Its minutes in one of ours.")
+@click.option("--engine", type=click.Choice(ENGINES), default="solo", show_default=True, help="How the ledger orders.")
+@json_option
+def measure(*, scenario: str, minutes: int, pace: int, engine: str, as_json: bool) -> None:
+    """Measure what a community takes of one machine: CPU, memory and disk of its node and gateway.
+
+    The table of docs/small.md is made by this command.
+
+    \b
+    ledgernode community measure
+    ledgernode community measure ten-off-grid --minutes 240 --json
+    """
+    needed()
+    from ledgernode.cli.living.measuring import measured, parts
+
+    adapted = _adapted(found(scenario), pace, engine)
+    with TemporaryDirectory(prefix="ledgernode-") as folder:
+        told = measured(Path(folder) / adapted.name, adapted, minutes, said(quiet=as_json))
+    show(told, as_json, *parts(told))
+
+
+def said(*, quiet: bool) -> Callable[[str], None]:
+    """Each step with the seconds since the command began, beside what it answers."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(f"  {time.monotonic() - began:6.1f} s  {text}", err=True)
+
+    return say
 
 
 def _adapted(scenario: Scenario, pace: int | None, engine: str | None) -> Scenario:
@@ -136,10 +174,22 @@ def _adapted(scenario: Scenario, pace: int | None, engine: str | None) -> Scenar
     return msgspec.structs.replace(scenario, **changes)
 
 
-def _scenario(named: str) -> Scenario:
+def found(named: str) -> Scenario:
+    """A scenario by its file or by a shipped one's name."""
     scenarios = _module("scenario")
-    found: Scenario = scenarios.read_scenario(scenarios.found_scenario(named))
-    return found
+    read: Scenario = scenarios.read_scenario(scenarios.found_scenario(named))
+    return read
+
+
+def needed() -> None:
+    """Refuses, with what to do, where communities cannot live."""
+    import importlib
+
+    _module("scenario")
+    try:
+        importlib.import_module("ledgernode.cli.living.radio")
+    except ModuleNotFoundError as error:
+        raise BadRequest(_NEEDS) from error
 
 
 def _module(name: str) -> Any:

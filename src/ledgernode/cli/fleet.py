@@ -28,6 +28,7 @@ INTERVAL_MS, DIGITS = 900_000, 2
 MINUTE_MS: Final = 60_000
 _NEW: Final = click.Path(file_okay=False, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_HISTORY: Final = click.Path(exists=True, resolve_path=True)
 _FLEET: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -46,11 +47,24 @@ def fleet() -> None:
 @click.argument("directory", type=_NEW)
 @click.option("--meters", type=click.IntRange(1, 100_000), default=1_000, show_default=True, help="How many.")
 @click.option("--seed", type=int, default=1, show_default=True, help="What the houses use, and when each reports.")
+@click.option(
+    "--history", multiple=True, type=_HISTORY, help="Measured files or folders in place of the seed's houses."
+)
 @click.option("--name", default="fleet", show_default=True, help="Meters are NAME-000000 and so on.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes it may run in.")
 @network_options
 @json_option
-def enrol(*, directory: Path, meters: int, seed: int, name: str, workers: int, at: Connection, as_json: bool) -> None:
+def enrol(
+    *,
+    directory: Path,
+    meters: int,
+    seed: int,
+    history: tuple[str, ...],
+    name: str,
+    workers: int,
+    at: Connection,
+    as_json: bool,
+) -> None:
     """Make meters and let the ledger know them: keys, certificates, identities, houses. DIRECTORY is the fleet's.
 
     Speaks as an admin, in a network whose folder holds the organisation's authority. Where the contracts registry and
@@ -63,13 +77,16 @@ def enrol(*, directory: Path, meters: int, seed: int, name: str, workers: int, a
 
     from devices.fleet.directory import PLAN, new_directory, read_plan
     from devices.fleet.enrolling import Enrolment
+    from devices.fleet.measured import measured_houses
     from devices.fleet.plan import Plan
     from ledgernode.client import LedgerClient
     from ledgernode.wire.genesis import chain_id
 
     carriers = tuple(f"{name}-carrier-{number + 1}" for number in range(workers))
     chain = chain_id(at.genesis_bytes).hex()
-    plan = Plan(name, at.organisation_name, at.ledger, chain, meters, seed, carriers)
+    plan = Plan(name, at.organisation_name, at.ledger, chain, meters, seed, carriers, history)
+    if history:
+        measured_houses(history)  # what makes no sense is refused before anything is made
     if (directory / PLAN).exists():
         if read_plan(directory) != plan:
             raise BadRequest(f"{directory} holds another fleet")

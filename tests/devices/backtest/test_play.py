@@ -17,9 +17,9 @@ from devices.backtest.mechanisms import MARKETS, deals
 from devices.backtest.plan import Plan
 from devices.backtest.play import NO_MARKET, Play, Store
 from devices.backtest.study import studied
-from devices.house.strategy import ASK, BID, FixedPrice, Order
+from devices.house.strategy import ASK, BID, Order
 from devices.physics.energy import NWH_PER_WH
-from tests.devices.backtest.plans import SMALL, TERMS, plan, plans
+from tests.devices.backtest.plans import SMALL, STRATEGIES, TERMS, plan, plans
 
 RANDOM = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -186,8 +186,12 @@ def test_the_same_seed_gives_the_same(community: Plan) -> None:
 
 
 def test_orders_shared_between_mechanisms_are_those_of_each_alone() -> None:
-    """What is decided once for all of them changes nothing."""
-    community = plan(([500, 900, 100], [0, 0, 800]), ([0, 100, 700], [900, 700, 0]), strategies=[FixedPrice()])
+    """What is decided once for all of them changes nothing: with every strategy, batteries and a day."""
+    chance = random.Random(8)
+    day = [
+        ([chance.randint(0, 900) for _ in range(24)], [chance.randint(0, 1_500) for _ in range(24)]) for _ in range(6)
+    ]
+    community = plan(*day, strategies=STRATEGIES, batteries=[SMALL, None, SMALL])
     together = studied(community)
     for mechanism in MARKETS:
         alone = studied(community, [mechanism])

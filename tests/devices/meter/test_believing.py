@@ -71,6 +71,7 @@ def test_what_is_no_evidence_is_refused(ledger: Saying, evidence: bytes) -> None
         assert house.answers[-1].code == "COMMAND_UNPROVEN"
     assert house.state.message == ""
     assert house.relays["tie_out"] is False
+    assert len(house.told("report")) == 7, "what a service wants displayed is no lie of the gateway"
 
 
 def test_reports_of_inventions_are_bounded(ledger: Saying) -> None:
@@ -144,9 +145,11 @@ def test_the_utilitys_commands_are_done_in_order_once_and_answered(ledger: Sayin
     assert [one["detail"] for one in house.told("report")] == ["2 to 3"]
     assert tell(house, ledger.command(5, "terms", low_mwh=-1)) == "AMOUNT"
     assert house.told("answer")[-1] == {"number": 5, "code": "AMOUNT"}
+    assert tell(house, ledger.command(6, "explode")) == "COMMAND_UNKNOWN"
+    assert house.told("answer")[-1] == {"number": 6, "code": "COMMAND_UNKNOWN"}, "or nothing would be told after it"
     house.restart()
     assert tell(house, said[3]) == "OK"
-    assert len(house.told("answer")) == 3
+    assert len(house.told("answer")) == 4
 
 
 def test_a_command_that_could_not_be_answered_is_not_done(ledger: Saying) -> None:

@@ -14,7 +14,7 @@ from tests.mosquitto import Mosquitto
 from tests.running import NodeProcess, Person, register
 
 DEVICES = ("M-0", "M-1", "M-2", "relay-9", "plug-9", "concentrator", "stranger")
-FORMATS = ("tele/+/SENSOR",)
+FORMATS = ("tele/+/SENSOR", "homeassistant/#", "house/#")
 
 
 @pytest.fixture(scope="session")
@@ -32,15 +32,18 @@ def broker(broker_identity: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 def mqtt_gateway(
     node: NodeProcess, broker: Mosquitto, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[GatewayProcess]:
-    """It signs for a Tasmota plug."""
+    """It signs for a Tasmota plug, and for a meter that Home Assistant's discovery describes."""
     directory = tmp_path_factory.mktemp("mqtt-gateway")
     identity = gateway_identity(node.network, GATEWAYS[0] + "-mqtt")
-    signer = node.network.newcomer("north", "edge-tasmota", Role.GATEWAY)
-    with node.ledger() as ledger:
-        register(ledger, node.network, signer)
-    plug = {"channel": "tele/plug", "meter": "north:tasmota", "identity": str(signer.directory), "every_ms": 0}
+    edge = []
+    for channel, name in (("tele/plug", "tasmota"), ("house/energy", "discovered")):
+        signer = node.network.newcomer("north", f"edge-{name}", Role.GATEWAY)
+        with node.ledger() as ledger:
+            register(ledger, node.network, signer)
+        one = {"channel": channel, "meter": f"north:{name}", "identity": str(signer.directory), "every_ms": 0}
+        edge.append(one)
     setting = broker_setting(broker, directory, formats=FORMATS, concentrators=["north/concentrator"])
-    with GatewayProcess(node.network, [node.endpoint], directory, identity, broker=setting, edge=[plug]) as one:
+    with GatewayProcess(node.network, [node.endpoint], directory, identity, broker=setting, edge=edge) as one:
         yield one
 
 

@@ -24,7 +24,7 @@ from ledgernode.identity.tls import load_tls
 from tests.cli.command_line import command, done
 from tests.conditions import eventually
 from tests.gateway.running import GatewayProcess, gateway_identity, reading
-from tests.mosquitto import RunningMosquitto
+from tests.mosquitto import RunningMosquitto, as_written
 from tests.ports import fresh_port
 from tests.running import LEDGER, NodeProcess, Person, now_ms, register
 
@@ -127,14 +127,8 @@ class Guarded:
         )
 
 
-def start(files: Path, identity: Path) -> RunningMosquitto:
-    """On this machine only, and as whoever runs the tests."""
-    written = files / "mosquitto.conf"
-    lines = [f"{one} 127.0.0.1" if one.startswith("listener") else one for one in written.read_text().splitlines()]
-    own = files / "own.conf"
-    own.write_text("\n".join([*lines, "user root", ""]))
-    port = int(lines[1].split()[1])
-    return RunningMosquitto(own, port, identity / "roots.pem")
+def start(files: Path, identity: Path, port: int) -> RunningMosquitto:
+    return RunningMosquitto(as_written(files), port, identity / "roots.pem")
 
 
 @pytest.fixture(scope="module")
@@ -155,10 +149,11 @@ def guarded(
 ) -> Iterator[Guarded]:
     files = tmp_path_factory.mktemp("files") / "broker"
     node.network.newcomer("north", "unregistered", Role.METER)
-    ended = done("gateway", "broker-files", files, *arguments, "--port", fresh_port(1), "--json").document
+    port = fresh_port(1)
+    ended = done("gateway", "broker-files", files, *arguments, "--port", port, "--json").document
     assert {"gateway-1", "screen", "plug", "north/M-0", "north/M-1"} <= set(ended["new"])
     assert "north/unregistered" not in ended["new"], "the ledger does not know it"
-    with start(files, broker_identity) as broker:
+    with start(files, broker_identity, port) as broker:
         yield Guarded(broker, files)
 
 
@@ -323,7 +318,7 @@ async def test_a_certificate_can_be_the_name(
 
     other = node.network.newcomer("south", "M-0", Role.METER)
     assert (other.directory / CERTIFICATE).exists()
-    with start(files, broker_identity):
+    with start(files, broker_identity, port):
         assert await said(access(meters[0]), f"{BRANCH}/north/M-0/transactions") < 128
         assert await said(access(meters[0]), f"{BRANCH}/north/M-1/transactions") == NOT_ALLOWED
         with pytest.raises(NodeUnreachable):

@@ -21,7 +21,7 @@ from ledgernode.identity.records import Role
 from ledgernode.wire.receipt import parse_receipt
 from tests.conditions import eventually
 from tests.gateway.mqtt.listening import Listening
-from tests.gateway.mqtt.running import BRANCH, broker_setting, meter, users
+from tests.gateway.mqtt.running import BRANCH, broker_setting, meter, password, users
 from tests.gateway.running import GatewayProcess, gateway_identity, reading
 from tests.mosquitto import Mosquitto
 from tests.running import NodeProcess, Person, register
@@ -214,3 +214,42 @@ async def test_two_gateways_share_what_devices_send_and_each_device_hears_its_an
                 await patient.report(plan[40:])
             await asyncio.to_thread(second.start)
             await all_committed(node, [bytes(each.id) for each in plan])
+
+
+async def test_a_gateway_that_the_broker_refuses_serves_on_and_comes_in_when_it_may(
+    node: NodeProcess, own_broker: Mosquitto, people: list[Person], identities: list[Path], tmp_path: Path
+) -> None:
+    """A wrong password: other ways in work, the log says why now and then, and nobody has to start it again."""
+    setting = broker_setting(own_broker, tmp_path / "gateway")
+    own_broker.enrol("gateway-1", "another")
+    with GatewayProcess(node.network, [node.endpoint], tmp_path / "gateway", identities[0], broker=setting) as gateway:
+        await eventually(lambda: "SIGNER_UNKNOWN" in gateway.log.read_text())
+        (one, two) = fresh(people[2], 2)
+        async with gateway.client(people[2]) as stream:
+            await stream.connect()
+            assert await stream.send([one.envelope]) == ["OK"]
+        own_broker.enrol("gateway-1", password("gateway-1"))
+        async with meter(own_broker, people[2]) as client:
+            await client.connect()
+            assert await client.send([two.envelope]) == ["OK"]
+        assert gateway.log.read_text().count("SIGNER_UNKNOWN") < 20
+        assert "another" not in gateway.log.read_text()
+        assert password("gateway-1") not in gateway.log.read_text()
+
+
+async def test_two_that_come_under_one_name_do_not_throw_each_other_out_for_ever_and_ever(
+    node: NodeProcess, own_broker: Mosquitto, identities: list[Path], tmp_path: Path
+) -> None:
+    """An operator's mistake: each connection ends the other; both wait longer and longer, and say so a few times."""
+    homes = [tmp_path / "one", tmp_path / "two"]
+    settings = [broker_setting(own_broker, home, client="the same") for home in homes]
+    nodes = [node.endpoint]
+    with (
+        GatewayProcess(node.network, nodes, homes[0], identities[0], broker=settings[0]) as first,
+        GatewayProcess(node.network, nodes, homes[1], identities[1], broker=settings[1]) as second,
+    ):
+        logs = [first.log, second.log]
+        await eventually(lambda: all("the broker is gone" in log.read_text() for log in logs))
+        await asyncio.sleep(5)
+        assert all(log.read_text().count("the broker is gone") < 12 for log in logs)
+        assert first.process.poll() is second.process.poll() is None

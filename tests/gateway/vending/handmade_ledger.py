@@ -42,6 +42,7 @@ class HandmadeLedger:
         self.credits: list[dict[str, Any]] = []
         self.requests: dict[str, int] = {}
         self.refusal = ""
+        self.group = "123457"
         self.trouble: Exception | None = None
         self.paid_minor = 0
         self.asked: list[str] = []
@@ -56,7 +57,7 @@ class HandmadeLedger:
         return {"id": "aa", "point": "north:house", "utility": "north", "removed_ms": 0}
 
     async def supply_group(self, point: str, pan: str) -> str:
-        return "123457"
+        return self.group
 
     async def reserve(self, payer: Signer, point: str, amount_minor: int, request: str) -> dict[str, Any]:
         self._may_fail()
@@ -93,6 +94,11 @@ class HandmadeLedger:
         self.paid_minor += credit["total_minor"]
         self.cut()
         return dict(credit)
+
+    async def delivered(self, token: Token) -> dict[str, Any]:
+        self._may_fail()
+        self.credits[token.credit - 1]["status"] = "delivered"
+        return dict(self.credits[token.credit - 1])
 
     def let_go(self) -> None:
         """The hold of every reservation ends."""

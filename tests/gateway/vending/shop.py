@@ -11,6 +11,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,21 @@ from gateway.http.signature import Request, authorization, key_of
 from ledgernode.identity.founding import organisation_directory
 from ledgernode.identity.organisation import identity_directory
 from ledgernode.identity.records import Role
-from ledgernode.sts.token import Credit
-from tests.acceptance.community import Community, Member
+from ledgernode.sts.keys import KeyParameters, KeyType
+from ledgernode.sts.pan import read_pan
+from ledgernode.sts.tid import BaseDate
+from ledgernode.sts.token import Credit, read
+from tests.acceptance.community import BASE_YEAR, Community, Member
 from tests.acceptance.prepayment import Keypad
 from tests.acceptance.street import House
 from tests.conditions import until
+from tests.devices.running import MeterRunning, commissioned
 from tests.gateway.running import gateway_identity
-from tests.gateway.vending.keys import SUPPLY_GROUP, key_store, passphrase_file
+from tests.gateway.vending.keys import SUPPLY_GROUP, VENDING_KEY, key_store, passphrase_file
 from tests.running import LEDGER, START_SECONDS
 
 ROOT = Path(__file__).parent.parent.parent.parent
+_CLOCKED = (sys.executable, "-m", "tests.gateway.vending.clocked")
 PAYMENTS = "/api/v1/payments"
 FLOAT_MINOR = 100_000_000
 FAST = {"again_ms": 200, "courier_ms": 500, "look_ms": 2_000}
@@ -41,7 +47,7 @@ class ClockedProcess:
 
     def __init__(self, community: Community, log: Path, command: list[str]) -> None:
         self.log = log
-        self._command = [sys.executable, "-m", "tests.gateway.vending.clocked", str(community.clock.path), *command]
+        self._command = [*_CLOCKED, str(community.clock.path), *command]
         self._http = "127.0.0.1:0"
         self.start()
 
@@ -83,7 +89,14 @@ class ClockedProcess:
 class Shop:
     """What a test has before it. `close` ends its processes; the community is not its own."""
 
-    def __init__(self, community: Community, directory: Path, *, module: str = "") -> None:
+    def __init__(
+        self,
+        community: Community,
+        directory: Path,
+        *,
+        module: str = "",
+        hold_keys: Callable[[Path], subprocess.Popen[bytes]] | None = None,
+    ) -> None:
         self.community = community
         self.directory = directory
         self.operator = community.member(f"vending-{directory.name}", Role.OPERATOR)
@@ -100,6 +113,8 @@ class Shop:
             "secret"
         ]
         key_store(directory)
+        self.holders = [] if hold_keys is None else [hold_keys(directory)]
+        """Processes that hold the keys, where the service does not."""
         settings = {
             "utility": "north",
             "supply_group": SUPPLY_GROUP,
@@ -113,6 +128,11 @@ class Shop:
     def close(self) -> None:
         self.vending.close()
         self.gateway.close()
+        for holder in self.holders:
+            holder.kill()
+            holder.wait()
+            assert holder.stdout is not None
+            holder.stdout.close()
 
     # ------------------------------------------------------------ how it is started
 
@@ -150,7 +170,7 @@ class Shop:
     # ------------------------------------------------------------ what a kiosk does
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.vending.url, timeout=30)
+        return httpx.Client(base_url=self.vending.url, timeout=30, verify=False)  # plain: no authorities to load
 
     def signed(self, method: str, target: str, body: bytes = b"", **changes: Any) -> dict[str, str]:
         request = Request(method, target, body)
@@ -212,7 +232,7 @@ class WiredMeter:
         """The next command."""
         target = f"/api/v1/commands?wait_ms={wait_ms}"
         headers = self._shop.signed("GET", target, name=self._name, secret=self._secret)
-        with httpx.Client(base_url=self._shop.gateway.url, timeout=40) as client:
+        with httpx.Client(base_url=self._shop.gateway.url, timeout=40, verify=False) as client:
             answer = client.get(target, headers=headers)
         assert answer.status_code == 200, answer.text
         [command] = answer.json()["commands"]
@@ -221,7 +241,7 @@ class WiredMeter:
     def received(self, command: dict[str, Any]) -> None:
         target = f"/api/v1/commands/{command['kind']}/{command['number']}/received"
         headers = self._shop.signed("POST", target, name=self._name, secret=self._secret)
-        with httpx.Client(base_url=self._shop.gateway.url, timeout=40) as client:
+        with httpx.Client(base_url=self._shop.gateway.url, timeout=40, verify=False) as client:
             assert client.post(target, headers=headers).status_code == 204
 
     def take_token(self) -> int:
@@ -234,10 +254,28 @@ class WiredMeter:
         return units
 
 
+class MeterAtHome(MeterRunning):
+    """A house's meter as a process on a stream to the shop's gateway, by the ledger's clock."""
+
+    def __init__(self, shop: Shop, house: House) -> None:
+        community = shop.community
+        self.program = (*_CLOCKED, str(community.clock.path), "meter", "run")
+        setting = KeyParameters(
+            pan=read_pan(house.pan),
+            supply_group=SUPPLY_GROUP,
+            tariff_index="01",
+            key_revision=1,
+            key_type=KeyType.UNIQUE,
+            base=BaseDate(BASE_YEAR),
+        )
+        founded = community.network.founded
+        home = commissioned(founded, founded.person("north", house.meter.name), setting, VENDING_KEY, point=house.point)
+        host = shop.gateway.serving["host"]
+        super().__init__(home, [f"{host}:{shop.gateway.serving['port']}"])
+
+
 def units_of(digits: str, keypad: Keypad) -> int:
     """What a token says to this meter, without taking it."""
-    from ledgernode.sts.token import read
-
     token = read(digits, keypad.decoder.key)
     assert isinstance(token, Credit)
     return token.units

@@ -170,6 +170,15 @@ async def test_the_ledgers_no_is_for_ever(tmp_path: Path, ledger: HandmadeLedger
     assert (len(ledger.asked), ledger.credits) == (1, [])
 
 
+async def test_a_meter_whose_key_is_not_here_is_refused_before_money_moves(
+    tmp_path: Path, ledger: HandmadeLedger
+) -> None:
+    ledger.group = "654321"
+    async with service(tmp_path, ledger) as one:
+        found = await one.seller.pay("kiosk", "k", PAYMENT)
+    assert (found.state, found.code, ledger.asked) == (State.REFUSED, "VENDING_KEY_UNKNOWN", [])
+
+
 async def test_trouble_is_told_and_gone_through(tmp_path: Path, ledger: HandmadeLedger) -> None:
     """No node: whoever waits hears it, the purchase goes on by itself when there is one."""
     ledger.trouble = NodeUnreachable("nobody")

@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.street import House, pan_of
 from tests.conditions import until
 from tests.gateway.vending.keys import VENDING_KEY
-from tests.gateway.vending.shop import PAYMENTS, Shop, WiredMeter
+from tests.gateway.vending.shop import PAYMENTS, MeterAtHome, Shop, WiredMeter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 _NUMBERS = iter(range(1_000_000))
@@ -64,6 +64,18 @@ def test_the_meter_is_told_by_wire_what_the_customer_was_told(shop: Shop, house:
     assert command["payload"]["digits"] == sold["token"]
     assert meter.take_token() == int(sold["energy_mwh"]) // 100_000
     assert [one["status"] for one in shop.credits(house)] == ["redeemed"]
+
+
+def test_a_sale_closes_the_relay_of_a_meter_on_a_stream(shop: Shop, house: House) -> None:
+    """A meter process that nobody touches: the token comes by wire, the display shows it, the ledger has its word."""
+    with MeterAtHome(shop, house) as meter:
+        meter.when(lambda: meter.gateway)
+        assert not meter.supplied
+        sold = shop.pay(house, 50_000, fresh()).json()
+        meter.when(lambda: meter.supplied)
+        until(lambda: [one["status"] for one in shop.credits(house)] == ["redeemed"])
+        meter.do(sold["token"] + "#")
+        meter.shows("TOKEN USED")
 
 
 def test_the_same_key_is_the_same_sale(shop: Shop, house: House) -> None:

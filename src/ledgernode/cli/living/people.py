@@ -108,12 +108,14 @@ class People:
         for left in reversed(range(_TRIES)):
             try:
                 outcome = await self.ledger.submit_signed(self._signed(call), raise_refused=False)
-                break
             except TransactionExpired:
                 if not left:
                     raise
-        self.height = max(self.height, int(outcome.height))
-        return outcome
+                continue
+            self.height = max(self.height, int(outcome.height))
+            if outcome.code != TransactionExpired.code or not left:
+                return outcome
+        raise AssertionError("the last try is answered")
 
     async def do(self, who: Member, contract: str, function: str, **arguments: Any) -> Any:
         """Its result; raises what it was refused for."""

@@ -39,8 +39,10 @@ from ledgernode.cli.living.founding import (
 )
 from ledgernode.cli.living.meters import HouseMeter, Instrument, Latencies, Line, phase_of
 from ledgernode.cli.living.people import Call, Member, People
+from ledgernode.cli.living.radio import Radio
 from ledgernode.cli.living.vending import Vending
 from ledgernode.cli.living.watching import Figures, Trade, Watcher
+from ledgernode.cli.living.watching import Line as News
 from ledgernode.client import LedgerClient
 from ledgernode.errors import Conflict, LedgerError
 from ledgernode.identity.founding import ADMIN, organisation_directory, read_network
@@ -55,6 +57,7 @@ _BEHIND: Final = 6
 """Readings of a meter that the ledger has not answered for; then time stands still."""
 _ASKED_EVERY_S: Final = 1.0
 _SETTLES_S: Final = 40.0
+_ENDS_S: Final = 10.0
 Say = Callable[[str], None]
 
 
@@ -107,6 +110,14 @@ class Play:
         self._standing: Standing | None = None
         self._number = 0
         """Of the last step."""
+        self.idle_s = 0.0
+        """So long nothing happens before time goes on: for whoever measures what rest costs."""
+        self.resting = asyncio.Event()
+        """Set when that begins."""
+        self.living = asyncio.Event()
+        """Set once the first step is taken."""
+        self.over = asyncio.Event()
+        """Set once the last one is."""
         self.stopping = asyncio.Event()
         self.closing: Callable[[Play], Any] | None = None
         """Asked last, while the nodes still run; what it answers is in `closed`."""
@@ -144,8 +155,10 @@ class Play:
                     write_founded(self.directory, founded)
                 self.starts_ms = founded.starts_ms
                 self.say("the gateway starts")
+                self.radio = Radio(self._on_air)
+                setting = await self.radio.start(self.directory / "gateway")
                 self.carrier = opened.enter_context(
-                    Carrier(self.directory, endpoints, self.place.gateway.directory, network.ledger)
+                    Carrier(self.directory, endpoints, self.place.gateway.directory, network.ledger, setting)
                 )
                 await asyncio.to_thread(self.carrier.wait_until_serving)
                 self.founded_s = time.monotonic() - began
@@ -191,15 +204,26 @@ class Play:
         watcher = Watcher(ledger, self.figures, self._heard, names=names)
         self.figures.height = int((await ledger.facts()).height)
         self._start(watcher.run(self.figures.height + 1))
+        self._start(self.radio.listen(self.nodes.network.ledger))
         self._build()
         self._start(self._look_at_money())
         await self._open_accounts()
+        if self.idle_s:
+            await self._until(self._is_quiet, "the first readings are on the ledger")
+            self.resting.set()
+            await asyncio.sleep(self.idle_s)
         began = time.monotonic()
         await self._steps(until_minute, None if seconds is None else began + seconds)
         self.played_s = time.monotonic() - began
+        self.over.set()
         await self._settle()
         if self.closing is not None:
             self.closed = await self.closing(self)
+
+    @property
+    def now_ms(self) -> int:
+        """Of the community: the end of the last step."""
+        return self.starts_ms + int(self.minute * MINUTE_MS)
 
     def _start(self, running: Any) -> None:
         task = asyncio.ensure_future(running)
@@ -218,6 +242,8 @@ class Play:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.carrier.stop)
+        await self.radio.stop()
         for one in self.houses.values():
             one.meter.close()
         self.clock.keep()
@@ -309,6 +335,7 @@ class Play:
             at_ms = self.starts_ms + self._number * step_ms
             self.clock.forward_to(at_ms)
             self._step(at_ms, step_ms)
+            self.living.set()
             self._check()
             await self._kept_up()
             ahead_s = began + (self._number - first) * step_ms / 1_000 / self.pace - time.monotonic()
@@ -356,6 +383,7 @@ class Play:
     def _behaviour(self, house: House, minute: float, at_ms: int) -> Behaviour:
         """What relays, the mains and others do to a house in this step; what is left to deliver of its trades."""
         one = self.houses[house.name]
+        minute %= self.scenario.length_minutes
         active = [event for event in self.scenario.events if event.house == house.name]
         running = [event for event in active if event.minute <= minute < event.until_minute]
         slot = at_ms // INTERVAL_MS
@@ -399,27 +427,49 @@ class Play:
     # ------------------------------------------------------------ what the scenario lets happen
 
     def _happens(self, minute: float) -> None:
-        step = self.scenario.step_seconds / 60
+        """Events come again each time that the scenario's length is over."""
+        step, minute = self.scenario.step_seconds / 60, minute % self.scenario.length_minutes
         for event in self.scenario.events:
             one = self.houses[event.house]
             if event.minute <= minute < event.minute + step:
                 self._begins(event, one)
             if event.until_minute <= minute < event.until_minute + step:
-                if event.kind == "outage":
-                    one.meter.mains(True)
-                if event.kind == "silence":
-                    one.meter.line.silence(False)
+                self._ends(event, one)
 
     def _begins(self, event: Event, one: HouseAtWork) -> None:
         match event.kind:
+            case "theft":
+                self._tell(f"somebody at {one.name} takes {event.power_w:,} W past the meter: no meter sees it")
             case "outage":
+                self._tell(f"{one.name} loses its mains")
                 one.meter.mains(False)
             case "silence":
+                self._tell(f"the meter of {one.name} is not heard: it goes on, and keeps what it signs")
                 one.meter.line.silence(True)
             case "purchase":
                 self._start(self._buy(one, event.cents or 0))
             case "share":
                 self._start(self._share(one, event))
+
+    def _ends(self, event: Event, one: HouseAtWork) -> None:
+        match event.kind:
+            case "theft":
+                self._tell(f"nobody steals at {one.name} any more")
+            case "outage":
+                self._tell(f"{one.name} has mains again; its relay waits a while of its own")
+                one.meter.mains(True)
+            case "silence":
+                self._tell(f"the meter of {one.name} is heard again, and says everything it has kept")
+                one.meter.line.silence(False)
+
+    def _on_air(self, line: str) -> None:
+        """What the gateway has told of a trade that begins, heard at the broker."""
+        self.figures.heard += 1
+        self.figures.lines.append(News(self.now_ms, "radio", f"broker: {line.replace('north:', '')}"))
+
+    def _tell(self, text: str) -> None:
+        """What the ledger cannot know, and the reader should."""
+        self.figures.lines.append(News(self.now_ms, "event", text))
 
     # ------------------------------------------------------------ people
 
@@ -524,9 +574,9 @@ class Play:
         self.say("the last quarter is settled")
         for one in self.houses.values():
             one.meter.line.silence(False)
-        over_ms = self.over_ms
+        over_ms, limit_s = self.over_ms, _ENDS_S if self.stopping.is_set() else _SETTLES_S
         await self._until(
-            lambda: not any(line.waiting for line in self.lines), "every reading is on the ledger", _SETTLES_S
+            lambda: not any(line.waiting for line in self.lines), "every reading is on the ledger", limit_s
         )
         self.clock.forward_to(over_ms + INTERVAL_MS // 2)
         feeders = {feeder.name for feeder in self.scenario.feeders if feeder.rating_va}
@@ -543,8 +593,8 @@ class Play:
 
         if over_ms > self.starts_ms:
             self._start(self._ask_settled())
-            await self._until(closed, "the last quarter is closed", _SETTLES_S)
-        await self._until(self._is_quiet, "every token is in its meter", _SETTLES_S)
+            await self._until(closed, "the last quarter is closed", limit_s)
+        await self._until(self._is_quiet, "every token is in its meter", limit_s)
 
     def _is_quiet(self) -> bool:
         """Nothing is on its way: no credit without its token taken, no word without the ledger's answer."""
