@@ -75,7 +75,7 @@ class HouseAtWork:
         self.past: Past | None = None
         self.requests = 0
         self.buying = False
-        self.money_minor = (0, 0)
+        self.money_minor: tuple[int, int] | None = None
         """Available and in escrow, as the ledger last said."""
 
     @property
@@ -101,6 +101,8 @@ class Play:
         self.heads: dict[str, HeadShown] = {}
         self.problems: list[str] = []
         self.minute = 0.0
+        self.first_minute = 0.0
+        """Where this play began: above zero when it goes on."""
         self.starts_ms = 0
         self.played_s = 0.0
         self.founded_s = 0.0
@@ -296,7 +298,7 @@ class Play:
         if self._standing is not None:
             step_ms = self.scenario.step_seconds * 1_000
             self._number = max(self._standing.at_ms, int(self.clock.now_ms())) // step_ms - self.starts_ms // step_ms
-            self.minute = self._number * step_ms / MINUTE_MS
+            self.minute = self.first_minute = self._number * step_ms / MINUTE_MS
             return
         for one in self.houses.values():
             if one.is_prepaid and one.house.opening_cents:
