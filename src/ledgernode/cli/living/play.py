@@ -20,7 +20,7 @@ import msgspec
 from devices.community.days import Days
 from devices.community.scenario import Event, House, Scenario
 from devices.community.street import Behaviour, BusStreet, HeadShown, Shown, Transfer, built
-from devices.community.trading import Past, wanted
+from devices.community.trading import Delivery, Past, orders
 from ledgernode.cli.living.carrier import Carrier
 from ledgernode.cli.living.founding import (
     INTERVAL_MS,
@@ -514,11 +514,13 @@ class Play:
         """Every house gives its order for the next quarter, from what the last one was like."""
         if self.scenario.market.mechanism == "none":
             return
-        del at_ms
+        from_ms = at_ms // INTERVAL_MS * INTERVAL_MS + INTERVAL_MS
+        last = next(reversed(self.figures.trades.values()), None)
+        delivery = Delivery(from_ms, from_ms + INTERVAL_MS, last.price_micro if last is not None else None)
         for one in self.houses.values():
-            past = one.past
-            bid = wanted(one.house, past, self.scenario.prices, on_grid=self.scenario.on_grid) if past else None
-            if bid is not None and one.meter.is_supplied:
+            if one.past is None or not one.meter.is_supplied:
+                continue
+            for bid in orders(one.house, one.past, self.scenario, delivery):
                 arguments = {
                     "market": self.place.market,
                     "point": self.place.point(one.name),
