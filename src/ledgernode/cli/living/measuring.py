@@ -106,7 +106,7 @@ async def _look(play: Play, found: dict[str, Measured]) -> None:
         began_at, began = looked()
         await play.over.wait()
         ended_at, ended = looked()
-    community_s = max(play.minute * 60, 1.0)
+    community_s = max((play.minute - play.first_minute) * 60, 1.0)
     for name in processes:
         idle = (began[name].cpu_s - rested[name].cpu_s) / max(began_at - rested_at, 0.001)
         spent_s = ended[name].cpu_s - began[name].cpu_s - idle * (ended_at - began_at)

@@ -20,7 +20,7 @@ import msgspec
 from devices.community.days import Days
 from devices.community.scenario import Event, House, Scenario
 from devices.community.street import Behaviour, BusStreet, HeadShown, Shown, Transfer, built
-from devices.community.trading import Past, wanted
+from devices.community.trading import Delivery, Past, orders
 from ledgernode.cli.living.carrier import Carrier
 from ledgernode.cli.living.founding import (
     INTERVAL_MS,
@@ -75,7 +75,7 @@ class HouseAtWork:
         self.past: Past | None = None
         self.requests = 0
         self.buying = False
-        self.money_minor = (0, 0)
+        self.money_minor: tuple[int, int] | None = None
         """Available and in escrow, as the ledger last said."""
 
     @property
@@ -101,6 +101,8 @@ class Play:
         self.heads: dict[str, HeadShown] = {}
         self.problems: list[str] = []
         self.minute = 0.0
+        self.first_minute = 0.0
+        """Where this play began: above zero when it goes on."""
         self.starts_ms = 0
         self.played_s = 0.0
         self.founded_s = 0.0
@@ -296,7 +298,7 @@ class Play:
         if self._standing is not None:
             step_ms = self.scenario.step_seconds * 1_000
             self._number = max(self._standing.at_ms, int(self.clock.now_ms())) // step_ms - self.starts_ms // step_ms
-            self.minute = self._number * step_ms / MINUTE_MS
+            self.minute = self.first_minute = self._number * step_ms / MINUTE_MS
             return
         for one in self.houses.values():
             if one.is_prepaid and one.house.opening_cents:
@@ -512,11 +514,13 @@ class Play:
         """Every house gives its order for the next quarter, from what the last one was like."""
         if self.scenario.market.mechanism == "none":
             return
-        del at_ms
+        from_ms = at_ms // INTERVAL_MS * INTERVAL_MS + INTERVAL_MS
+        last = next(reversed(self.figures.trades.values()), None)
+        delivery = Delivery(from_ms, from_ms + INTERVAL_MS, last.price_micro if last is not None else None)
         for one in self.houses.values():
-            past = one.past
-            bid = wanted(one.house, past, self.scenario.prices, on_grid=self.scenario.on_grid) if past else None
-            if bid is not None and one.meter.is_supplied:
+            if one.past is None or not one.meter.is_supplied:
+                continue
+            for bid in orders(one.house, one.past, self.scenario, delivery):
                 arguments = {
                     "market": self.place.market,
                     "point": self.place.point(one.name),
