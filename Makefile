@@ -8,7 +8,7 @@ ENGINE ?= pbft
 FROM ?= 0
 N ?= 1000
 
-.PHONY: help setup system demo test test-fast simulate simulate-mutants lint format stubs lock coverage kill-loop wheel-check clean
+.PHONY: help setup system demo small test test-fast simulate simulate-mutants lint format stubs lock coverage kill-loop soak wheel-check clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -22,9 +22,12 @@ setup: .venv/.installed ## Make the virtual environment .venv (everything pinned
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## Start four validators, people, contracts, blocks arriving (Ctrl-C ends it); ENGINE=pow, ENGINE=solo
+demo: setup ## Ten houses live on four validators, an hour a minute (Ctrl-C ends it); ENGINE=pow, ENGINE=solo
 	@mkdir -p demo
 	$(BIN)/ledgernode demo demo/$(ENGINE) --engine $(ENGINE)
+
+small: setup ## Measure what ten houses take of one machine (docs/small.md)
+	$(BIN)/ledgernode community measure ten-houses
 
 system: ## Install the Debian packages that the tests use (a broker)
 	@bash tests/system.sh
@@ -71,6 +74,9 @@ lock: ## Resolve the dependencies again into requirements.lock
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra dev -o requirements.lock pyproject.toml
 	rm -rf .venv-lock
+
+soak: setup system ## 10,000 meters for ten minutes, everything killed under them; nothing may be lost or doubled
+	$(BIN)/python -m tests.suites.soak
 
 wheel-check: setup ## Build the wheel, install it alone into a new environment, and use it
 	bash tests/suites/wheel_check.sh

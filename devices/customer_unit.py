@@ -120,6 +120,8 @@ CODES: Final[Mapping[str, Code]] = {
     "CLOCK_WRONG": Code(21, "CLOCK", "the meter does not know the time"),
     "COMMAND_UNKNOWN": Code(22, "COMMAND", "a command that this meter does not know"),
     "COMMAND_OLD": Code(23, "COMMAND OLD", "below all numbers that the meter remembers"),
+    "COMMAND_UNPROVEN": Code(27, "NOT PROVEN", "a gateway could not show that the ledger has said it"),
+    "COMMAND_FOREIGN": Code(28, "NOT FOR US", "a command to another meter"),
     "SHARE_ANSWERED": Code(25, "SHARED", "a share asked for by the web that was answered already"),
     "ACCOUNT_CLOSING": Code(
         26, "CLOSING", "the last tenant's credit is not cleared on the ledger yet: try again later"
@@ -206,7 +208,9 @@ ledgernode meter new my-meter $METER
 ledgernode meter ciu my-meter --load 2000 --speed 600
 ```
 
-Keys are typed as a line: `59386323472137426967#` is a token of 0.1 kWh, an empty line lets time pass, `q` ends.
+In a terminal the unit is drawn, with keys to type or click; `+` and `-` change the load, `m` fails the mains, `c`
+opens the cover (`pip install ledgernode[community]`). Through a pipe keys come as lines: `59386323472137426967#` is a
+token of 0.1 kWh, an empty line lets time pass. `q` ends.
 """
 
 

@@ -5,6 +5,9 @@ switches relays or shows the display is a `Surroundings`; the clock is a functio
 
     meter.json      what it is set to           meter.key        the meter's key, PEM
     hardware.secret 32 bytes, hex               meter.journal    what it knows
+
+The home may be an identity's folder as well (`identity new`, `identity accept`): its `key.pem` is the meter's key then,
+and its TLS files open the way to a gateway (`gateway_link`).
 """
 
 from __future__ import annotations
@@ -21,16 +24,20 @@ from devices.meter.core import Meter
 from devices.meter.events import Alarm, Answer, Effects, Event, Started
 from devices.meter.records import changes
 from devices.meter.settings import Settings
-from devices.meter.signing import SigningKey, signed
+from devices.meter.signing import signed
 from devices.meter.state import State
+from ledgernode.client import Signer
 from ledgernode.errors import BadRequest
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.sts.keys import Secret
 from ledgernode.sts.pan import read_pan
-from ledgernode.wire.types import ChainId
+from ledgernode.wire.types import ChainId, IdentityId, identity_id
 
 SECRET_BYTES: Final = 32
+QUESTION_BUDGET: Final = 20_000
+METER_KEY: Final = "meter.key"
+IDENTITY_KEY: Final = "key.pem"
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +49,15 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phases: int = 1
     prepaid: bool = True
     reading_ms: int = 60_000
+    send_ms: int = 300_000
+    sample_ms: int = 5_000
+    direct: bool = False
+    """On a bus of 12 V; one phase then."""
+    identity: str = ""
+    """The permanent id, hex, where a rotation has made it another than the key's hash."""
+
+    def identity_of(self, public_key: bytes) -> IdentityId:
+        return IdentityId(bytes.fromhex(self.identity)) if self.identity else identity_id(public_key)
 
 
 class Surroundings(Protocol):
@@ -58,8 +74,11 @@ class Surroundings(Protocol):
 
 class MeterShell:
     def __init__(self, home: Path, surroundings: Surroundings, clock_ms: Callable[[], int]) -> None:
-        self._settings = read_settings(home)
-        self._key: SigningKey = PrivateKey.load(home / "meter.key")
+        self.facts = read_facts(home)
+        self._key = PrivateKey.load(_key_file(home))
+        self.identity = self.facts.identity_of(self._key.public_key)
+        settings = settings_of(self.facts, _secret(home))
+        self._settings = msgspec.structs.replace(settings, identity=self.identity)
         self._surroundings = surroundings
         self._clock_ms = clock_ms
         self._journal = Journal(home / "meter.journal")
@@ -74,7 +93,7 @@ class MeterShell:
         self._journal.write((record.key, record.content) for record in effects.persist)
         around = self._surroundings
         for outgoing in effects.send:
-            envelope = signed(outgoing, self._key, self._settings.chain_id)
+            envelope = signed(outgoing, self._key, self._settings.chain_id, self.identity)
             around.send(outgoing.key, outgoing.sequence, envelope)
         for answer in effects.answers:
             around.answer(answer)
@@ -90,15 +109,30 @@ class MeterShell:
             around.alarm(alarm)
         return effects
 
+    def question(self, pan: str) -> bytes:
+        """Whose number this is: signed by the meter, for whoever carries it to a node."""
+        signer = Signer(self._key, self.identity, chain_id=self._settings.chain_id, clock_ms=self.now_ms)
+        return signer.query("registry", "find_pan", {"pan": pan}, budget=QUESTION_BUDGET)
+
+    def now_ms(self) -> int:
+        """The meter's time."""
+        return self._clock_ms() + self.meter.state.clock.offset_ms
+
     def close(self) -> None:
         self._journal.close()
 
 
 def create_home(home: Path, facts: Facts, state: State) -> bytes:
-    """A new meter with keys of its own; answers its public key. Refuses a home that exists."""
+    """A new meter with keys of its own, or with those of the identity that lives here; answers its public key.
+
+    Refuses a home of a meter.
+    """
     settings_of(facts, bytes(SECRET_BYTES))
-    key = PrivateKey.generate()
-    key.save(home / "meter.key")
+    if (home / IDENTITY_KEY).exists():
+        key = PrivateKey.load(home / IDENTITY_KEY)
+    else:
+        key = PrivateKey.generate()
+        key.save(home / METER_KEY)
     create_secret(home / "hardware.secret", os.urandom(SECRET_BYTES).hex().encode())
     create_secret(home / "meter.json", msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
     journal = Journal(home / "meter.journal")
@@ -107,14 +141,20 @@ def create_home(home: Path, facts: Facts, state: State) -> bytes:
     return key.public_key
 
 
-def read_settings(home: Path) -> Settings:
+def read_facts(home: Path) -> Facts:
     """Refuses a home that is none."""
-    secret = bytes.fromhex(read_secret(home / "hardware.secret").decode())
     try:
-        facts = msgspec.json.decode(read_secret(home / "meter.json"), type=Facts)
+        return msgspec.json.decode(read_secret(home / "meter.json"), type=Facts)
     except msgspec.MsgspecError as error:
         raise BadRequest(f"{home / 'meter.json'} does not say what a meter is set to: {error}") from error
-    return settings_of(facts, secret)
+
+
+def _key_file(home: Path) -> Path:
+    return home / (IDENTITY_KEY if (home / IDENTITY_KEY).exists() else METER_KEY)
+
+
+def _secret(home: Path) -> bytes:
+    return bytes.fromhex(read_secret(home / "hardware.secret").decode())
 
 
 def settings_of(facts: Facts, secret: bytes) -> Settings:
@@ -135,4 +175,5 @@ def settings_of(facts: Facts, secret: bytes) -> Settings:
         phases=facts.phases,
         prepaid=facts.prepaid,
         reading_ms=facts.reading_ms,
+        send_ms=facts.send_ms,
     )

@@ -16,7 +16,8 @@ import grpc
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1.gateway_pb2_grpc import GatewayServiceStub
 from ledgernode.client.connection import read_error
-from ledgernode.errors import NodeUnreachable
+from ledgernode.errors import NodeUnreachable, by_code
+from ledgernode.wire.receipt import OK
 
 _QUEUED = 1_000
 _OPTIONS = (("grpc.keepalive_time_ms", 30_000), ("grpc.initial_reconnect_backoff_ms", 100))
@@ -31,7 +32,8 @@ class GatewayClient:
         self._call: Any = None
         self._reading: asyncio.Task[None] | None = None
         self._number = 0
-        self._waiting: dict[int, asyncio.Future[list[pb.Answer]]] = {}
+        self._waiting: dict[int, asyncio.Future[pb.Answers]] = {}
+        self._asked: dict[int, asyncio.Future[pb.Reply]] = {}
         self._told: asyncio.Queue[pb.ConnectResponse] = asyncio.Queue(_QUEUED)
         self._failure: Exception | None = None
         self._writing = asyncio.Lock()
@@ -57,7 +59,10 @@ class GatewayClient:
             answer = await asyncio.wait_for(self._call.read(), self._timeout_s)
         except grpc.aio.AioRpcError as error:
             raise read_error(error) from error
-        except (TimeoutError, asyncio.InvalidStateError) as error:
+        except TimeoutError as error:
+            self._call.cancel()
+            raise NodeUnreachable("the gateway does not answer") from error
+        except asyncio.InvalidStateError as error:
             raise await self._reason() from error
         if answer is grpc.aio.EOF:
             raise await self._reason()
@@ -71,6 +76,10 @@ class GatewayClient:
 
     async def answers(self, envelopes: Sequence[bytes]) -> list[pb.Answer]:
         """The same with text and advice."""
+        return list((await self.brought(envelopes)).answers)
+
+    async def brought(self, envelopes: Sequence[bytes]) -> pb.Answers:
+        """The same with the gateway's time."""
         self._number += 1
         message = pb.Transactions(number=self._number, envelopes=envelopes)
         return await self._answered(pb.ConnectRequest(transactions=message))
@@ -79,7 +88,18 @@ class GatewayClient:
         """Readings of a meter that cannot sign; a code for each."""
         self._number += 1
         message = pb.Readings(number=self._number, meter=meter, readings=readings)
-        return [answer.code for answer in await self._answered(pb.ConnectRequest(readings=message))]
+        return [answer.code for answer in (await self._answered(pb.ConnectRequest(readings=message))).answers]
+
+    async def ask(self, query: bytes) -> bytes:
+        """The ledger's answer to a signed question, by this gateway's node; raises the leaf of its refusal."""
+        self._number += 1
+        replied: asyncio.Future[pb.Reply] = asyncio.get_running_loop().create_future()
+        self._asked[self._number] = replied
+        await self._write(pb.ConnectRequest(question=pb.Question(number=self._number, query=query)))
+        reply = await asyncio.wait_for(replied, self._timeout_s)
+        if reply.code != OK:
+            raise by_code(reply.code)(f"the ledger gives no answer: {reply.code}")
+        return bytes(reply.result)
 
     async def received(self, command: pb.Command) -> None:
         """Say that the device has this command."""
@@ -98,10 +118,10 @@ class GatewayClient:
         assert self._failure is not None
         return self._failure
 
-    async def _answered(self, request: pb.ConnectRequest) -> list[pb.Answer]:
+    async def _answered(self, request: pb.ConnectRequest) -> pb.Answers:
         if self._failure is not None:
             raise self._failure
-        answered: asyncio.Future[list[pb.Answer]] = asyncio.get_running_loop().create_future()
+        answered: asyncio.Future[pb.Answers] = asyncio.get_running_loop().create_future()
         self._waiting[self._number] = answered
         await self._write(request)
         return await asyncio.wait_for(answered, self._timeout_s)
@@ -119,7 +139,11 @@ class GatewayClient:
                 if message.WhichOneof("content") == "answers":
                     answered = self._waiting.pop(message.answers.number, None)
                     if answered is not None and not answered.done():
-                        answered.set_result(list(message.answers.answers))
+                        answered.set_result(message.answers)
+                elif message.WhichOneof("content") == "reply":
+                    replied = self._asked.pop(message.reply.number, None)
+                    if replied is not None and not replied.done():
+                        replied.set_result(message.reply)
                 elif not self._told.full():
                     self._told.put_nowait(message)
             self._fail(await self._reason())
@@ -138,8 +162,10 @@ class GatewayClient:
 
     def _fail(self, error: Exception) -> None:
         self._failure = error
-        for answered in self._waiting.values():
+        waiting: list[asyncio.Future[Any]] = [*self._waiting.values(), *self._asked.values()]
+        for answered in waiting:
             if not answered.done():
                 answered.set_exception(error)
                 answered.exception()  # who waits hears it; nobody may wait
         self._waiting.clear()
+        self._asked.clear()

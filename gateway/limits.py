@@ -62,6 +62,36 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connects_refill_ms: int = 3_000
     devices_of_stream: int = 10_000
 
+    # http
+    http_connections: int = 20_000
+    http_requests: int = 2_000
+    """Under way at a time, those that wait on purpose apart."""
+    http_waiting: int = 10_000
+    """Devices that wait for a command."""
+    http_wait_ms: int = 60_000
+    http_head_ms: int = 10_000
+    http_head_bytes: int = 16 * 1024
+    http_body_ms: int = 15_000
+    http_body_bytes: int = 512 * 1024
+    http_idle_ms: int = 75_000
+    """Between two requests of one connection."""
+    http_burst: int = 5_000
+    http_refill_us: int = 1_000
+    """Of one address; devices behind one router share it."""
+    http_clock_ms: int = 300_000
+    """So far may the time lie that a request is signed with."""
+    http_nonces: int = 2_000
+    """Of one device, remembered for that time; one that signs more than these is told to slow down."""
+    http_oldest_ms: int = 400 * DAY_MS
+    """Readings of an earlier time come from a clock that is wrong."""
+
+    demand_again_ms: int = 5_000
+    """A device that is asked, and did not answer, is asked again after so long."""
+    demand_ms: int = 5_000
+    """It has so long to answer."""
+    demands: int = 64
+    """Under way at a time."""
+
     # commands
     commands_kept: int = 100_000
     command_again_ms: int = 10_000
@@ -71,3 +101,20 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command_turn_ms: int = 250
     """So often it is looked whom to tell."""
     acknowledged_kept: int = 10_000
+
+    # by way of a broker (MQTT)
+    broker_in_flight: int = 1_000
+    """Messages that the broker has sent and that are not on disk yet; it sends no more until some are."""
+    broker_out: int = 20_000
+    """Messages for devices that the broker has not taken; beyond, they are dropped: devices ask again."""
+    broker_session_s: int = 7 * 86_400
+    """So long a broker keeps what comes for a gateway that is away."""
+    broker_shared_session_s: int = 300
+    """Where gateways share: what came for one that is away for longer is the device's to send again, to another."""
+    broker_keepalive_s: int = 30
+    broker_connect_ms: int = 10_000
+    broker_pause_start_ms: int = 250
+    broker_pause_limit_ms: int = 30_000
+    answer_life_s: int = 3_600
+    """An answer that nobody has fetched for so long is thrown away by the broker."""
+    refusals_said_ms: int = 60_000

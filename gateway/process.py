@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
@@ -31,9 +31,15 @@ from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
 from gateway.settings import Settings, edge_devices
 from ledgernode.client import LedgerClient
-from ledgernode.errors import RevokedSigner
+from ledgernode.errors import BadRequest, RevokedSigner
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.wire.types import ChainId
+
+if TYPE_CHECKING:
+    from gateway.http.intake import HttpIntake
+    from gateway.http.server import Listen
+    from gateway.mqtt.intake import BrokerIntake
+    from gateway.mqtt.trades import TradeFollower
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 1.0
@@ -51,6 +57,8 @@ class Home(msgspec.Struct, frozen=True):
     tls: TlsFiles
     organisation: str
     settings: Settings
+    http: Listen | None = None
+    """Where HTTP is served, if it is."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -60,6 +68,7 @@ class Serving(msgspec.Struct, frozen=True):
     port: int
     ledger: str
     waiting: int
+    http_port: int = 0
 
 
 Ready = Callable[[Serving], None]
@@ -101,13 +110,64 @@ class Gateway:
         self.dispatch = Dispatch(inbox, self.outbox)
         self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
         self.service = GatewayService(
-            self.desk, home.ledger, trust, received=self.dispatch.received, devices=self.dispatch.devices
+            self.desk,
+            home.ledger,
+            trust,
+            received=self.dispatch.received,
+            devices=self.dispatch.devices,
+            ask=self._ask,
         )
         self.server = Server(self.service, trust, home.listen, limits)
+        self._questions: LedgerClient | None = None
+        self.broker, self.trades = self._broker()
+        self.http = None if home.http is None else self._http(home.http, trust, inbox)
         self.outbox.settled = self._settled
+
+    def _broker(self) -> tuple[BrokerIntake | None, TradeFollower | None]:
+        """The way in by a broker and who tells trades there, where there is one."""
+        home, setting = self._home, self._home.settings.broker
+        if setting is None:
+            return None, None
+        try:
+            from gateway.mqtt.intake import BrokerIntake
+            from gateway.mqtt.reach import broker_access
+            from gateway.mqtt.trades import POSITION, Notices, TradeFollower
+        except ModuleNotFoundError as error:
+            raise BadRequest(f"a broker needs {error.name}: install ledgernode[gateway]") from error
+
+        access = broker_access(setting, home.directory, home.tls, home.settings.limits)
+        notices = Notices(home.chain_id, self.outbox.store.fact(POSITION))
+        broker = BrokerIntake(
+            setting, access, home.ledger, self.desk, self.dispatch, trade_said=notices.heard if setting.trades else None
+        )
+        after_ms = setting.trades_after_ms
+        trades = TradeFollower(notices, self.outbox, self._client, broker, after_ms=after_ms)
+        return broker, trades if setting.trades else None
+
+    def _http(self, listen: Listen, trust: Trust, inbox: Inbox) -> HttpIntake:
+        from gateway.http.intake import HttpIntake  # a gateway without HTTP needs none of its packages
+
+        return HttpIntake(
+            listen,
+            self._home.directory,
+            self._home.organisation,
+            trust=trust,
+            desk=self.desk,
+            inbox=inbox,
+            outbox=self.outbox,
+            changed=self.dispatch.changed,
+            steady_ms=_steady_ms,
+        )
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
+
+    async def _ask(self, query: bytes) -> tuple[bytes, int]:
+        """A device's question, as it has signed it, to a node."""
+        if self._questions is None:
+            self._questions = self._client()
+        answer = await self._questions.evaluate_signed(query)
+        return answer.result, int(answer.height)
 
     def _publish(self, line: str) -> None:
         """What the papers' controllers read: one line for each trade."""
@@ -117,6 +177,8 @@ class Gateway:
         if code == RevokedSigner.code:
             self.desk.revoked(entry.creator)
         self.service.tell(entry, code, height)
+        if self.broker is not None:
+            self.broker.settled(entry, code, height)
 
     async def run(self, ready: Ready) -> None:
         stopping = asyncio.Event()
@@ -127,15 +189,29 @@ class Gateway:
         draining = asyncio.create_task(self.drain.run())
         told = asyncio.create_task(stopping.wait())
         commanding = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.dispatch.run())]
+        if self.trades is not None:
+            commanding.append(asyncio.create_task(self.trades.run()))
+        at_broker = [asyncio.create_task(self.broker.run())] if self.broker is not None else []
         await self.server.start()
+        if self.http is not None:
+            await self.http.start()
         serving = Serving(
-            self._home.listen.rpartition(":")[0], self.server.port, self._home.ledger, self.outbox.turns.entries
+            self._home.listen.rpartition(":")[0],
+            self.server.port,
+            self._home.ledger,
+            self.outbox.turns.entries,
+            self.http.port if self.http is not None else 0,
         )
         self._log.info("serving", port=serving.port, waiting=serving.waiting)
         ready(serving)
-        await asyncio.wait((told, writing, draining, *commanding), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((told, writing, draining, *commanding, *at_broker), return_when=asyncio.FIRST_COMPLETED)
         self._log.info("stopping", waiting=self.outbox.turns.entries)
+        if self.broker is not None:
+            self.broker.stop()
+            await asyncio.wait(at_broker, timeout=self._stop_s)
         self.outbox.refuse_more()
+        if self.http is not None:
+            await self.http.stop(_STOP_GRACE_S)
         await self.server.stop(_STOP_GRACE_S)
         self.drain.finish()
         await asyncio.wait((draining,), timeout=self._stop_s)
@@ -143,10 +219,14 @@ class Gateway:
         self.outbox.finish()
         await asyncio.wait((writing, draining), timeout=self._stop_s)
         failures = [
-            task.exception() for task in (writing, draining, *commanding) if task.done() and not task.cancelled()
+            task.exception()
+            for task in (writing, draining, *commanding, *at_broker)
+            if task.done() and not task.cancelled()
         ]
-        for task in (writing, told, *commanding):
+        for task in (writing, told, *commanding, *at_broker):
             task.cancel()
+        if self._questions is not None:
+            await self._questions.close()
         self.outbox.close()
         for failure in failures:
             if failure is not None:

@@ -4,7 +4,9 @@
       "limits": {"device_entries": 100000},
       "buses": {"twelve volts": ["<device id>", "<device id>"]},
       "units": {"node/sensor/total/state": "kWh"},
-      "edge": [{"channel": "tele/plug", "meter": "north:plug", "identity": "edge/plug"}]
+      "edge": [{"channel": "tele/plug", "meter": "north:plug", "identity": "edge/plug"}],
+      "broker": {"address": "broker.example:8883", "username": "gateway-1", "password_file": "broker-password",
+                 "formats": ["tele/+/SENSOR"]}
     }
 
 An edge device's identity is a folder with a `key.pem`, registered on the ledger with the role gateway; its meter is
@@ -36,11 +38,41 @@ class EdgeSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     every_ms: int = 60_000
 
 
+class BrokerSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where devices' MQTT broker is, and how the gateway comes to it."""
+
+    address: str
+    """HOST:PORT"""
+    username: str = ""
+    """Empty: the gateway shows its TLS certificate instead."""
+    password_file: str = ""
+    """With the username's password; nobody else may read it. As seen from the gateway's directory."""
+    tls: bool = True
+    """Without it only a broker on this machine is used."""
+    roots_file: str = ""
+    """Under which the broker's certificate stands; empty: the ledger's own organisations."""
+    client: str = ""
+    """The session's name at the broker; empty: the gateway's own."""
+    version: str = "5"
+    """Or 3.1.1, for a broker that knows no more."""
+    share: str = ""
+    """Gateways of one name share what devices send, where the broker can (MQTT 5); else each takes all of it."""
+    formats: tuple[str, ...] = ()
+    """Topics of devices that cannot sign, as filters; each is heard by the one gateway that signs for it."""
+    concentrators: tuple[str, ...] = ()
+    """organisation/name of those that carry what others have signed."""
+    trades: bool = True
+    """Is the line of each trade published from here?"""
+    trades_after_ms: int = 0
+    """A second gateway gives the first so long to publish it, and publishes only what it has not heard."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     buses: dict[str, tuple[str, ...]] = {}
     units: dict[str, str] = {}
     edge: tuple[EdgeSetting, ...] = ()
+    broker: BrokerSetting | None = None
 
 
 def read_settings(directory: Path) -> Settings:
@@ -52,6 +84,17 @@ def read_settings(directory: Path) -> Settings:
         return msgspec.json.decode(path.read_bytes(), type=Settings)
     except msgspec.MsgspecError as error:
         raise BadRequest(f"{path}: {error}") from error
+
+
+def with_broker(settings: Settings, *, address: str | None, **given: str | None) -> Settings:
+    """The same with what was given on the command line in its place."""
+    changes = {name: value for name, value in (("address", address), *given.items()) if value}
+    if not changes:
+        return settings
+    if settings.broker is None and address is None:
+        raise BadRequest("there is no broker: name its address")
+    broker = settings.broker or BrokerSetting(address or "")
+    return msgspec.structs.replace(settings, broker=msgspec.structs.replace(broker, **changes))
 
 
 def edge_devices(directory: Path, settings: Settings, chain_id: ChainId) -> list[EdgeDevice]:

@@ -16,6 +16,7 @@ happened, and one whose records were is finished by the next `Started`.
     energy      registers, balance, readings in a ring        supply     when the load has power
     tokens      twenty digits, by keypad or wire              outbox     signed transactions, sent until receipted
     shares      units to other meters                         commands   each once; `told`: from the ledger's events
+    believing   what a gateway must show
     customer_key  the second key, under a PIN                 keypad     what the keys do; `screens`: what is shown
     clock       how far a gateway's time is believed          signing    which bytes a key signs
 

@@ -1,5 +1,6 @@
 """The clock: while it is right, a gateway moves it by a minute at most, and once an hour; while it is known to be
-wrong, by whatever is needed, but not to before the last reading. The utility's own command sets it.
+wrong, by whatever is needed, but not to before the last reading. The utility's own command sets it, and it is never
+behind the time of a certified block that the meter was shown: that time is past.
 
 What is waited for moves with the clock, so that it is waited for as long as before. A clock that is wrong goes on from
 the last reading; energy and balance need no time.
@@ -33,6 +34,13 @@ def synced(turn: Turn, true_ms: int) -> None:
         turn.alarm("CLOCK_DIFFERS", f"{difference_ms} ms")
     else:
         move(turn, difference_ms)
+
+
+def not_behind(turn: Turn, certified_ms: int) -> None:
+    """Validators have agreed that this time is past."""
+    if certified_ms - turn.now_ms > CLOCK_STEP_MS:
+        notice(turn, "clock_behind", f"{certified_ms - turn.now_ms} ms")
+        move(turn, certified_ms - turn.now_ms)
 
 
 def set_by_utility(turn: Turn, true_ms: int) -> None:

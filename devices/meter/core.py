@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from devices.meter import clock, commands, energy, keypad, outbox, supply, tokens
+from devices.meter.believing import trusted
 from devices.meter.events import (
     ClockSynced,
     Commanded,
@@ -29,6 +30,7 @@ from devices.meter.events import (
     Tampered,
     Ticked,
     TokenReceived,
+    Told,
 )
 from devices.meter.records import changes, restored
 from devices.meter.screens import lines
@@ -38,6 +40,7 @@ from devices.meter.turn import Refused, Turn
 from ledgernode.sts.decoder import Decoder
 from ledgernode.sts.keys import DecoderKey
 from ledgernode.sts.tid import NEVER_EXPIRES, BaseDate
+from ledgernode.wire.validators import ValidatorSet
 
 
 def new_state(
@@ -47,10 +50,12 @@ def new_state(
     key_revision: int = 1,
     tariff_index: int = 1,
     key_expiry: int = NEVER_EXPIRES,
+    validators: ValidatorSet | None = None,
 ) -> State:
-    """A meter as it leaves the factory."""
+    """A meter as it leaves the factory. Without the validators of its ledger it takes tokens, and no commands."""
     decoder = Decoder(key=key, key_expiry=key_expiry)
-    return State(tokens=Tokens(decoder, base, key_revision=key_revision, tariff_index=tariff_index))
+    trust = () if validators is None else trusted((validators,))
+    return State(tokens=Tokens(decoder, base, key_revision=key_revision, tariff_index=tariff_index), trust=trust)
 
 
 class Meter:
@@ -108,6 +113,8 @@ def _happened(turn: Turn, event: Event) -> None:
             _received(turn, digits)
         case Commanded():
             commands.commanded(turn, event)
+        case Told():
+            commands.told(turn, event)
         case Receipted(key=key, sequence=sequence, code=code):
             outbox.receipted(turn, key, sequence, code)
         case LinkUp() | LinkDown():

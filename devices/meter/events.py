@@ -1,8 +1,8 @@
 """The seam: what happens to a meter, and what it wants done about it.
 
 Every event carries the shell's clock. The shell performs `Effects` in the order of the fields: all of `persist` in one
-write, then the rest. It hands over a command only when it knows that the utility, or the ledger, has said it: a
-gateway is trusted with delivery only.
+write, then the rest. What a gateway tells is a `Told`: the core takes it only when it proves itself. `Commanded` is for
+who knows already that the utility has said it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class SetTerms(msgspec.Struct, frozen=True, tag=True):
 
 
 class SetClock(msgspec.Struct, frozen=True, tag=True):
-    """The time as the utility knows it, when a meter's clock is further off than a gateway may mend."""
+    """The time as the utility knows it, when a meter's clock is further off than a gateway may mend. From the ledger it
+    is the time of the block that says so."""
 
     true_ms: int
 
@@ -72,6 +73,10 @@ class CloseAccount(msgspec.Struct, frozen=True, tag=True):
     """The tenant leaves: sign the final balance, then clear it."""
 
 
+class Unknown(msgspec.Struct, frozen=True, tag=True):
+    """Of the utility, and of a kind that this meter does not know: it says so."""
+
+
 Command = (
     EnterToken
     | ShareUnits
@@ -83,6 +88,7 @@ Command = (
     | SetClock
     | ChoosePin
     | CloseAccount
+    | Unknown
 )
 
 # ---------------------------------------------------------------- events in
@@ -149,11 +155,23 @@ class TokenReceived(msgspec.Struct, frozen=True):
 
 
 class Commanded(msgspec.Struct, frozen=True):
-    """Numbers are of a kind of command, such as the ledger gives them."""
+    """Numbers are of a kind of command, such as the ledger gives them; of its own kind, unless another is named."""
 
     now_ms: int
     number: int
     command: Command
+    kind: str = ""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a gateway says that somebody has said: a token (`payload` has its digits), or an event of the ledger, which
+    `evidence` shows (`ledgernode.wire.evidence`). Kind and number are the gateway's own; only its answer has them."""
+
+    now_ms: int
+    kind: str
+    number: int
+    payload: bytes = b""
+    evidence: bytes = b""
 
 
 class Receipted(msgspec.Struct, frozen=True):
@@ -205,6 +223,7 @@ Event = (
     | KeyPressed
     | TokenReceived
     | Commanded
+    | Told
     | Receipted
     | RecipientFound
     | PowerLost

@@ -27,6 +27,7 @@ _MEND: Final = frozenset(
         "BUDGET_EXCEEDED",
         "CONTRACT_UNKNOWN",
         "LEDGER_HALTED",
+        "SEQUENCE_CONFLICT",
         "SEQUENCE_REPLAYED",
         "SEQUENCE_TOO_FAR",
         "SIGNER_EXPIRED",
@@ -43,6 +44,7 @@ _MEND: Final = frozenset(
 
 A number that was used may have been used by this very transaction, whose receipt was lost: contracts know what a meter
 tells them twice."""
+_OPTIONAL: Final = ("commands",)
 _PATIENCE: Final = 5
 """Tries after which somebody should look."""
 _CLOSING: Final = ("redeem", "debit", "final_balance", "cleared")
@@ -115,6 +117,8 @@ def receipted(turn: Turn, key: str, sequence: int, code: str) -> None:
     outgoing = found[0]
     turn.put(outbox=tuple(each for each in turn.state.outbox if each is not outgoing))
     turn.recall(sent=tuple(mark for mark in turn.session.sent if mark != (key, sequence)))
+    if code == "CONTRACT_UNKNOWN" and outgoing.contract in _OPTIONAL:
+        return  # a ledger on which nobody waits for this
     if code in _MEND and key == METER:
         _again(turn, outgoing, code)
     elif code != "OK" and not (outgoing.function == "report_balance" and code == "prepaid.COUNTER_BACKWARDS"):

@@ -28,6 +28,7 @@ _PARTS: Final[dict[str, Any]] = {
     "supply": Supply,
     "ties": tuple[Tie, ...],
     "tokens": Tokens,
+    "trust": tuple[bytes, ...],
 }
 _READING: Final = "reading/"
 _OUTBOX: Final = "outbox/"

@@ -8,7 +8,7 @@ import msgspec
 
 from ledgernode.sts.keys import Secret
 from ledgernode.sts.pan import Pan
-from ledgernode.wire.types import ChainId
+from ledgernode.wire.types import ChainId, IdentityId
 
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
@@ -26,6 +26,10 @@ IN_FLIGHT: Final = 32
 LONGEST_RETRY_MS: Final = HOUR_MS
 BUDGET: Final = 500_000
 """What a ledger lets a call use, unless it was founded with another limit."""
+DELIVERY_MS: Final = 30 * MINUTE_MS
+"""A delivery that the ledger has said longer ago does not begin."""
+SETS: Final = 8
+"""Validator sets that are remembered: a command may be of an epoch that has ended since."""
 ANSWERS: Final = 64
 """Commands of a kind whose numbers are remembered."""
 SHARES: Final = 64
@@ -56,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     point: str
     chain_id: ChainId
     hardware_secret: Secret
+    identity: IdentityId = IdentityId(bytes(32))
+    """Whom the ledger's events name."""
     phases: int = 1
     prepaid: bool = True
     modulus_mwh: int = 100_000_000_000

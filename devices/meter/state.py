@@ -95,7 +95,7 @@ class Customer(msgspec.Struct, frozen=True):
 
 
 class Numbers(msgspec.Struct, frozen=True):
-    """The next ones, and what the next reading will flag."""
+    """The next ones, what the next reading will flag, and counts of what went wrong."""
 
     transaction: int = 0
     reading: int = 0
@@ -105,6 +105,7 @@ class Numbers(msgspec.Struct, frozen=True):
     extra: int = 0
     thinned: int = 0
     refused: int = 0
+    unproven: int = 0
 
 
 class Reading(msgspec.Struct, frozen=True, array_like=True):
@@ -137,6 +138,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[Answer, ...] = ()
     shares: tuple[int, ...] = ()
     message: str = ""
+    trust: tuple[bytes, ...] = ()
+    """Validator sets (`wire.validators`), by epoch: those of the commissioning, and what they have led to."""
     readings: tuple[Reading, ...] = ()
     outbox: tuple[Outgoing, ...] = ()
 

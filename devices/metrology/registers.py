@@ -55,8 +55,11 @@ class Registers(msgspec.Struct, frozen=True):
 
 def posted(registers: Registers, power_w: float, reactive_var: float, duration_us: int) -> Registers:
     """The registers after a time at this power: one active and one reactive register grow, none ever falls."""
-    active = _counted(power_w, duration_us)
-    reactive = _counted(reactive_var, duration_us)
+    return added(registers, _counted(power_w, duration_us), _counted(reactive_var, duration_us))
+
+
+def added(registers: Registers, active: int, reactive: int) -> Registers:
+    """The same for an amount in nWh and nvarh."""
     imports, lags = active >= 0, reactive >= 0
     growing = {(True, True): "q1", (False, True): "q2", (False, False): "q3", (True, False): "q4"}[imports, lags]
     after = msgspec.structs.asdict(registers)

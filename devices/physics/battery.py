@@ -67,16 +67,21 @@ class Flow(NamedTuple):
 
 def step(battery: Battery, stored_nwh: int, wanted_w: float, duration_ms: int) -> Flow:
     """Charge (positive) or discharge (negative) with the wanted power, as far as it can, for this time."""
+    return moved(battery, stored_nwh, energy_nwh(wanted_w, duration_ms), duration_ms)
+
+
+def moved(battery: Battery, stored_nwh: int, wanted_nwh: int, duration_ms: int) -> Flow:
+    """The same for an amount: a house without a grid must balance to the last nWh."""
     assert 0 <= stored_nwh <= battery.capacity_wh * NWH_PER_WH
     leaked_nwh = min(stored_nwh, energy_nwh(battery.standing_w, duration_ms))
-    moving = _charged if wanted_w >= 0 else _discharged
-    flow = moving(battery, stored_nwh - leaked_nwh, abs(wanted_w), duration_ms)
+    moving = _charged if wanted_nwh >= 0 else _discharged
+    flow = moving(battery, stored_nwh - leaked_nwh, abs(wanted_nwh), duration_ms)
     return flow._replace(lost_nwh=flow.lost_nwh + leaked_nwh)
 
 
-def _charged(battery: Battery, stored_nwh: int, wanted_w: float, duration_ms: int) -> Flow:
+def _charged(battery: Battery, stored_nwh: int, wanted_nwh: int, duration_ms: int) -> Flow:
     efficiency = battery.charge_efficiency_micro
-    taken_nwh = energy_nwh(min(wanted_w, battery.charge_w), duration_ms)
+    taken_nwh = min(wanted_nwh, energy_nwh(battery.charge_w, duration_ms))
     gained_nwh = taken_nwh * efficiency // MICRO
     room_nwh = max(0, battery.ceiling_nwh - stored_nwh)
     if gained_nwh > room_nwh:
@@ -85,9 +90,9 @@ def _charged(battery: Battery, stored_nwh: int, wanted_w: float, duration_ms: in
     return Flow(stored_nwh + gained_nwh, taken_nwh=taken_nwh, lost_nwh=taken_nwh - gained_nwh)
 
 
-def _discharged(battery: Battery, stored_nwh: int, wanted_w: float, duration_ms: int) -> Flow:
+def _discharged(battery: Battery, stored_nwh: int, wanted_nwh: int, duration_ms: int) -> Flow:
     efficiency = battery.discharge_efficiency_micro
-    given_nwh = energy_nwh(min(wanted_w, battery.discharge_w), duration_ms)
+    given_nwh = min(wanted_nwh, energy_nwh(battery.discharge_w, duration_ms))
     drawn_nwh = -(-given_nwh * MICRO // efficiency)
     there_nwh = max(0, stored_nwh - battery.reserve_nwh)
     if drawn_nwh > there_nwh:

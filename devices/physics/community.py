@@ -51,6 +51,8 @@ class Wish(msgspec.Struct, frozen=True):
     generation_w: float = 0.0
     battery_w: float = 0.0
     stolen_va: complex = 0j
+    counted: float = 1.0
+    """How much of what passes the meter it counts, beside its own error: a magnet, a lost phase, a turned screw."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -114,7 +116,7 @@ def _passed(house: House, before: Standing, wish: Wish, duration_ms: int) -> tup
             house.battery, before.stored_nwh, wish.battery_w, duration_ms
         )
     va = wish.load_va - wish.generation_w + power_w(taken_nwh - given_nwh, duration_ms)
-    seen_va = va * (1.0 + house.meter_error)
+    seen_va = va * (1.0 + house.meter_error) * wish.counted
     standing = Standing(
         meter=posted(before.meter, seen_va.real, seen_va.imag, duration_ms * 1_000),
         generated_nwh=before.generated_nwh + energy_nwh(wish.generation_w, duration_ms),

@@ -1,14 +1,22 @@
-"""Commands to the streams of devices that are here, and what the devices say of them."""
+"""Commands to devices that are here, by a stream or at a broker, and what the devices say of them."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from typing import Protocol
 
 from gateway.commands.inbox import Command, Inbox
-from gateway.intake.stream import DeviceStream
 from gateway.outbox.outbox import Outbox
 from gateway.v1 import gateway_pb2 as pb
+
+
+class Listener(Protocol):
+    """Whoever can be told commands of these devices."""
+
+    devices: tuple[bytes, ...]
+
+    def tell_command(self, command: pb.Command) -> None: ...
 
 
 class Dispatch:
@@ -17,8 +25,8 @@ class Dispatch:
     def __init__(self, inbox: Inbox, outbox: Outbox) -> None:
         self._inbox = inbox
         self._outbox = outbox
-        self._here: dict[DeviceStream, int] = {}
-        self._listening: dict[str, list[DeviceStream]] = {}
+        self._here: dict[Listener, int] = {}
+        self._listening: dict[str, list[Listener]] = {}
         self._numbers = 0
         self._work = asyncio.Event()
 
@@ -26,7 +34,14 @@ class Dispatch:
         """There may be something to tell."""
         self._work.set()
 
-    def devices(self, stream: DeviceStream, here: bool) -> None:
+    def give(self, command: Command) -> None:
+        """Tell a device what no event says: a token, under the number of its credit. Given again: no effect."""
+        facts = self._inbox.given(command)
+        if facts:
+            self._outbox.remember(facts)
+            self.changed()
+
+    def devices(self, stream: Listener, here: bool) -> None:
         """A stream has begun, or ended."""
         devices = [device.hex() for device in stream.devices]
         if here:
@@ -42,7 +57,7 @@ class Dispatch:
                     del self._listening[device]
         self.changed()
 
-    def received(self, stream: DeviceStream, told: pb.CommandReceived) -> None:
+    def received(self, stream: Listener, told: pb.CommandReceived) -> None:
         """A device has a command."""
         facts = self._inbox.received(told.kind, told.number, told.device.hex(), self._here[stream])
         if facts:
@@ -74,4 +89,5 @@ def _message(command: Command) -> pb.Command:
         sent_ms=command.sent_ms,
         height=command.height,
         transaction_id=command.transaction_id,
+        evidence=command.evidence,
     )

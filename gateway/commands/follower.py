@@ -12,10 +12,12 @@ from typing import Any
 
 import structlog
 
+from gateway.commands.evidence import evidence_of
 from gateway.commands.inbox import COMMANDS, NAMES, POSITION, Inbox
 from gateway.outbox.outbox import Outbox
 from ledgernode.client import LedgerClient
-from ledgernode.errors import LedgerError, Pruned
+from ledgernode.errors import BadProof, LedgerError, Pruned
+from ledgernode.wire.answers import NumberedEvent
 
 
 class Follower:
@@ -35,6 +37,7 @@ class Follower:
         self._connect = connect
         self._changed = changed
         self._publish = publish
+        self._proof: tuple[bytes, bytes] = (b"", b"")
         self._log: Any = structlog.get_logger("gateway.commands")
         inbox.load(outbox.store.fact(POSITION), [fact for _, fact in outbox.store.facts(COMMANDS)])
 
@@ -61,10 +64,21 @@ class Follower:
 
     async def _follow(self, client: LedgerClient, from_height: int) -> None:
         async for event in client.events(from_height, names=NAMES):
-            facts = self._inbox.event(event)
+            evidence, place = await self._proven(client, event) if self._inbox.wanted(event) else (b"", 0)
+            facts = self._inbox.event(event, evidence, place)
             if facts:
                 self._outbox.remember(facts)
                 self._changed()
             lines, self._inbox.lines = self._inbox.lines, []
             for line in lines:
                 self._publish(line)
+
+    async def _proven(self, client: LedgerClient, event: NumberedEvent) -> tuple[bytes, int]:
+        """What shows the event to a device. One transaction may tell many devices: its proof is asked for once."""
+        try:
+            if self._proof[0] != event.transaction_id:
+                self._proof = (event.transaction_id, await client.proof(event.transaction_id))
+            return evidence_of(self._proof[1], event)
+        except (BadProof, Pruned) as error:
+            self._log.error("a command cannot be shown to its device", name=event.name, reason=str(error))
+            return b"", 0

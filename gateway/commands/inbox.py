@@ -6,35 +6,85 @@ same commands.
 
     pending        known; told again and again until the device says that it has it
     delivered      the device has it
-    acknowledged   its signed transaction stands on the ledger
+    acknowledged   its signed transaction stands on the ledger; `code` is what it says there, OK or why not
     timed out      the ledger has given up; it is told no more. A late acknowledgement still counts
 
-Devices on one bus are told one command at a time: the next when the one before is acknowledged or timed out. What is
-older than its life is not told: a relay must not close for a trade of yesterday. When more are open than may be, the
-oldest is given up.
+    kind       the ledger's event                          its number            over by
+    delivery   settlement.DeliveryCommanded                the command's         DeliveryAcknowledged, DeliveryTimedOut
+    share      prepaid.ShareRequested                      the share's           ShareDebited, ShareTimedOut
+    supply     prepaid.SupplyBlocked, SupplyUnblocked      its place             commands.SupplyAnswered
+    command    commands.MeterCommanded                     the command's         commands.CommandAnswered
+    token      (vended, never an event: `given`)           the credit's          prepaid.CreditRedeemed, CreditBurned
+
+Devices on one bus are told one delivery at a time: the next when the one before is acknowledged or timed out. The
+commands of a utility to one meter likewise, for their order matters; others do not wait for one another. A delivery
+that is older than its life is not told: a relay must not close for a trade of yesterday. When more are open than may
+be, the oldest is given up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from gateway.limits import Limits
 from ledgernode.wire.answers import NumberedEvent
+from ledgernode.wire.evidence import WITHIN
 
-CONTRACT: Final = "settlement"
-COMMANDED: Final = "DeliveryCommanded"
-ACKNOWLEDGED: Final = "DeliveryAcknowledged"
-TIMED_OUT: Final = "DeliveryTimedOut"
-NAMES: Final = (COMMANDED, ACKNOWLEDGED, TIMED_OUT)
 DELIVERY: Final = "delivery"
+SHARE: Final = "share"
+SUPPLY: Final = "supply"
+COMMAND: Final = "command"
+DIGITS: Final = "token"
+
+
+class _Tells(NamedTuple):
+    """An event that tells a device something: under which names it says the number and the device."""
+
+    kind: str
+    number: str
+    device: str
+
+
+class _Ends(NamedTuple):
+    """An event that is the end of a command."""
+
+    kind: str
+    number: str
+    acknowledges: bool = True
+
+    def of(self, said: dict[str, Any]) -> int:
+        if self.kind == SUPPLY:
+            return _whole(said["height"]) * WITHIN + _whole(said["within"])
+        return _whole(said[self.number])
+
+
+_TELLS: Final[Mapping[tuple[str, str], _Tells]] = {
+    ("settlement", "DeliveryCommanded"): _Tells(DELIVERY, "command", "device"),
+    ("prepaid", "ShareRequested"): _Tells(SHARE, "share", "meter"),
+    ("prepaid", "SupplyBlocked"): _Tells(SUPPLY, "", "meter"),
+    ("prepaid", "SupplyUnblocked"): _Tells(SUPPLY, "", "meter"),
+    ("commands", "MeterCommanded"): _Tells(COMMAND, "command", "meter"),
+}
+_ENDS: Final[Mapping[tuple[str, str], _Ends]] = {
+    ("settlement", "DeliveryAcknowledged"): _Ends(DELIVERY, "command"),
+    ("settlement", "DeliveryTimedOut"): _Ends(DELIVERY, "command", acknowledges=False),
+    ("prepaid", "ShareDebited"): _Ends(SHARE, "share"),
+    ("prepaid", "ShareTimedOut"): _Ends(SHARE, "share", acknowledges=False),
+    ("commands", "SupplyAnswered"): _Ends(SUPPLY, ""),
+    ("commands", "CommandAnswered"): _Ends(COMMAND, "command"),
+    ("prepaid", "CreditRedeemed"): _Ends(DIGITS, "credit"),
+    ("prepaid", "CreditBurned"): _Ends(DIGITS, "credit", acknowledges=False),
+}
+NAMES: Final = tuple(sorted({name for _, name in (*_TELLS, *_ENDS)}))
 POSITION: Final = b"commands/position"
 COMMANDS: Final = b"command/"
 """Facts: where the position is kept, and how those of commands begin."""
 _FIRST_ACTION: Final = "start"
+_DONE: Final = "OK"
 
 
 class Status(StrEnum):
@@ -64,15 +114,10 @@ class Command(msgspec.Struct, frozen=True):
     height: int = 0
     transaction_id: bytes = b""
     """Where the ledger says it, so that it can be proven."""
-
-
-class _Said(msgspec.Struct, frozen=True):
-    """What we read of an event."""
-
-    command: int
-    action: str = ""
-    device: str = ""
-    text: str = ""
+    evidence: bytes = b""
+    """The proof that a device can check (`wire.evidence`)."""
+    code: str = ""
+    """What the device has said of it on the ledger."""
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -116,37 +161,62 @@ class Inbox:
 
     # ------------------------------------------------------------ events in
 
-    def event(self, event: NumberedEvent) -> Facts:
-        """Take one event of the ledger; what is to be kept. One that was taken before changes nothing."""
+    def wanted(self, event: NumberedEvent) -> bool:
+        """Whether this event is a command that was not taken before: its evidence is needed."""
+        return (event.contract, event.name) in _TELLS and Position(int(event.height), event.number) > self.position
+
+    def event(self, event: NumberedEvent, evidence: bytes = b"", at: int = 0) -> Facts:
+        """Take one event of the ledger; what is to be kept. One that was taken before changes nothing.
+
+        `evidence` and `at` (its place, `wire.evidence`) are those of a command.
+        """
         place = Position(int(event.height), event.number)
         if place <= self.position:
             return {}
         self.position = place
         facts: Facts = {POSITION: _ENCODER.encode(place)}
-        if event.contract != CONTRACT or event.name not in NAMES:
-            return facts
         try:
-            said = msgspec.json.decode(event.payload, type=_Said)
-        except msgspec.MsgspecError:
+            said = msgspec.json.decode(event.payload, type=dict[str, Any])
+            return facts | self._told(event, said, evidence, at) | self._ended(event, said)
+        except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
             return facts  # another contract than the one we know, under its name
-        key = (DELIVERY, said.command)
-        if event.name == COMMANDED:
-            if said.action == _FIRST_ACTION:
-                self.lines.append(said.text)
-            found = Command(
-                *key,
-                device=said.device,
-                payload=event.payload,
-                text=said.text,
-                sent_ms=int(event.time_ms),
-                height=int(event.height),
-                transaction_id=bytes(event.transaction_id),
-            )
-            return facts | self._put(found)
-        return facts | self._moved(key, Status.ACKNOWLEDGED if event.name == ACKNOWLEDGED else Status.TIMED_OUT)
+
+    def _told(self, event: NumberedEvent, said: dict[str, Any], evidence: bytes, at: int) -> Facts:
+        """A command, where the event is one."""
+        tells = _TELLS.get((event.contract, event.name))
+        if tells is None:
+            return {}
+        number = _whole(said[tells.number]) if tells.number else at
+        device, text = said[tells.device], said.get("text", "")
+        if not isinstance(device, str) or not isinstance(text, str):
+            raise TypeError("a device and a text are texts")
+        if tells.kind == DELIVERY and said.get("action") == _FIRST_ACTION:
+            self.lines.append(text)
+        if not device or (tells.kind, number) in self._commands:
+            return {}  # nobody hangs there, or it is told already
+        found = Command(
+            tells.kind,
+            number,
+            device=device,
+            payload=event.payload,
+            text=text,
+            sent_ms=int(event.time_ms),
+            height=int(event.height),
+            transaction_id=bytes(event.transaction_id),
+            evidence=evidence,
+        )
+        return self._put(found)
+
+    def _ended(self, event: NumberedEvent, said: dict[str, Any]) -> Facts:
+        ends = _ENDS.get((event.contract, event.name))
+        if ends is None:
+            return {}
+        status = Status.ACKNOWLEDGED if ends.acknowledges else Status.TIMED_OUT
+        code = said.get("code", _DONE if ends.acknowledges else "")
+        return self._moved((ends.kind, ends.of(said)), status, str(code))
 
     def given(self, command: Command) -> Facts:
-        """A command that is not of the ledger: a token, a message for the display, a tariff table."""
+        """A command that is not of the ledger: a token, under the number of its credit."""
         return self._put(command) if (command.kind, command.number) not in self._commands else {}
 
     def received(self, kind: str, number: int, device: str, listener: int) -> Facts:
@@ -158,20 +228,16 @@ class Inbox:
         self._quiet_until_ms.setdefault(listener, {})[key] = _FOR_EVER_MS
         return self._moved(key, Status.DELIVERED)
 
-    def acknowledged(self, kind: str, number: int) -> Facts:
-        """What is not of the ledger is acknowledged where it was given."""
-        return self._moved((kind, number), Status.ACKNOWLEDGED)
-
     # ------------------------------------------------------------ commands out
 
     def turns(self) -> Iterator[Command]:
-        """On each bus the first that is open."""
+        """Of each turn the first that is open."""
         for keys in self._open.values():
             yield self._commands[next(iter(keys))]
 
     def due(self, command: Command, listener: int, now_ms: int) -> bool:
         """Is this listener to be told it now? Then it is told, and again only after a while."""
-        if now_ms >= command.sent_ms + self._limits.command_life_ms:
+        if command.kind == DELIVERY and now_ms >= command.sent_ms + self._limits.command_life_ms:
             return False
         key = (command.kind, command.number)
         quiet = self._quiet_until_ms.setdefault(listener, {})
@@ -190,15 +256,15 @@ class Inbox:
 
     # ------------------------------------------------------------ within
 
-    def _moved(self, key: Key, status: Status) -> Facts:
+    def _moved(self, key: Key, status: Status, code: str = "") -> Facts:
         command = self._commands.get(key)
         if command is None or command.status is Status.ACKNOWLEDGED:
             return {}
-        return self._put(msgspec.structs.replace(command, status=status))
+        return self._put(msgspec.structs.replace(command, status=status, code=code))
 
     def _put(self, command: Command) -> Facts:
         key = (command.kind, command.number)
-        name = self._bus(command.device)
+        name = self._turn(command)
         self._commands[key] = command
         facts: Facts = {_fact(key): _ENCODER.encode(command)}
         if command.status in _OPEN:
@@ -224,13 +290,24 @@ class Inbox:
             facts[_fact(oldest)] = None
         return facts
 
-    def _bus(self, device: str) -> str:
-        return self._bus_of.get(device, device)
+    def _turn(self, command: Command) -> str:
+        """Commands of one turn are told one after the other."""
+        if command.kind == DELIVERY:
+            return self._bus_of.get(command.device, f"device {command.device}")
+        if command.kind == COMMAND:
+            return f"{command.kind} {command.device}"
+        return f"{command.kind} {command.number}"
 
 
 def read_command(fact: bytes) -> Command:
     """As it was kept."""
     return msgspec.msgpack.decode(fact, type=Command)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or not 0 <= value < 1 << 63:
+        raise TypeError("a number counts from 0")
+    return value
 
 
 def _fact(key: Key) -> bytes:

@@ -14,7 +14,7 @@ import msgspec
 from gateway.edge.formats import Formats
 from gateway.edge.observed import Observed
 from gateway.edge.signer import EdgeSigner
-from gateway.intake.relay import Relay
+from gateway.intake.relay import Relay, Signers
 from gateway.limits import Limits
 from gateway.outbox.entry import Entry, Sender
 from gateway.outbox.outbox import Outbox, Safe
@@ -48,7 +48,7 @@ class Desk:
         self._relay = Relay(chain_id, limits)
         self._revoked: dict[bytes, None] = {}
 
-    async def relay(self, sender: Sender, envelopes: Sequence[bytes], *, only: bytes = b"") -> list[Answer]:
+    async def relay(self, sender: Sender, envelopes: Sequence[bytes], *, only: Signers = b"") -> list[Answer]:
         """An answer for each, in order, when all of them are known."""
         offered: list[Safe | Answer] = []
         for at, envelope in enumerate(envelopes, 1):
@@ -87,7 +87,7 @@ class Desk:
         if len(self._revoked) < _REVOKED_KEPT:
             self._revoked[creator] = None
 
-    def _offer(self, sender: Sender, envelope: bytes, only: bytes) -> Safe | Answer:
+    def _offer(self, sender: Sender, envelope: bytes, only: Signers) -> Safe | Answer:
         try:
             entry: Entry = self._relay.checked(sender, envelope, self._outbox.clock_ms(), only=only)
             if entry.creator in self._revoked:

@@ -6,6 +6,8 @@ signer is, and what it may do, the ledger decides.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from gateway.limits import Limits
 from gateway.outbox.entry import Entry, Sender, lane_of
 from ledgernode.errors import (
@@ -20,6 +22,9 @@ from ledgernode.identity.keys import verify_digest
 from ledgernode.wire.transaction import Kind, Sequence, parse_transaction
 from ledgernode.wire.types import ChainId
 
+Signers: TypeAlias = "bytes | frozenset[bytes]"
+"""One creator or several; none: whoever."""
+
 
 class Relay:
     """Of one ledger."""
@@ -28,8 +33,8 @@ class Relay:
         self._chain_id = chain_id
         self._limits = limits
 
-    def checked(self, sender: Sender, envelope: bytes, now_ms: int, *, only: bytes = b"") -> Entry:
-        """The entry it will be. `only`: the one creator that this sender may bring, where it carries for nobody else.
+    def checked(self, sender: Sender, envelope: bytes, now_ms: int, *, only: Signers = b"") -> Entry:
+        """The entry it will be. `only`: the creators that this sender may bring, where it carries for nobody else.
 
         Raises TransactionTooLarge, MalformedTransaction, WrongChain, SequenceNeeded, RoleRefused, BadSignature.
         """
@@ -44,8 +49,9 @@ class Relay:
             raise WrongChain("this is signed for another ledger")
         if not isinstance(body.replay, Sequence):
             raise SequenceNeeded("what a gateway keeps has a sequence number, and no end of validity")
-        if only and body.creator != only:
+        if only and body.creator not in (only if isinstance(only, frozenset) else (only,)):
             raise RoleRefused("a device brings what it has signed itself")
         if not verify_digest(transaction.public_key, transaction.id, transaction.signature):
             raise BadSignature("the signature does not hold")
-        return Entry(lane_of(sender.account, body.creator), body.replay.number, bytes(transaction.id), now_ms, envelope)
+        lane = lane_of(sender.account, body.creator, transaction.public_key)
+        return Entry(lane, body.replay.number, bytes(transaction.id), now_ms, envelope)

@@ -14,7 +14,7 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from gateway.intake.desk import Desk
-from gateway.intake.stream import DeviceStream, Received
+from gateway.intake.stream import Ask, DeviceStream, Received
 from gateway.intake.streams import Streams
 from gateway.limits import Limits
 from gateway.outbox.entry import ACCOUNT_BYTES, Entry, Sender
@@ -37,11 +37,14 @@ _REFUSED_HELLO_S: Final = 1
 class GatewayService(GatewayServiceServicer):
     """`Connect`, and who is connected."""
 
-    def __init__(self, desk: Desk, ledger: str, trust: Trust, *, received: Received, devices: Devices) -> None:
+    def __init__(
+        self, desk: Desk, ledger: str, trust: Trust, *, received: Received, devices: Devices, ask: Ask
+    ) -> None:
         self._desk = desk
         self._ledger = ledger
         self._trust = trust
         self._received = received
+        self._ask = ask
         self._devices = devices
         self._streams = Streams(desk.limits)
         self._by_account: dict[bytes, DeviceStream] = {}
@@ -67,7 +70,12 @@ class GatewayService(GatewayServiceServicer):
         try:
             sender = self._sender(context)
             stream = DeviceStream(
-                sender, self._desk, self._ledger, check=lambda: self._sender(context), received=self._received
+                sender,
+                self._desk,
+                self._ledger,
+                check=lambda: self._sender(context),
+                received=self._received,
+                ask=self._ask,
             )
             account = sender.account
             replaced = StreamReplaced(f"{sender.name} has opened another stream")
@@ -124,6 +132,8 @@ class Server:
             ("grpc.max_concurrent_streams", 8),  # a connection is one device's
             ("grpc.keepalive_time_ms", limits.keepalive_ms),
             ("grpc.keepalive_timeout_ms", limits.keepalive_answer_ms),
+            ("grpc.http2.ping_timeout_ms", limits.keepalive_answer_ms),  # else a minute, whatever the line above says
+            ("grpc.max_connection_idle_ms", limits.keepalive_ms),  # without a stream nobody is asked for a sign of life
             ("grpc.http2.min_ping_interval_without_data_ms", limits.keepalive_ms // 2),
             ("grpc.server_handshake_timeout_ms", limits.handshake_ms),
             ("grpc.so_reuseport", 0),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from gateway.edge.observed import Observed
@@ -17,23 +18,29 @@ from gateway.intake.desk import Answer, Desk
 from gateway.limits import Limits
 from gateway.outbox.entry import Sender
 from gateway.v1 import gateway_pb2 as pb
-from ledgernode.errors import BadRequest, CommitUnknown, LedgerError, UnknownLedger
+from ledgernode.errors import BadRequest, CommitUnknown, LedgerError, TransactionTooLarge, UnknownLedger
+from ledgernode.wire.receipt import OK
 from ledgernode.wire.transaction import parse_transaction
 
 Write = Callable[[pb.ConnectResponse], Awaitable[None]]
 Received = Callable[["DeviceStream", pb.CommandReceived], None]
 Check = Callable[[], object]
+Ask = Callable[[bytes], Awaitable[tuple[bytes, int]]]
+"""A signed question to the ledger: its answer, and the height that gave it."""
 
 OUTCOMES_KEPT = 10_000
 OUTCOMES_OF_MESSAGE = 500
 COMMANDS_KEPT = 1_000
+REPLIES_KEPT = 16
+SIGNERS = 2
+QUESTION_BYTES = 4_096
 STANDARD = ("voltage_mv", "current_ma", "power_mw", "reactive_mvar", "power_factor_milli")
 
 
 class DeviceStream:
     """Of one sender. `check` raises when its certificate does not hold any more."""
 
-    def __init__(self, sender: Sender, desk: Desk, ledger: str, *, check: Check, received: Received) -> None:
+    def __init__(self, sender: Sender, desk: Desk, ledger: str, *, check: Check, received: Received, ask: Ask) -> None:
         self.sender = sender
         self.devices: tuple[bytes, ...] = ()
         self._desk = desk
@@ -41,8 +48,11 @@ class DeviceStream:
         self._limits: Limits = desk.limits
         self._check = check
         self._received = received
-        self._only = b""
+        self._ask = ask
+        self._asking = asyncio.Semaphore(1)
+        self._only: frozenset[bytes] = frozenset()
         self._answers: deque[pb.ConnectResponse] = deque()
+        self._replies: deque[pb.ConnectResponse] = deque(maxlen=REPLIES_KEPT)
         self._outcomes: deque[pb.Outcome] = deque(maxlen=OUTCOMES_KEPT)
         self._commands: deque[pb.Command] = deque(maxlen=COMMANDS_KEPT)
         self._told = asyncio.Event()
@@ -133,6 +143,8 @@ class DeviceStream:
                 case "command_received":
                     if bytes(request.command_received.device) in self.devices:
                         self._received(self, request.command_received)
+                case "question":
+                    await self._question(request.question)
                 case "readings":
                     await self._take(request.readings, len(request.readings.readings))
                 case _:
@@ -149,17 +161,37 @@ class DeviceStream:
     async def _answer(self, message: pb.Transactions | pb.Readings) -> None:
         try:
             if isinstance(message, pb.Readings):
-                found = await self._desk.readings(self.sender, message.meter, _observed(message.readings))
+                found = await self._desk.readings(self.sender, message.meter, observed(message.readings))
             else:
-                if not (self.sender.carries or self._only) and message.envelopes:
-                    self._only = _creator(message.envelopes[0])
+                if not self.sender.carries:
+                    self._only = signers_of(self._only, message.envelopes)
                 found = await self._desk.relay(self.sender, message.envelopes, only=self._only)
-            answers = pb.Answers(number=message.number, answers=_messages(found))
+            answers = pb.Answers(number=message.number, answers=answer_messages(found), time_ms=self._desk.now_ms())
             self._answers.append(pb.ConnectResponse(answers=answers))
             self._told.set()
         except Exception as error:  # noqa: BLE001  # ours: the stream ends with it, and the device sends again
             if not self._ended.done():
                 self._ended.set_exception(error)
+
+    async def _question(self, question: pb.Question) -> None:
+        """One at a time: the next waits, and with it the stream."""
+        await self._asking.acquire()
+        task = asyncio.create_task(self._reply(question))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _reply(self, question: pb.Question) -> None:
+        reply = pb.Reply(number=question.number, code=OK)
+        try:
+            if len(question.query) > QUESTION_BYTES:
+                raise TransactionTooLarge(f"a question has at most {QUESTION_BYTES} bytes")
+            reply.result, reply.height = await self._ask(question.query)
+        except LedgerError as refusal:
+            reply.code = refusal.code
+        finally:
+            self._asking.release()
+        self._replies.append(pb.ConnectResponse(reply=reply))
+        self._told.set()
 
     async def _write(self, write: Write) -> None:
         while not self._finishing or self._answers:
@@ -176,6 +208,8 @@ class DeviceStream:
         if self._answers:
             self._room.release()
             return self._answers.popleft()
+        if self._replies:
+            return self._replies.popleft()
         if self._commands:
             return pb.ConnectResponse(command=self._commands.popleft())
         if self._outcomes:
@@ -184,15 +218,17 @@ class DeviceStream:
         return None
 
 
-def _creator(envelope: bytes) -> bytes:
-    """Whose transactions a device brings: those of the first it sends. Nobody's, where that is none."""
-    try:
-        return bytes(parse_transaction(envelope).body.creator)
-    except LedgerError:
-        return b""
+def signers_of(known: frozenset[bytes], envelopes: Sequence[bytes]) -> frozenset[bytes]:
+    """Whose transactions a device brings: what it has signed, and what its customer has; the first two that come."""
+    for envelope in envelopes:
+        if len(known) == SIGNERS:
+            break
+        with suppress(LedgerError):
+            known |= {bytes(parse_transaction(envelope).body.creator)}
+    return known
 
 
-def _observed(readings: Sequence[pb.Reading]) -> list[Observed]:
+def observed(readings: Sequence[pb.Reading]) -> list[Observed]:
     """What a device says of its registers, in our units; of other values than the standard ones nothing."""
     return [
         Observed(
@@ -206,5 +242,5 @@ def _observed(readings: Sequence[pb.Reading]) -> list[Observed]:
     ]
 
 
-def _messages(answers: Sequence[Answer]) -> list[Any]:
+def answer_messages(answers: Sequence[Answer]) -> list[Any]:
     return [pb.Answer(code=one.code, message=one.message, retry_ms=one.retry_ms) for one in answers]

@@ -15,8 +15,8 @@ import structlog
 
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
-from ledgernode.client import LedgerClient, Outcome, Signed
-from ledgernode.errors import LedgerError
+from ledgernode.client import LedgerClient, Outcome, Signed, Stage
+from ledgernode.errors import LedgerError, SequenceReplayed
 from ledgernode.wire.types import TimeMs, TransactionId
 
 
@@ -62,7 +62,7 @@ class Drain:
         async with aclosing(client.submit_batches(self._source())) as batches:
             async for outcomes in batches:
                 for outcome in outcomes:
-                    self._answer(outcome)
+                    self._answer(await _first(client, outcome))
 
     def _answer(self, outcome: Outcome) -> None:
         for entry in self._on_its_way.pop(outcome.transaction_id, ()):
@@ -94,3 +94,18 @@ class Drain:
             if len(same) == 1:
                 first.append(entry)
         return first
+
+
+async def _first(client: LedgerClient, outcome: Outcome) -> Outcome:
+    """What became of this transaction when it came for the first time, where it has come twice.
+
+    A number that was used may have been used by this very transaction: by way of another gateway, or by a node that was
+    given it when the first one kept silent. Then its first receipt stands, and is the answer.
+    """
+    if outcome.code != SequenceReplayed.code:
+        return outcome
+    try:
+        found = await client.status_of(outcome.transaction_id, wait_ms=0)
+    except LedgerError:
+        return outcome
+    return found if found.stage is Stage.COMMITTED else outcome

@@ -4,7 +4,9 @@
     value  transaction id 32 | taken at (ms) 8 | envelope
 
 The account is who handed it in, by certificate. It is part of the key, so that nobody can take a place in another's
-lane: a lane holds what one sender brought of one device.
+lane: a lane holds what one sender brought of one device. What is signed under a device's name with another key than its
+first has a lane of its own, in which the creator's place has a hash of both: it may be the key the device has rotated
+to, or somebody who has no right to its name, and only the ledger can tell. So it is in nobody's way until then.
 """
 
 from __future__ import annotations
@@ -13,8 +15,12 @@ import hashlib
 import struct
 from typing import Final, NamedTuple
 
+from ledgernode.wire.types import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, identity_id, sha256
+
 ACCOUNT_BYTES: Final = 16
 LANE_BYTES: Final = ACCOUNT_BYTES + 32
+_CREATOR: Final = slice(PUBLIC_KEY_BYTES + SIGNATURE_BYTES + 48, PUBLIC_KEY_BYTES + SIGNATURE_BYTES + 80)
+"""In an envelope: the body's, behind its tag and chain id."""
 _KEY: Final = struct.Struct(f">{LANE_BYTES}sQ")
 _HEAD: Final = struct.Struct(">32sQ")
 
@@ -56,7 +62,8 @@ class Entry(NamedTuple):
 
     @property
     def creator(self) -> bytes:
-        return self.lane[ACCOUNT_BYTES:]
+        """Under whose name it is signed."""
+        return self.envelope[_CREATOR]
 
     @property
     def size(self) -> int:
@@ -64,8 +71,10 @@ class Entry(NamedTuple):
         return _KEY.size + _HEAD.size + len(self.envelope)
 
 
-def lane_of(account: bytes, creator: bytes) -> bytes:
-    return account + creator
+def lane_of(account: bytes, creator: bytes, public_key: bytes = b"") -> bytes:
+    """Of a device whose first key this is, or is left out; else of this key under its name."""
+    own = not public_key or identity_id(public_key) == creator
+    return account + (creator if own else sha256(creator + public_key))
 
 
 def read_entry(key: bytes, value: bytes) -> Entry:

@@ -67,8 +67,10 @@ class Outbox:
         self._handed_in: dict[bytes, _Handed] = {}
         self._being_written: dict[bytes, _Handed] = {}
         self._gone: dict[bytes, bytes] = {}
+        self._outcomes: dict[bytes, tuple[str, int]] = {}
         self._refused: list[Refused] = []
         self._facts: dict[bytes, bytes | None] = {}
+        self._remembered: list[Safe] = []
         self._work = asyncio.Event()
         self._urgent = asyncio.Event()
         self._due = asyncio.Event()
@@ -100,6 +102,8 @@ class Outbox:
         if known is not None:
             if known != entry.id:
                 raise SequenceConflict(f"the device has signed something else with number {entry.sequence}")
+            if key in self._outcomes:  # settled a moment ago, perhaps while the device was away: it is told again
+                asyncio.get_running_loop().call_soon(self.settled, entry, *self._outcomes[key])
             return found.safe if found is not None else _done()
         self._forget_now_and_then()
         account = entry.lane[:ACCOUNT_BYTES]
@@ -113,11 +117,14 @@ class Outbox:
         self._urgent.set()
         return safe
 
-    def remember(self, facts: Facts) -> None:
-        """Keep these with the next write."""
+    def remember(self, facts: Facts) -> Safe:
+        """Keep these with the next write; done when they are on disk."""
         self._facts |= facts
+        safe: Safe = asyncio.get_running_loop().create_future()
+        self._remembered.append(safe)
         self._work.set()
         self._urgent.set()
+        return safe
 
     async def write(self) -> None:
         """Make durable what is handed in, until `finish`."""
@@ -138,6 +145,7 @@ class Outbox:
         self._being_written = batch
         gone, refused, facts = list(self._gone), self._refused, self._facts
         self._refused, self._facts = [], {}
+        remembered, self._remembered = self._remembered, []
         together = dict(facts)
         for handed in batch.values():
             together |= handed.facts
@@ -146,11 +154,16 @@ class Outbox:
             await asyncio.get_running_loop().run_in_executor(self._writer, self.store.write, writes)
         except LedgerError as error:
             self._refused, self._facts = refused + self._refused, facts | self._facts
+            self._remembered = remembered + self._remembered
             self._not_written(batch, error)
             await asyncio.sleep(_AFTER_FAILURE_S)
         else:
             for key in gone:
                 del self._gone[key]
+                del self._outcomes[key]
+            for safe in remembered:
+                if not safe.done():
+                    safe.set_result(None)
             self._written(batch)
 
     def _written(self, batch: Mapping[bytes, _Handed]) -> None:
@@ -233,6 +246,7 @@ class Outbox:
         if verdict is Verdict.REFUSED or (outcome.height and outcome.code != OK):
             self._refused.append(Refused(now_ms, outcome.code, entry))
         code = OK if outcome.code == DuplicateTransaction.code else outcome.code
+        self._outcomes[entry.key] = (code, int(outcome.height))
         self._work.set()
         self.settled(entry, code, int(outcome.height))
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18gateway/v1/gateway.proto\x12\ngateway.v1\"\xd4\x01\n\x0e\x43onnectRequest\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.gateway.v1.HelloH\x00\x12\x30\n\x0ctransactions\x18\x02 \x01(\x0b\x32\x18.gateway.v1.TransactionsH\x00\x12(\n\x08readings\x18\x03 \x01(\x0b\x32\x14.gateway.v1.ReadingsH\x00\x12\x37\n\x10\x63ommand_received\x18\x04 \x01(\x0b\x32\x1b.gateway.v1.CommandReceivedH\x00\x42\t\n\x07\x63ontent\"\xbc\x01\n\x0f\x43onnectResponse\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.gateway.v1.WelcomeH\x00\x12&\n\x07\x61nswers\x18\x02 \x01(\x0b\x32\x13.gateway.v1.AnswersH\x00\x12&\n\x07settled\x18\x03 \x01(\x0b\x32\x13.gateway.v1.SettledH\x00\x12&\n\x07\x63ommand\x18\x04 \x01(\x0b\x32\x13.gateway.v1.CommandH\x00\x42\t\n\x07\x63ontent\"(\n\x05Hello\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65vices\x18\x02 \x03(\x0c\"z\n\x07Welcome\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\x12\r\n\x05items\x18\x04 \x01(\r\x12\x19\n\x11transaction_bytes\x18\x05 \x01(\r\x12\x12\n\nunanswered\x18\x06 \x01(\r\"1\n\x0cTransactions\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x11\n\tenvelopes\x18\x02 \x03(\x0c\"P\n\x08Readings\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\r\n\x05meter\x18\x02 \x01(\t\x12%\n\x08readings\x18\x03 \x03(\x0b\x32\x13.gateway.v1.Reading\"a\n\x07Reading\x12\x0f\n\x07time_ms\x18\x01 \x01(\x04\x12\x12\n\nimport_mwh\x18\x02 \x01(\x04\x12\x12\n\nexport_mwh\x18\x03 \x01(\x04\x12\r\n\x05\x66lags\x18\x04 \x01(\r\x12\x0e\n\x06values\x18\x05 \x03(\x12\">\n\x07\x41nswers\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12#\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x12.gateway.v1.Answer\"9\n\x06\x41nswer\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08retry_ms\x18\x03 \x01(\x04\"0\n\x07Settled\x12%\n\x08outcomes\x18\x01 \x03(\x0b\x32\x13.gateway.v1.Outcome\"b\n\x07Outcome\x12\x0f\n\x07\x63reator\x18\x01 \x01(\x0c\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0etransaction_id\x18\x03 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0e\n\x06height\x18\x05 \x01(\x04\"\x8f\x01\n\x07\x43ommand\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x0f\n\x07sent_ms\x18\x06 \x01(\x04\x12\x0e\n\x06height\x18\x07 \x01(\x04\x12\x16\n\x0etransaction_id\x18\x08 \x01(\x0c\"?\n\x0f\x43ommandReceived\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\x0c\x32X\n\x0eGatewayService\x12\x46\n\x07\x43onnect\x12\x1a.gateway.v1.ConnectRequest\x1a\x1b.gateway.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18gateway/v1/gateway.proto\x12\ngateway.v1\"\xfe\x01\n\x0e\x43onnectRequest\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.gateway.v1.HelloH\x00\x12\x30\n\x0ctransactions\x18\x02 \x01(\x0b\x32\x18.gateway.v1.TransactionsH\x00\x12(\n\x08readings\x18\x03 \x01(\x0b\x32\x14.gateway.v1.ReadingsH\x00\x12\x37\n\x10\x63ommand_received\x18\x04 \x01(\x0b\x32\x1b.gateway.v1.CommandReceivedH\x00\x12(\n\x08question\x18\x05 \x01(\x0b\x32\x14.gateway.v1.QuestionH\x00\x42\t\n\x07\x63ontent\"\xe0\x01\n\x0f\x43onnectResponse\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x13.gateway.v1.WelcomeH\x00\x12&\n\x07\x61nswers\x18\x02 \x01(\x0b\x32\x13.gateway.v1.AnswersH\x00\x12&\n\x07settled\x18\x03 \x01(\x0b\x32\x13.gateway.v1.SettledH\x00\x12&\n\x07\x63ommand\x18\x04 \x01(\x0b\x32\x13.gateway.v1.CommandH\x00\x12\"\n\x05reply\x18\x05 \x01(\x0b\x32\x11.gateway.v1.ReplyH\x00\x42\t\n\x07\x63ontent\"(\n\x05Hello\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65vices\x18\x02 \x03(\x0c\"z\n\x07Welcome\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\x0c\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\x12\r\n\x05items\x18\x04 \x01(\r\x12\x19\n\x11transaction_bytes\x18\x05 \x01(\r\x12\x12\n\nunanswered\x18\x06 \x01(\r\"1\n\x0cTransactions\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x11\n\tenvelopes\x18\x02 \x03(\x0c\"P\n\x08Readings\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\r\n\x05meter\x18\x02 \x01(\t\x12%\n\x08readings\x18\x03 \x03(\x0b\x32\x13.gateway.v1.Reading\"a\n\x07Reading\x12\x0f\n\x07time_ms\x18\x01 \x01(\x04\x12\x12\n\nimport_mwh\x18\x02 \x01(\x04\x12\x12\n\nexport_mwh\x18\x03 \x01(\x04\x12\r\n\x05\x66lags\x18\x04 \x01(\r\x12\x0e\n\x06values\x18\x05 \x03(\x12\"O\n\x07\x41nswers\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12#\n\x07\x61nswers\x18\x02 \x03(\x0b\x32\x12.gateway.v1.Answer\x12\x0f\n\x07time_ms\x18\x03 \x01(\x04\"9\n\x06\x41nswer\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08retry_ms\x18\x03 \x01(\x04\"0\n\x07Settled\x12%\n\x08outcomes\x18\x01 \x03(\x0b\x32\x13.gateway.v1.Outcome\"b\n\x07Outcome\x12\x0f\n\x07\x63reator\x18\x01 \x01(\x0c\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0etransaction_id\x18\x03 \x01(\x0c\x12\x0c\n\x04\x63ode\x18\x04 \x01(\t\x12\x0e\n\x06height\x18\x05 \x01(\x04\"\xa1\x01\n\x07\x43ommand\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\x0c\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x0f\n\x07sent_ms\x18\x06 \x01(\x04\x12\x0e\n\x06height\x18\x07 \x01(\x04\x12\x16\n\x0etransaction_id\x18\x08 \x01(\x0c\x12\x10\n\x08\x65vidence\x18\t \x01(\x0c\"?\n\x0f\x43ommandReceived\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\x0c\")\n\x08Question\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\r\n\x05query\x18\x02 \x01(\x0c\"E\n\x05Reply\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0e\n\x06result\x18\x03 \x01(\x0c\x12\x0e\n\x06height\x18\x04 \x01(\x04\x32X\n\x0eGatewayService\x12\x46\n\x07\x43onnect\x12\x1a.gateway.v1.ConnectRequest\x1a\x1b.gateway.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,31 +32,35 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.v1.gateway_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CONNECTREQUEST']._serialized_start=41
-  _globals['_CONNECTREQUEST']._serialized_end=253
-  _globals['_CONNECTRESPONSE']._serialized_start=256
-  _globals['_CONNECTRESPONSE']._serialized_end=444
-  _globals['_HELLO']._serialized_start=446
-  _globals['_HELLO']._serialized_end=486
-  _globals['_WELCOME']._serialized_start=488
-  _globals['_WELCOME']._serialized_end=610
-  _globals['_TRANSACTIONS']._serialized_start=612
-  _globals['_TRANSACTIONS']._serialized_end=661
-  _globals['_READINGS']._serialized_start=663
-  _globals['_READINGS']._serialized_end=743
-  _globals['_READING']._serialized_start=745
-  _globals['_READING']._serialized_end=842
-  _globals['_ANSWERS']._serialized_start=844
-  _globals['_ANSWERS']._serialized_end=906
-  _globals['_ANSWER']._serialized_start=908
-  _globals['_ANSWER']._serialized_end=965
-  _globals['_SETTLED']._serialized_start=967
-  _globals['_SETTLED']._serialized_end=1015
-  _globals['_OUTCOME']._serialized_start=1017
-  _globals['_OUTCOME']._serialized_end=1115
-  _globals['_COMMAND']._serialized_start=1118
-  _globals['_COMMAND']._serialized_end=1261
-  _globals['_COMMANDRECEIVED']._serialized_start=1263
-  _globals['_COMMANDRECEIVED']._serialized_end=1326
-  _globals['_GATEWAYSERVICE']._serialized_start=1328
-  _globals['_GATEWAYSERVICE']._serialized_end=1416
+  _globals['_CONNECTREQUEST']._serialized_end=295
+  _globals['_CONNECTRESPONSE']._serialized_start=298
+  _globals['_CONNECTRESPONSE']._serialized_end=522
+  _globals['_HELLO']._serialized_start=524
+  _globals['_HELLO']._serialized_end=564
+  _globals['_WELCOME']._serialized_start=566
+  _globals['_WELCOME']._serialized_end=688
+  _globals['_TRANSACTIONS']._serialized_start=690
+  _globals['_TRANSACTIONS']._serialized_end=739
+  _globals['_READINGS']._serialized_start=741
+  _globals['_READINGS']._serialized_end=821
+  _globals['_READING']._serialized_start=823
+  _globals['_READING']._serialized_end=920
+  _globals['_ANSWERS']._serialized_start=922
+  _globals['_ANSWERS']._serialized_end=1001
+  _globals['_ANSWER']._serialized_start=1003
+  _globals['_ANSWER']._serialized_end=1060
+  _globals['_SETTLED']._serialized_start=1062
+  _globals['_SETTLED']._serialized_end=1110
+  _globals['_OUTCOME']._serialized_start=1112
+  _globals['_OUTCOME']._serialized_end=1210
+  _globals['_COMMAND']._serialized_start=1213
+  _globals['_COMMAND']._serialized_end=1374
+  _globals['_COMMANDRECEIVED']._serialized_start=1376
+  _globals['_COMMANDRECEIVED']._serialized_end=1439
+  _globals['_QUESTION']._serialized_start=1441
+  _globals['_QUESTION']._serialized_end=1482
+  _globals['_REPLY']._serialized_start=1484
+  _globals['_REPLY']._serialized_end=1553
+  _globals['_GATEWAYSERVICE']._serialized_start=1555
+  _globals['_GATEWAYSERVICE']._serialized_end=1643
 # @@protoc_insertion_point(module_scope)

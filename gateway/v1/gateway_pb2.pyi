@@ -26,6 +26,7 @@ class ConnectRequest(_message.Message):
     TRANSACTIONS_FIELD_NUMBER: _builtins.int
     READINGS_FIELD_NUMBER: _builtins.int
     COMMAND_RECEIVED_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -34,6 +35,8 @@ class ConnectRequest(_message.Message):
     def readings(self) -> Global___Readings: ...
     @_builtins.property
     def command_received(self) -> Global___CommandReceived: ...
+    @_builtins.property
+    def question(self) -> Global___Question: ...
     def __init__(
         self,
         *,
@@ -41,12 +44,13 @@ class ConnectRequest(_message.Message):
         transactions: Global___Transactions | None = ...,
         readings: Global___Readings | None = ...,
         command_received: Global___CommandReceived | None = ...,
+        question: Global___Question | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["command_received", b"command_received", "content", b"content", "hello", b"hello", "readings", b"readings", "transactions", b"transactions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command_received", b"command_received", "content", b"content", "hello", b"hello", "question", b"question", "readings", b"readings", "transactions", b"transactions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_received", b"command_received", "content", b"content", "hello", b"hello", "readings", b"readings", "transactions", b"transactions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command_received", b"command_received", "content", b"content", "hello", b"hello", "question", b"question", "readings", b"readings", "transactions", b"transactions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["hello", "transactions", "readings", "command_received"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["hello", "transactions", "readings", "command_received", "question"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
@@ -60,6 +64,7 @@ class ConnectResponse(_message.Message):
     ANSWERS_FIELD_NUMBER: _builtins.int
     SETTLED_FIELD_NUMBER: _builtins.int
     COMMAND_FIELD_NUMBER: _builtins.int
+    REPLY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -68,6 +73,8 @@ class ConnectResponse(_message.Message):
     def settled(self) -> Global___Settled: ...
     @_builtins.property
     def command(self) -> Global___Command: ...
+    @_builtins.property
+    def reply(self) -> Global___Reply: ...
     def __init__(
         self,
         *,
@@ -75,12 +82,13 @@ class ConnectResponse(_message.Message):
         answers: Global___Answers | None = ...,
         settled: Global___Settled | None = ...,
         command: Global___Command | None = ...,
+        reply: Global___Reply | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "command", b"command", "content", b"content", "settled", b"settled", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "command", b"command", "content", b"content", "reply", b"reply", "settled", b"settled", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "command", b"command", "content", b"content", "settled", b"settled", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "command", b"command", "content", b"content", "reply", b"reply", "settled", b"settled", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["welcome", "answers", "settled", "command"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["welcome", "answers", "settled", "command", "reply"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 
@@ -248,7 +256,10 @@ class Answers(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
+    time_ms: _builtins.int
+    """The gateway's clock."""
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Answer]: ...
     def __init__(
@@ -256,10 +267,11 @@ class Answers(_message.Message):
         *,
         number: _builtins.int = ...,
         answers: _abc.Iterable[Global___Answer] | None = ...,
+        time_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "number", b"number", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,12 +373,13 @@ class Command(_message.Message):
     SENT_MS_FIELD_NUMBER: _builtins.int
     HEIGHT_FIELD_NUMBER: _builtins.int
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """The ledger's own number, of its kind."""
     device: _builtins.bytes
     """Permanent id of the device."""
     kind: _builtins.str
-    """"delivery", "token", "display", "tariff"."""
+    """"delivery", "share", "supply", "command", "token"."""
     payload: _builtins.bytes
     """JSON: what the event said."""
     text: _builtins.str
@@ -374,6 +387,10 @@ class Command(_message.Message):
     height: _builtins.int
     """Where the ledger says it: a proof of this transaction, or timer's call, holds against the genesis file alone."""
     transaction_id: _builtins.bytes
+    evidence: _builtins.bytes
+    """That the ledger says it, for whoever knows a validator set (docs/formats.md, Evidence). Empty with a token, which
+    proves itself.
+    """
     def __init__(
         self,
         *,
@@ -385,10 +402,11 @@ class Command(_message.Message):
         sent_ms: _builtins.int = ...,
         height: _builtins.int = ...,
         transaction_id: _builtins.bytes = ...,
+        evidence: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "height", b"height", "kind", b"kind", "number", b"number", "payload", b"payload", "sent_ms", b"sent_ms", "text", b"text", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "evidence", b"evidence", "height", b"height", "kind", b"kind", "number", b"number", "payload", b"payload", "sent_ms", b"sent_ms", "text", b"text", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -420,3 +438,59 @@ class CommandReceived(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CommandReceived: _TypeAlias = CommandReceived  # noqa: Y015
+
+@_typing.final
+class Question(_message.Message):
+    """A question to the ledger, signed by whoever asks it. The gateway hands it on to a node as it is, one of a stream at a
+    time; the answer is that node's.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    query: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        query: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Question: _TypeAlias = Question  # noqa: Y015
+
+@_typing.final
+class Reply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    code: _builtins.str
+    """"OK", or why there is no answer."""
+    result: _builtins.bytes
+    """JSON, and the height whose state gave it."""
+    height: _builtins.int
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        code: _builtins.str = ...,
+        result: _builtins.bytes = ...,
+        height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "height", b"height", "number", b"number", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reply: _TypeAlias = Reply  # noqa: Y015

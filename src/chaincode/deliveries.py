@@ -280,7 +280,23 @@ def command(ctx: Context, trade: Obligation, point: str, action: str) -> None:
         action=action,
         energy_wh=trade.energy_wh,
         text=sent.text,
+        feeder=trade.seller_feeder if point == trade.seller_point else trade.buyer_feeder,
+        notice=notice(ctx, trade, action),
     )
+
+
+def notice(ctx: Context, trade: Obligation, action: str) -> int:
+    """A delivery that begins is noticed once on each feeder that it touches, by the feeder's next number; else 0."""
+    if action == START:
+        feeder = trade.seller_feeder
+    elif action == IN and trade.buyer_feeder != trade.seller_feeder:
+        feeder = trade.buyer_feeder
+    else:
+        return 0
+    key = ctx.key("notices", feeder)
+    number = (ctx.get(key, int) or 0) + 1
+    ctx.put(key, number)
+    return number
 
 
 def compared(ctx: Context, one: Command) -> None:

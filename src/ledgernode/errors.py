@@ -367,6 +367,12 @@ class KeyFileUnsafe(Invalid):
     code = "KEY_FILE_UNSAFE"
 
 
+class PhraseInvalid(Invalid):
+    """A recovery phrase is not whole: a word is missing, unknown or in the wrong place."""
+
+    code = "PHRASE_INVALID"
+
+
 # ---------------------------------------------------------------- look-ups, proofs, service
 
 
@@ -503,6 +509,123 @@ class ReadingInvalid(Invalid):
     """A payload is no reading: its format, unit, time or value is not what it can be."""
 
     code = "READING_INVALID"
+
+
+class CredentialsInvalid(Unauthenticated):
+    """Name, secret, signature or certificate of who asks do not hold; which of them is not told."""
+
+    code = "CREDENTIALS_INVALID"
+
+
+class ChallengeUnknown(Unauthenticated):
+    """The challenge that was signed is not open: it was answered, or took too long."""
+
+    code = "CHALLENGE_UNKNOWN"
+
+
+class TicketInvalid(Unauthenticated):
+    """There is no session, or it has ended: sign in."""
+
+    code = "TICKET_INVALID"
+
+
+class OriginRefused(Forbidden):
+    """The request comes from another page than this server's own."""
+
+    code = "ORIGIN_REFUSED"
+
+
+class RequestStale(Unauthenticated):
+    """The time that a request is signed with lies too far from ours: set the clock, and sign it anew."""
+
+    code = "REQUEST_STALE"
+
+
+class RequestReplayed(Unauthenticated):
+    """A request with this nonce has come already: each is signed with another."""
+
+    code = "REQUEST_REPLAYED"
+
+
+class BodyTooLarge(Invalid):
+    """A request's body is larger than this way in takes: send less at a time."""
+
+    code = "BODY_TOO_LARGE"
+
+
+class MediaTypeRefused(Invalid):
+    """A request's body is of a media type that this way in does not read."""
+
+    code = "MEDIA_TYPE_REFUSED"
+
+
+class MethodRefused(Invalid):
+    """What is at this address is not asked in this way."""
+
+    code = "METHOD_REFUSED"
+
+
+class AddressUnknown(Missing):
+    """Nothing is at this address."""
+
+    code = "ADDRESS_UNKNOWN"
+
+
+class RequestSlow(Late):
+    """A request did not come whole within the time it has."""
+
+    code = "REQUEST_SLOW"
+
+
+class CommandUnknown(Missing):
+    """No command of this kind and number waits for this device."""
+
+    code = "COMMAND_UNKNOWN"
+
+
+# ---------------------------------------------------------------- vending
+
+
+class KeyStoreInvalid(Invalid):
+    """A key store cannot be opened: the passphrase is another one, or the file was damaged."""
+
+    code = "KEY_STORE_INVALID"
+
+
+class VendingKeyUnknown(Missing):
+    """No vending key of this supply group and revision is in the key store."""
+
+    code = "VENDING_KEY_UNKNOWN"
+
+
+class CurrencyRefused(Invalid):
+    """A payment is in another currency than the ledger's."""
+
+    code = "CURRENCY_REFUSED"
+
+
+class PaymentInvalid(Invalid):
+    """A payment's form, amount, meter or key is not what it can be."""
+
+    code = "PAYMENT_INVALID"
+
+
+class PaymentKeyReused(Conflict):
+    """This idempotency key stood for another payment: a key is given to one, for ever."""
+
+    code = "PAYMENT_KEY_REUSED"
+
+
+class PaymentAboveLimit(Conflict):
+    """A payment is more than this partner may take at once: nothing was sold."""
+
+    code = "PAYMENT_ABOVE_LIMIT"
+
+
+class PurchaseUnknown(Missing):
+    """No payment with this key has come from this partner."""
+
+    code = "PURCHASE_UNKNOWN"
 
 
 # ---------------------------------------------------------------- store

@@ -31,13 +31,16 @@ class Clock:
             self._ahead = mmap.mmap(file.fileno(), _NUMBER.size)
 
     def now_ms(self) -> TimeMs:
+        return TimeMs(time.time_ns() // 1_000_000 + self.ahead_ms())
+
+    def ahead_ms(self) -> int:
+        """Of the machine's own."""
         [ahead_ms] = _NUMBER.unpack(self._ahead[:])
-        return TimeMs(time.time_ns() // 1_000_000 + ahead_ms)
+        return int(ahead_ms)
 
     def advance(self, ms: int) -> None:
         assert ms >= 0, "block time does not go back"
-        [ahead_ms] = _NUMBER.unpack(self._ahead[:])
-        self._ahead[:] = _NUMBER.pack(ahead_ms + ms)
+        self._ahead[:] = _NUMBER.pack(self.ahead_ms() + ms)
 
 
 if __name__ == "__main__":

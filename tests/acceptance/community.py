@@ -18,7 +18,7 @@ import base64
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -135,6 +135,7 @@ def evening_of_the_month(now_ms: int) -> int:
 STREETS: dict[str, Plan] = {
     "vending": Plan(3, prepaid=(1, 2, 3)),
     "tokens": Plan(2, prepaid=(1, 2)),
+    "kiosk": Plan(2, prepaid=(1, 2)),
     "balance": Plan(1, prepaid=(1,)),
     "sharing": Plan(3, prepaid=(1, 2, 3)),
     "refusing": Plan(3, prepaid=(1, 2, 3)),
@@ -149,6 +150,8 @@ STREETS: dict[str, Plan] = {
     "windows": Plan(2),
     "mechanisms": Plan(4),
     "devices": Plan(2),
+    "reporting": Plan(3),
+    "told": Plan(2),
     "twelve": Plan(12),
     "pricing": Plan(4),
     "agents": Plan(4),
@@ -161,10 +164,16 @@ STREETS: dict[str, Plan] = {
 
 
 class Community:
-    """The ledger, its people, and the streets of `STREETS`."""
+    """The ledger, its people, and its streets."""
 
-    def __init__(self, network: CommunityNetwork) -> None:
+    def __init__(
+        self,
+        network: CommunityNetwork,
+        streets: Mapping[str, Plan] = STREETS,
+        contracts: Sequence[str] = ENERGY,
+    ) -> None:
         self.network = network
+        self.contracts = contracts
         self.engine = network.founded.engine
         self.clock = network.clock
         self.height = 0
@@ -189,7 +198,7 @@ class Community:
         self.stranger = self.member("stranger", Role.CUSTOMER, "west")
         self._install()
         self._establish()
-        self.build(STREETS)
+        self.build(streets)
         self.founding = list(self.calls)
         self.founded_height = self.head()
 
@@ -270,6 +279,11 @@ class Community:
             result_of(outcomes[one.id], f"{call.contract}.{call.function}")
             for one, call in zip(signed, calls, strict=True)
         ]
+
+    def signed_by_device(self, call: Call) -> Signed:
+        """As a device signs: numbered, and without an end of its validity."""
+        budget, number = self.facts.parameters.budget, call.who.next_sequence()
+        return call.who.signer.transaction(call.contract, call.function, call.arguments, budget=budget, sequence=number)
 
     def _signed(self, call: Call) -> Signed:
         device = call.function == "record" and call.contract == "metering"
@@ -358,12 +372,12 @@ class Community:
 
     def _install(self) -> None:
         """Every contract, approved by all four organisations."""
-        packages = {name: pack(CONTRACTS / f"{name}.py") for name in ENERGY}
+        packages = {name: pack(CONTRACTS / f"{name}.py") for name in self.contracts}
         self.hashes = {name: package_hash(raw) for name, raw in packages.items()}
-        for start in range(0, len(ENERGY), 5):
+        for start in range(0, len(self.contracts), 5):
             self.together(
                 Call(self.admin, "lifecycle", "install", {"package": base64.b64encode(packages[name]).decode()})
-                for name in ENERGY[start : start + 5]
+                for name in self.contracts[start : start + 5]
             )
         named = [{"name": name, "package_hash": found} for name, found in self.hashes.items()]
         self.together(Call(admin, "lifecycle", "approve", one) for one in named for admin in self.admins)

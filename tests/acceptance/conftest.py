@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.acceptance.at_feeder import Feeder
 from tests.acceptance.community import Community, CommunityNetwork
 from tests.acceptance.whole_town import WholeTown
 
@@ -27,3 +29,10 @@ def community(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 def town(community: Community) -> WholeTown:
     """The whole way of a kWh, played once."""
     return WholeTown(community)
+
+
+@pytest.fixture
+def feeder(community: Community, tmp_path: Path) -> Iterator[Feeder]:
+    """A broker and a gateway of one test, before the community's ledger."""
+    with Feeder(community, tmp_path) as found:
+        yield found

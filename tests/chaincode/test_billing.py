@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaincode.billing import month_index
+from chaincode.billed import month_index
 from chaincode.calendar import DAY_MS, day_number
 from chaincode.periods import GRID_EXPORT, GRID_IMPORT, POOL_EXPORT, POOL_IMPORT, TRADE_EXPORT, TRADE_IMPORT
 from chaincode.pricing import Band, Levy

@@ -19,6 +19,7 @@ MOVERS = {
     "orders",
     "prepaid",
     "prepaid_steps",
+    "relief",
     "settlement",
     "strategies",
     "vending",

@@ -10,7 +10,7 @@ FEW = ("--waveforms", "35", "--seed", "4")
 
 
 def test_the_document_has_a_cell_for_each_current_and_power_factor() -> None:
-    """Seven bands by three power factors, seven of direct current, and the creep test."""
+    """Seven bands by three power factors, seven of direct current, seven by four loads of three phases; creep tests."""
     found = done("meter", "accuracy", *FEW, "--json").document
     assert found["within"] is True
     assert (found["waveforms"], found["seed"]) == (35, 4)
@@ -21,14 +21,17 @@ def test_the_document_has_a_cell_for_each_current_and_power_factor() -> None:
         assert 0 < cell["worst_percent"] <= cell["limit_percent"]
         assert (cell["worst_reactive_percent"] is None) == (cell["power_factor"] == "1")
     assert len(found["direct"]) == 7
-    assert found["creep"] == {"meters": 10, "moved": 0, "started": 10}
+    loads = {(cell["current_from"], cell["current_to"], cell["load"]) for cell in found["three_phase"]}
+    assert len(loads) == len(found["three_phase"]) == 28
+    for kind, meters in (("creep", 10), ("direct_creep", 10), ("three_phase_creep", 5)):
+        assert found[kind] == {"meters": meters, "moved": 0, "started": meters}
 
 
 def test_people_see_a_table() -> None:
     shown = done("meter", "accuracy", *FEW).out
     assert "PF 0.5 lagging" in shown
     assert "12 V DC" in shown
-    assert "0 of 10 meters moved" in shown
+    assert "0 of 25 meters moved" in shown
     assert "held" in shown
 
 

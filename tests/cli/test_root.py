@@ -56,11 +56,15 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
     """Nothing of the promised command line is missing."""
     promised = {
         "org": "init bundle",
+        "wallet": "new recover",
         "identity": "new csr sign accept enroll register list show suspend resume revoke rotate rekey",
         "genesis": "assemble check accept",
         "network": "init run",
         "bench": "put hot clearing bills",
-        "gateway": "run refused commands",
+        "gateway": "run refused commands broker-files",
+        "gateway device": "add list remove",
+        "community": "list check run measure",
+        "fleet": "enrol run count",
         "market": "clear",
         "forecast": "day score anomalies",
         "trade": "run",
@@ -72,8 +76,12 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "block": "show list",
         "proof": "get check",
         "snapshot": "create list restore",
-        "meter": "accuracy new ciu",
+        "meter": "accuracy new run ciu",
+        "readmodel": "run rebuild status schema",
         "sts": "mint decode",
+        "vending": "run purchases module",
+        "vending keystore": "new show",
+        "vending partner": "add list remove",
         "": "backtest query events verify audit log-level completion demo",
     }
     expected = {f"{group} {name}".strip() for group, names in promised.items() for name in names.split()}

@@ -9,16 +9,18 @@ import pytest
 
 from ledgernode.identity.records import Role
 from tests.gateway.running import GatewayProcess, gateway_identity
-from tests.running import NodeProcess, Person, SoloNetwork, deploy, register
+from tests.running import NOTEBOOK, NodeProcess, Person, SoloNetwork, deploy, register
 
-METERING = Path(__file__).parent / "contracts" / "metering.py"
+CONTRACTS = Path(__file__).parent / "contracts"
+METERING, SETTLEMENT = CONTRACTS / "metering.py", CONTRACTS / "settlement.py"
 
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     with NodeProcess(SoloNetwork(tmp_path_factory.mktemp("network"))) as running:
         with running.ledger() as ledger:
-            deploy(ledger, running.network)
+            for contract in (NOTEBOOK, METERING, SETTLEMENT):
+                deploy(ledger, running.network, contract)
         yield running
 
 
@@ -43,7 +45,6 @@ def gateway(node: NodeProcess, tmp_path_factory: pytest.TempPathFactory) -> Iter
     signer = node.network.newcomer("north", "edge-plug", Role.GATEWAY)
     with node.ledger() as ledger:
         register(ledger, node.network, signer)
-        deploy(ledger, node.network, METERING)
     plug = {"channel": "north/plug/north:plug", "meter": "north:plug", "identity": str(signer.directory), "every_ms": 0}
     limits = {"handshake_ms": 2_000, "hello_ms": 1_000}
     with GatewayProcess(node.network, [node.endpoint], directory, identity, limits=limits, edge=[plug]) as one:

@@ -25,7 +25,7 @@ AT_ONCE = 50
 
 def entry(number: int) -> Entry:
     creator = sha256(b"creator" + bytes((number % CREATORS,)))
-    envelope = f"envelope {number} ".encode() * 20
+    envelope = bytes(65 + 64 + 48) + creator + f"envelope {number} ".encode() * 20
     return Entry(lane_of(SENDER.account, creator), number, sha256(envelope), number, envelope)
 
 

@@ -32,7 +32,14 @@ class GatewayProcess:
     """`ledgernode gateway run` of one ledger; a context that ends it. Its port and outbox stay over a restart."""
 
     def __init__(
-        self, network: FoundedNetwork, nodes: list[str], directory: Path, identity: Path, **settings: object
+        self,
+        network: FoundedNetwork,
+        nodes: list[str],
+        directory: Path,
+        identity: Path,
+        *,
+        arguments: tuple[str, ...] = (),
+        **settings: object,
     ) -> None:
         self.directory = directory
         directory.mkdir(exist_ok=True)
@@ -41,7 +48,7 @@ class GatewayProcess:
         self._listen = "127.0.0.1:0"
         self._command = [sys.executable, "-m", "ledgernode.cli", "gateway", "run", str(directory), "--json"]
         self._command += ["--identity", str(identity), "--genesis", str(network.directory / "genesis.json")]
-        self._command += ["--ledger", LEDGER]
+        self._command += ["--ledger", LEDGER, *arguments]
         for node in nodes:
             self._command += ["--endpoint", node]
         self.start()

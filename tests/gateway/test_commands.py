@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,17 +15,15 @@ from ledgernode.identity.records import Role
 from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.types import TransactionId
 from tests.gateway.running import GatewayProcess
-from tests.running import NodeProcess, Person, deploy, register
+from tests.running import NodeProcess, Person, register
 
 pytestmark = pytest.mark.slow
-SETTLEMENT = Path(__file__).parent / "contracts" / "settlement.py"
 BUDGET = 20_000
 
 
 @pytest.fixture(scope="module")
 def device(node: NodeProcess) -> Iterator[Person]:
     with node.ledger() as ledger:
-        deploy(ledger, node.network, SETTLEMENT)
         yield register(ledger, node.network, node.network.newcomer("north", "relay-1", Role.METER))
 
 

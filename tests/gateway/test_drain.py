@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from gateway.commands.follower import Follower
@@ -16,9 +17,9 @@ from gateway.limits import Limits
 from gateway.outbox.drain import Drain
 from gateway.outbox.outbox import Outbox
 from ledgernode.client import LedgerClient, Outcome, Stage
-from ledgernode.errors import LedgerError, NodeUnreachable, Pruned
+from ledgernode.errors import LedgerError, NodeUnreachable, Pruned, UnknownTransaction
 from ledgernode.wire.answers import NumberedEvent
-from ledgernode.wire.types import Height
+from ledgernode.wire.types import Height, TransactionId
 from tests.conditions import eventually
 from tests.gateway.test_inbox import A, Ledger
 from tests.gateway.test_outbox import METER, OTHER, entry, opened
@@ -36,6 +37,8 @@ class FakeLedger:
         self.answers_of_a_connection = 3
         self.events_there: list[NumberedEvent] = []
         self.asked_from: list[int] = []
+        self.first: Outcome | None = None
+        """What became of any transaction when it came for the first time."""
 
     def connect(self) -> LedgerClient:
         return cast("LedgerClient", self)
@@ -56,6 +59,11 @@ class FakeLedger:
             left -= 1
             yield [Outcome(signed.id, Stage.COMMITTED, self._code, height=Height(9))]
 
+    async def status_of(self, transaction_id: Any, *, wait_ms: int) -> Outcome:
+        if self.first is None:
+            raise UnknownTransaction
+        return msgspec.structs.replace(self.first, transaction_id=transaction_id)
+
     async def events(self, from_height: int = 0, *, names: Sequence[str] = ()) -> AsyncIterator[NumberedEvent]:
         assert names
         self.asked_from.append(from_height)
@@ -65,6 +73,9 @@ class FakeLedger:
         if self._failures:
             raise self._failures.pop(0)
         await asyncio.Event().wait()
+
+    async def proof(self, transaction_id: bytes) -> bytes:
+        return b"no proof"  # what is told without one is refused by the device
 
     async def facts(self) -> Any:
         return type("Facts", (), {"height": 77})
@@ -90,6 +101,22 @@ async def test_a_ledger_that_breaks_off_again_and_again_gets_everything_in_the_e
             await eventually(lambda: outbox.room.entries == 0)
         assert told == list(range(30))
         assert len(ledger.sent) > 30
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_a_number_that_was_used_is_no_error_where_it_was_used_by_the_same(tmp_path: Path, same: bool) -> None:
+    """Told and settled as it was the first time. Of another content under that number it is put aside, and told."""
+    ledger, told = FakeLedger(code="SEQUENCE_REPLAYED"), list[tuple[str, int]]()
+    if same:
+        ledger.first = Outcome(TransactionId(bytes(32)), Stage.COMMITTED, "OK", height=Height(5))
+    async with opened(tmp_path, **QUICK) as outbox:
+        outbox.settled = lambda _one, code, height: told.append((code, height))
+        await outbox.offer(METER, entry(1))
+        async with draining(outbox, ledger):
+            await eventually(lambda: told)
+        await eventually(lambda: same or list(outbox.store.refused()))
+        assert told == [("OK", 5) if same else ("SEQUENCE_REPLAYED", 9)]
+        assert [one.code for one in outbox.store.refused()] == ([] if same else ["SEQUENCE_REPLAYED"])
 
 
 async def test_what_two_senders_brought_is_sent_once_and_settled_for_both(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ async def test_the_same_again_is_safe_and_takes_effect_once(
 async def test_what_can_never_be_right_is_refused_with_its_code(
     gateway: GatewayProcess, meters: list[Person], node: NodeProcess
 ) -> None:
-    """Each alone; the good one beside them is safe."""
+    """Each alone; the good one beside them is safe, and so is its customer's: a device brings what two have signed."""
     (good,) = fresh(meters[1])
     altered = good.envelope[:-3] + bytes((good.envelope[-3] ^ 1,)) + good.envelope[-2:]
     person = meters[1].signer
@@ -99,16 +99,17 @@ async def test_what_can_never_be_right_is_refused_with_its_code(
     question = person.query("notebook", "get", {"key": "a"}, budget=9_000)
     elsewhere = type(person)(meters[1].key, chain_id=b"x" * 32)  # type: ignore[arg-type]
     foreign = elsewhere.transaction("notebook", "put", {}, budget=9_000, sequence=1).envelope
-    others = reading(meters[2], 1).envelope
+    customer, others = (reading(node.network.newcomer_unregistered(), 1).envelope for _ in range(2))
     async with gateway.client(meters[1]) as client:
         await client.connect()
-        items = [good.envelope, altered, expiring, question, foreign, others, b"noise", b"", bytes(200_000)]
+        items = [good.envelope, altered, expiring, question, foreign, customer, others, b"noise", b"", bytes(200_000)]
         assert await client.send(items) == [
             "OK",
             "SIGNATURE_INVALID",
             "SEQUENCE_NEEDED",
             "TRANSACTION_MALFORMED",
             "WRONG_CHAIN",
+            "OK",
             "ROLE_REFUSED",
             "TRANSACTION_MALFORMED",
             "TRANSACTION_MALFORMED",

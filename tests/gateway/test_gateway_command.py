@@ -48,7 +48,7 @@ def test_a_gateway_is_founded_run_and_looked_at(tmp_path: Path) -> None:
         process.stdout.close()
     finally:
         node.stop()
-    assert done("gateway", "refused", kept, "--json").document == {"refused": []}
+    assert done("gateway", "refused", kept, "--json").document == {"refused": [], "repeats": 0}
 
 
 def test_what_was_refused_is_listed_with_its_code(tmp_path: Path) -> None:

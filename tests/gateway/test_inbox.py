@@ -6,7 +6,7 @@ from itertools import count
 
 import msgspec
 
-from gateway.commands.inbox import COMMANDS, POSITION, Facts, Inbox, Status
+from gateway.commands.inbox import COMMANDS, POSITION, Command, Facts, Inbox, Status
 from gateway.limits import Limits
 from ledgernode.wire.answers import NumberedEvent
 from ledgernode.wire.types import Height, TimeMs, TransactionId
@@ -140,3 +140,73 @@ def test_events_of_others_move_the_position_only() -> None:
     ):
         assert set(inbox.event(event)) == {POSITION}
     assert statuses(inbox) == {}
+
+
+def test_each_kind_of_command_has_its_end() -> None:
+    """By the device's transaction, as an event of the contract that took it; with what it said there."""
+    inbox, ledger = Inbox(Limits(commands_kept=100)), Ledger()
+    inbox.event(ledger.event("ShareRequested", contract="prepaid", share=4, meter=A))
+    inbox.event(ledger.event("SupplyBlocked", contract="prepaid", meter=A), b"evidence", (7 << 32) + 5)
+    inbox.event(ledger.event("MeterCommanded", contract="commands", command=9, meter=A, number=1, kind="clock"))
+    inbox.given(Command("token", 6, A, b"{}", "", 0))
+    assert {one.kind for one in inbox.turns() if inbox.due(one, 1, 0)} == {"share", "supply", "command", "token"}
+    assert [one.evidence for one in inbox if one.kind == "supply"] == [b"evidence"]
+    inbox.event(ledger.event("ShareDebited", contract="prepaid", share=4))
+    inbox.event(ledger.event("SupplyAnswered", contract="commands", height=7, within=5, meter=A, code="OK"))
+    inbox.event(ledger.event("CommandAnswered", contract="commands", command=9, number=1, code="OUTBOX_FULL"))
+    inbox.event(ledger.event("CreditRedeemed", contract="prepaid", credit=6))
+    assert {one.kind: (one.status, one.code) for one in inbox} == {
+        "share": (Status.ACKNOWLEDGED, "OK"),
+        "supply": (Status.ACKNOWLEDGED, "OK"),
+        "command": (Status.ACKNOWLEDGED, "OUTBOX_FULL"),
+        "token": (Status.ACKNOWLEDGED, "OK"),
+    }
+
+
+def test_the_ledger_gives_up_shares_and_tokens() -> None:
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    inbox.event(ledger.event("ShareRequested", contract="prepaid", share=4, meter=A))
+    inbox.given(Command("token", 6, A, b"{}", "", 0))
+    inbox.event(ledger.event("ShareTimedOut", contract="prepaid", share=4))
+    inbox.event(ledger.event("CreditBurned", contract="prepaid", credit=6))
+    assert {one.status for one in inbox} == {Status.TIMED_OUT}
+    assert inbox.given(Command("token", 6, A, b"{}", "", 0)) == {}
+
+
+def test_only_what_moves_a_relay_for_a_trade_grows_old() -> None:
+    """A PIN is still to be reset when the house has a link again, days later."""
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    inbox.event(ledger.event("MeterCommanded", contract="commands", command=9, meter=A, number=1, kind="clock"))
+    inbox.event(ledger.command(1))
+    assert [one.kind for one in inbox.turns() if inbox.due(one, 1, 86_400_000)] == ["command"]
+
+
+def test_a_utilitys_commands_to_one_meter_are_told_in_their_order() -> None:
+    """Others do not wait for them, nor for one another: a token that a meter refuses holds up nothing."""
+    inbox, ledger = Inbox(Limits(commands_kept=100, command_again_ms=0)), Ledger()
+    for command in (9, 10):
+        inbox.event(
+            ledger.event("MeterCommanded", contract="commands", command=command, meter=A, number=command, kind="clock")
+        )
+    for credit in (6, 7):
+        inbox.given(Command("token", credit, A, b"{}", "", 0))
+    assert told(inbox) == [9, 6, 7]
+    inbox.received("command", 9, A, 1)
+    assert told(inbox) == [6, 7]
+    inbox.event(ledger.event("CommandAnswered", contract="commands", command=9, number=1, code="OK"))
+    assert told(inbox) == [10, 6, 7]
+
+
+def test_evidence_is_needed_once_for_each_new_command() -> None:
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    command, other = ledger.command(1), ledger.event("DeliveryAcknowledged", command=1)
+    assert (inbox.wanted(command), inbox.wanted(other)) == (True, False)
+    inbox.event(command)
+    assert not inbox.wanted(command)
+
+
+def test_a_command_to_a_house_without_a_meter_is_told_nobody() -> None:
+    inbox, ledger = Inbox(LIMITS), Ledger()
+    for meter in ("", 7, None):
+        inbox.event(ledger.event("SupplyBlocked", contract="prepaid", meter=meter), b"", 5)
+    assert list(inbox) == []

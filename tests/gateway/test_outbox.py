@@ -16,15 +16,16 @@ from gateway.outbox.store import OutboxStore
 from gateway.outbox.verdict import Verdict
 from ledgernode.client import Outcome, Stage
 from ledgernode.errors import DatabaseInUse, DiskFull, NodeStopping, OutboxFull, RateLimited, SequenceConflict
-from ledgernode.wire.types import Height, TransactionId, sha256
+from ledgernode.wire.types import Height, TransactionId, identity_id, sha256
 
 METER = Sender("north", "meter", "M-1")
 OTHER = Sender("north", "meter", "M-2")
 
 
 def entry(number: int, text: bytes = b"", sender: Sender = METER) -> Entry:
-    envelope = b"envelope %d " % number + text
-    return Entry(lane_of(sender.account, sha256(sender.name.encode())), number, sha256(envelope), 0, envelope)
+    creator = sha256(sender.name.encode())
+    envelope = bytes(65 + 64 + 48) + creator + b"envelope %d " % number + text
+    return Entry(lane_of(sender.account, creator), number, sha256(envelope), 0, envelope)
 
 
 def outcome(of: Entry, code: str = "OK", *, height: int = 1) -> Outcome:
@@ -180,7 +181,7 @@ async def test_a_broken_connection_loses_nothing(tmp_path: Path) -> None:
 
 async def test_a_batch_is_bounded_in_bytes(tmp_path: Path) -> None:
     async with opened(tmp_path, batch_bytes=2_500) as outbox:
-        await kept(outbox, *(entry(number, bytes(1_000)) for number in range(5)))
+        await kept(outbox, *(entry(number, bytes(800)) for number in range(5)))
         first = await outbox.batch()
         assert [one.sequence for one in first] == [0, 1, 2]
         for one in first:
@@ -216,3 +217,13 @@ async def test_one_process_has_a_directory(tmp_path: Path) -> None:
     async with opened(tmp_path):
         with pytest.raises(DatabaseInUse):
             OutboxStore(tmp_path, entry_bytes=1 << 20, refused_kept=1)
+
+
+def test_another_key_under_a_devices_name_has_a_lane_of_its_own() -> None:
+    """It may be what the device has rotated to, or somebody else: who is not known yet is in nobody's way."""
+    key, other = b"\x04" + bytes(64), b"\x04" + bytes(63) + b"1"
+    creator = identity_id(key)
+    own = lane_of(METER.account, creator)
+    assert lane_of(METER.account, creator, key) == own
+    assert lane_of(METER.account, creator, other) != own
+    assert lane_of(METER.account, creator, other)[:16] == METER.account

@@ -72,7 +72,7 @@ def nothing(*_: object) -> None:
 
 async def live(desk: Desk, device: Device, *, check: object = nothing, sender: Sender = METER) -> DeviceStream:
     """The whole life of a stream."""
-    stream = DeviceStream(sender, desk, "market", check=check, received=nothing)  # type: ignore[arg-type]
+    stream = DeviceStream(sender, desk, "market", check=check, received=nothing, ask=nothing)  # type: ignore[arg-type]
     said = device.says()
     device.told.append(await stream.greet(said))
     await stream.serve(said, device.reading)
@@ -136,7 +136,7 @@ async def test_a_stream_without_hello_is_given_little_time(tmp_path: Path) -> No
 
 async def test_a_stream_can_be_ended_from_outside(tmp_path: Path) -> None:
     async with desk_of(tmp_path) as (desk, _):
-        stream = DeviceStream(METER, desk, "market", check=nothing, received=nothing)
+        stream = DeviceStream(METER, desk, "market", check=nothing, received=nothing, ask=nothing)
         device = Device(HELLO, stays=True)
         said = device.says()
         await stream.greet(said)
@@ -150,7 +150,7 @@ async def test_a_stream_can_be_ended_from_outside(tmp_path: Path) -> None:
 async def test_outcomes_never_hold_up_answers(tmp_path: Path) -> None:
     """However many there are, they come in few messages after the answers, and the oldest are dropped."""
     async with desk_of(tmp_path) as (desk, _):
-        stream = DeviceStream(METER, desk, "market", check=nothing, received=nothing)
+        stream = DeviceStream(METER, desk, "market", check=nothing, received=nothing, ask=nothing)
         device = Device(HELLO, transactions(1, envelopes(0, 1)), stays=True)
         said = device.says()
         await stream.greet(said)

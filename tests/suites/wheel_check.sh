@@ -17,5 +17,6 @@ import importlib.util
 for stray in ("tests", "proto", "deploy"):
     assert importlib.util.find_spec(stray) is None, f"the wheel exposes {stray}"
 PY
-timeout 60 "$work/venv/bin/ledgernode" demo "$work/demo" --seconds 5
+"$work/venv/bin/ledgernode" community check ten-houses
+timeout 120 "$work/venv/bin/ledgernode" demo "$work/demo" --seconds 5
 echo "the wheel works by itself"

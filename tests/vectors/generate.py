@@ -18,12 +18,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from mnemonic import Mnemonic
 
+from gateway.sessions.challenges import Challenge, entry_message
 from ledgernode.execution.reward import Reward, encode_reward, reward_id
 from ledgernode.execution.sandbox.package import pack, package_hash, parse_package
 from ledgernode.execution.timers import Timer
 from ledgernode.identity.founding_set import founding_set
 from ledgernode.identity.keys import ORDER, PrivateKey, verify
+from ledgernode.identity.phrase import key_from_phrase
 from ledgernode.identity.records import rotation_message
 from ledgernode.proof import build_transaction_proof, check_proof
 from ledgernode.store.lattice import EMPTY
@@ -71,6 +74,20 @@ def hashed(text: str) -> bytes:
 
 def identities() -> Vectors:
     return [{"public_key": key(n).public_key.hex(), "id": identity_id(key(n).public_key).hex()} for n in (1, 2)]
+
+
+def wallets() -> Vectors:
+    ours = Mnemonic("english").to_mnemonic(hashed("an example phrase")[:16])
+    named = [(ours, 0), (ours, 7), (" ".join(["abandon"] * 11 + ["about"]), 0)]
+    return [{"phrase": p, "account": n, "public_key": key_from_phrase(p, n).public_key.hex()} for p, n in named]
+
+
+def entries() -> Vectors:
+    origin, challenge = "https://console.north.example", Challenge(hashed("an example challenge"), TIME_MS + 60_000)
+    message = entry_message(CHAIN, origin, challenge)
+    facts = {"secret": f"{secret(1):064x}", "chain_id": CHAIN.hex(), "origin": origin, "nonce": challenge.nonce.hex()}
+    derived = {"message": message.hex(), "signature": key(1).sign(message).hex()}
+    return [{**facts, "expires_ms": challenge.expires_ms, **derived}]
 
 
 def bodies() -> Iterator[tuple[int, Body]]:
@@ -428,6 +445,8 @@ def main() -> None:
     first_set = founding_set(parse_genesis(network.genesis_bytes))
     files: dict[str, Vectors] = {
         "identity": identities(),
+        "wallet": wallets(),
+        "entry": entries(),
         "transaction": transactions(),
         "signature": signatures(),
         "header": headers(),

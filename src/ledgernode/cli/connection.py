@@ -146,7 +146,11 @@ class Connection:
         from ledgernode.wire.genesis import chain_id
 
         key, _ = load_identity(self.identity_directory)
-        return Signer(key, recorded_identity(self.identity_directory), chain_id=chain_id(self.genesis_bytes))
+        signer = functools.partial(
+            Signer, key, recorded_identity(self.identity_directory), chain_id=chain_id(self.genesis_bytes)
+        )
+        clock_ms = self._simulated_clock()
+        return signer() if clock_ms is None else signer(clock_ms=clock_ms)
 
     def open(self) -> Ledger:
         """A connection to the nodes; close it, or use it in `with`."""
@@ -188,6 +192,19 @@ class Connection:
             certificate=certificate,
             roots=tuple(dict.fromkeys((*founding, *joined))),
         )
+
+    def _simulated_clock(self) -> Callable[[], int] | None:
+        """What a ledger of a simulation on this machine goes by; whoever signs for it must know its time."""
+        from ledgernode.wire.genesis import SIMULATED
+
+        if not self.genesis.name.startswith(SIMULATED):
+            return None
+        from ledgernode.local.simulated import clock_of
+
+        try:
+            return clock_of(self.directory, self.genesis.name)
+        except NetworkNotFound:  # its nodes are elsewhere: they were named one by one
+            return None
 
     def _is_own(self, node: NetworkNode) -> bool:
         return node.organisation == self.organisation_name

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ledgernode.cli.connection import Connection, network_options
-from ledgernode.cli.output import json_option, moment, show, table
+from ledgernode.cli.gateway_broker import broker_files
+from ledgernode.cli.gateway_devices import device
+from ledgernode.cli.http_options import HttpOptions, http_options
+from ledgernode.cli.output import counted, json_option, moment, show, table
 
 if TYPE_CHECKING:
     from gateway.outbox.store import OutboxStore
@@ -23,23 +26,43 @@ def gateway() -> None:
     """Carry what devices sign to the ledger, and commands to devices."""
 
 
+gateway.add_command(broker_files)
+
+
 @gateway.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where devices connect.")
+@click.option("--broker", metavar="HOST:PORT", help="The devices' MQTT broker; the rest is in gateway.json.")
+@click.option("--broker-user", metavar="NAME", help="Our name there (default: our TLS certificate).")
+@click.option("--broker-password-file", type=click.Path(dir_okay=False, path_type=Path), help="Mode 0600.")
+@http_options
 @network_options
 @json_option
-def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
+def run(
+    directory: Path,
+    *,
+    listen: str,
+    broker: str | None,
+    broker_user: str | None,
+    broker_password_file: Path | None,
+    http: HttpOptions,
+    at: Connection,
+    as_json: bool,
+) -> None:
     """Run a gateway for one ledger until it is told to stop. DIRECTORY holds what it keeps, and its gateway.json.
 
     Its identity (--as, --identity) has the role gateway, and a TLS certificate that names the host of --listen.
 
     \b
     ledgernode gateway run ./gateway --listen 127.0.0.1:7060 --as north/gateway-1
+    ledgernode gateway run ./gateway --listen 0.0.0.0:7060 --http 0.0.0.0:8443 --as north/gateway-1
     """
     from gateway.process import Home, run_gateway
-    from gateway.settings import read_settings
+    from gateway.settings import read_settings, with_broker
     from ledgernode.wire.genesis import chain_id
 
+    settings = read_settings(directory)
+    password = str(broker_password_file.absolute()) if broker_password_file else ""
     home = Home(
         directory=directory,
         ledger=at.ledger,
@@ -48,7 +71,8 @@ def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
         listen=listen,
         tls=at.tls_files(),
         organisation=at.organisation_name,
-        settings=read_settings(directory),
+        settings=with_broker(settings, address=broker, username=broker_user, password_file=password),
+        http=http.listen(at),
     )
     if as_json:
         run_gateway(home)
@@ -58,13 +82,19 @@ def run(directory: Path, listen: str, at: Connection, as_json: bool) -> None:
 
 @gateway.command()
 @click.argument("directory", type=_KEPT)
+@click.option("--repeats", is_flag=True, help="List those too whose number was used before.")
 @json_option
-def refused(directory: Path, as_json: bool) -> None:
+def refused(directory: Path, repeats: bool, as_json: bool) -> None:
     """List what the ledger would not take, oldest first. The gateway of DIRECTORY must not be running.
+
+    A number of a device that was used before is no error: that a reading comes twice is what sending it again means.
+    Such repeats are counted, and listed when asked for.
 
     \b
     ledgernode gateway refused ./gateway --json
     """
+    from ledgernode.errors import SequenceReplayed
+
     with _store(directory) as store:
         found: list[dict[str, Any]] = [
             {
@@ -76,9 +106,14 @@ def refused(directory: Path, as_json: bool) -> None:
             }
             for one in store.refused()
         ]
+    repeated = sum(one["code"] == SequenceReplayed.code for one in found)
+    if not repeats:
+        found = [one for one in found if one["code"] != SequenceReplayed.code]
     columns = ("time (UTC)", "device", "sequence", "code")
     rows = ((moment(one["time_ms"]), one["device"], one["sequence"], one["code"]) for one in found)
-    show({"refused": found}, as_json, table(columns, rows, numbers=("sequence",)))
+    shown = table(columns, rows, numbers=("sequence",))
+    said = (f"{counted(repeated, 'repeat')} besides (--repeats)",) if repeated and not repeats else ()
+    show({"refused": found, "repeats": repeated}, as_json, shown, *said)
 
 
 @gateway.command()
@@ -86,6 +121,8 @@ def refused(directory: Path, as_json: bool) -> None:
 @json_option
 def commands(directory: Path, as_json: bool) -> None:
     """List commands to devices and how far each is. The gateway of DIRECTORY must not be running.
+
+    Acknowledged ones have the code that the device signed: OK, or why it was not done.
 
     \b
     ledgernode gateway commands ./gateway
@@ -101,11 +138,12 @@ def commands(directory: Path, as_json: bool) -> None:
             "number": one.number,
             "device": one.device,
             "status": one.status.value,
+            "code": one.code,
             "text": one.text,
         }
         for one in listed
     ]
-    columns = ("time (UTC)", "kind", "number", "device", "status", "text")
+    columns = ("time (UTC)", "kind", "number", "device", "status", "code", "text")
     rows = ((moment(one["time_ms"]), *(one[name] for name in columns[1:])) for one in found)
     show({"commands": found}, as_json, table(columns, rows, numbers=("number",)))
 
@@ -127,3 +165,8 @@ def _store(directory: Path) -> Iterator[OutboxStore]:
 def _say(serving: Any) -> None:
     kept = f", {serving.waiting} waiting from before" if serving.waiting else ""
     click.echo(f"serving devices for ledger {serving.ledger} on {serving.host}:{serving.port}{kept}")
+    if serving.http_port:
+        click.echo(f"and by HTTP on port {serving.http_port}")
+
+
+gateway.add_command(device)

@@ -1,16 +1,20 @@
-"""Meters to try by hand: two lines and twelve keys in the terminal, on a disk of their own; how true they measure."""
+"""Meters: made, run through gateways, tried by hand in the terminal; how true they measure."""
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ledgernode.cli.meter_accuracy import accuracy
 from ledgernode.cli.output import facts, json_option, show
 from ledgernode.cli.sts import Meter, meter_options
+
+if TYPE_CHECKING:
+    from ledgernode.wire.validators import ValidatorSet
 
 _HOME: Final = click.Path(file_okay=False, path_type=Path)
 _KEYS: Final = "0123456789*#"
@@ -19,7 +23,7 @@ _HOUR_MS: Final = 3_600_000
 
 @click.group()
 def meter() -> None:
-    """A prepaid meter: make one, and use its display and keypad; see how true meters measure."""
+    """A prepaid meter: make one, run it through gateways, use its display and keypad; see how true meters measure."""
 
 
 meter.add_command(accuracy)
@@ -28,31 +32,105 @@ meter.add_command(accuracy)
 @meter.command()
 @click.argument("home", type=_HOME)
 @click.option("--point", default="utility:home-1", show_default=True, help="The connection point, <utility>:<name>.")
-@click.option("--chain-id", default="00" * 32, metavar="HEX", help="The ledger it reports to; zeros to try it alone.")
-@click.option("--phases", type=click.IntRange(1, 3), default=1, show_default=True, help="1, or 3.")
+@click.option(
+    "--genesis",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The ledger it reports to, whose validators it believes. Without it a meter takes tokens, and no commands.",
+)
+@click.option(
+    "--chain-id", default="", metavar="HEX", help="The ledger it reports to, where the genesis file is not here."
+)
+@click.option("--phases", type=click.Choice(["1", "3"]), default="1", show_default=True, help="Of alternating current.")
+@click.option("--direct", is_flag=True, help="It hangs on a bus of 12 V instead.")
+@click.option("--reading-ms", type=click.IntRange(1_000), default=60_000, show_default=True, help="Between readings.")
+@click.option(
+    "--send-ms", type=click.IntRange(0), default=300_000, show_default=True, help="Readings wait so long at most."
+)
+@click.option(
+    "--sample-ms", type=click.IntRange(100), default=5_000, show_default=True, help="Between looks at the wire."
+)
 @meter_options
 @json_option
-def new(*, home: Path, point: str, chain_id: str, phases: int, meter: Meter, as_json: bool) -> None:
+def new(
+    *,
+    home: Path,
+    point: str,
+    genesis: Path | None,
+    chain_id: str,
+    phases: str,
+    direct: bool,
+    reading_ms: int,
+    send_ms: int,
+    sample_ms: int,
+    meter: Meter,
+    as_json: bool,
+) -> None:
     """Make a meter: its keys, and a disk that knows nothing yet but its decoder key.
+
+    HOME may be the folder of an identity with the role meter (`identity new`): its keys are the meter's then.
 
     \b
     ledgernode meter new my-meter --vending-key-file vending.key --supply-group 123457 --key-type 2
-      --key-revision 1 --tariff-index 01 --pan 600727000000000009 --base 2014
+      --key-revision 1 --tariff-index 01 --pan 600727000000000009 --base 2014 --genesis genesis.json
     """
     from devices.meter.core import new_state
     from devices.meter_shell import Facts, create_home
 
     setting = meter.parameters
+    chain, validators = _commissioned(genesis)
     state = new_state(
         meter.key,
         setting.base,
         key_revision=setting.key_revision,
         tariff_index=int(setting.tariff_index),
         key_expiry=meter.key_expiry,
+        validators=validators,
     )
-    public_key = create_home(home, Facts(setting.pan, point, chain_id, phases), state)
+    facts_of_meter = Facts(
+        pan=setting.pan,
+        point=point,
+        chain_id=chain_id or chain,
+        phases=int(phases),
+        direct=direct,
+        reading_ms=reading_ms,
+        send_ms=send_ms,
+        sample_ms=sample_ms,
+    )
+    public_key = create_home(home, facts_of_meter, state)
     document = {"pan": setting.pan, "point": point, "public_key": public_key.hex()}
     show(document, as_json, facts(document.items()))
+
+
+@meter.command()
+@click.argument("home", type=_HOME)
+@click.option("--gateway", "gateways", multiple=True, metavar="HOST:PORT", help="In order of preference; repeatable.")
+@click.option("--load", "load_w", type=float, default=0.0, help="W that the house draws; below zero it feeds in.")
+@click.option(
+    "--load-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV rows `seconds,watts` (three phases: three columns; or watts and vars of each), played again and again.",
+)
+def run(*, home: Path, gateways: tuple[str, ...], load_w: float, load_file: Path | None) -> None:
+    """Run a meter until it is told to stop: it samples, counts, switches and reports through the first gateway that
+    serves it. HOME is an identity's folder in which `meter new` was called.
+
+    Events are printed, one JSON object a line. Lines on standard input are what somebody does at the meter: keys, or
+    `load 2000`, `mains off`, `mains on`, `tamper cover`.
+
+    \b
+    ledgernode meter run my-meter --gateway near.example:7060 --gateway far.example:7060 --load 500
+    """
+    import asyncio
+
+    from devices.meter_process import MeterProcess
+    from devices.meter_shell import read_facts
+    from devices.sampling import Recorded, Sampler, Steady
+
+    set_to = read_facts(home)
+    steady = Steady(load_w, set_to.phases) if load_file is None else None
+    load = steady or Recorded(load_file or home, set_to.phases)
+    source = Sampler(home, load, phases=set_to.phases, direct=set_to.direct, seed=int(set_to.pan))
+    asyncio.run(MeterProcess(home, gateways, source, load=steady).run())
 
 
 @meter.command()
@@ -60,10 +138,20 @@ def new(*, home: Path, point: str, chain_id: str, phases: int, meter: Meter, as_
 @click.option("--load", "load_w", type=click.IntRange(0, 100_000), default=0, help="W that the house draws.")
 @click.option("--speed", type=click.IntRange(1, 100_000), default=1, help="So many times faster than the clock.")
 def ciu(*, home: Path, load_w: int, speed: int) -> None:
-    """Use a meter's display and keypad: type keys (0-9, * back, # on) and return; an empty line lets time pass, q ends.
+    """Use a meter's display and keypad: 0-9, * back, # on; q ends.
 
-    There is no link: what the meter signs waits on its disk. `docs/customer-unit.md` has every page and code.
+    In a terminal the unit is drawn, with keys to click; through a pipe keys come line by line, and an empty line lets
+    time pass. There is no link: what the meter signs waits on its disk. `docs/customer-unit.md` has every page and
+    code.
     """
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        try:
+            from devices.terminal.app import run
+        except ModuleNotFoundError:
+            click.echo("install ledgernode[community] to see the unit; line by line instead", err=True)
+        else:
+            run(home, load_w=load_w, speed=speed)
+            return
     from devices.meter.events import KeyPressed, Measured, Phase, Ticked
     from devices.meter_shell import MeterShell
 
@@ -92,6 +180,17 @@ def ciu(*, home: Path, load_w: int, speed: int) -> None:
                     shell.step(KeyPressed(now_ms, key))
     finally:
         shell.close()
+
+
+def _commissioned(genesis: Path | None) -> tuple[str, ValidatorSet | None]:
+    """The chain id and the first validators of a ledger; zeros and nobody where there is none."""
+    if genesis is None:
+        return "00" * 32, None
+    from ledgernode.identity.founding_set import founding_set
+    from ledgernode.wire.genesis import chain_id, parse_genesis
+
+    raw = genesis.read_bytes()
+    return chain_id(raw).hex(), founding_set(parse_genesis(raw))
 
 
 class Terminal:

@@ -10,7 +10,7 @@ import click
 from ledgernode.cli.output import counted, facts, json_option, progress, show, table
 
 if TYPE_CHECKING:
-    from devices.metrology.accuracy import Accuracy, Band, Cell
+    from devices.metrology.accuracy import Accuracy, Band, Cell, Creep
 
 _FEWEST: Final = 35
 """So that each place of the tables has one."""
@@ -55,16 +55,23 @@ def _document(found: Accuracy) -> dict[str, Any]:
         "within": found.within,
         "alternating": [_cell_document(cell) for cell in found.alternating],
         "direct": [_cell_document(cell) for cell in found.direct],
-        "creep": {"meters": found.creep.meters, "moved": found.creep.moved, "started": found.creep.started},
+        "three_phase": [_cell_document(cell, "load") for cell in found.three_phase],
+        "creep": _creep_document(found.creep),
+        "direct_creep": _creep_document(found.direct_creep),
+        "three_phase_creep": _creep_document(found.three_phase_creep),
     }
 
 
-def _cell_document(cell: Cell) -> dict[str, Any]:
+def _creep_document(creep: Creep) -> dict[str, int]:
+    return {"meters": creep.meters, "moved": creep.moved, "started": creep.started}
+
+
+def _cell_document(cell: Cell, kind: str = "power_factor") -> dict[str, Any]:
     """Errors in percent, currents in parts of the nominal one."""
     return {
         "current_from": cell.band.low,
         "current_to": cell.band.high,
-        "power_factor": cell.factor,
+        kind: cell.factor,
         "runs": len(cell.runs),
         "limit_percent": cell.band.limit_percent,
         "mean_percent": round(cell.mean, 4),
@@ -77,38 +84,45 @@ def _cell_document(cell: Cell) -> dict[str, Any]:
 
 
 def _parts(found: Accuracy) -> list[Any]:
-    by_band: dict[Band, list[Cell]] = {}
-    for cell in found.alternating:
-        by_band.setdefault(cell.band, []).append(cell)
-    names = [cell.factor for cell in next(iter(by_band.values()))]
-    columns = ("current / nominal", "limit %", *(f"PF {name}" for name in names))
-    rows = [
-        (_range(band), f"{band.limit_percent}", *(_errors(cell) for cell in cells)) for band, cells in by_band.items()
-    ]
     direct = [(_range(cell.band), f"{cell.band.limit_percent}", _errors(cell)) for cell in found.direct]
     runs = [run for cell in found.alternating for run in cell.runs]
     notable = [run for cell in found.alternating if cell.band.low >= _NOTABLE for run in cell.runs]
     reactive = [run.reactive for run in runs if run.reactive is not None]
     small = f"{_worst(run.current for run in runs):.2f} % below {_NOTABLE} of the nominal (one window of 5 s)"
-    creep = found.creep
+    creeps = (found.creep, found.direct_creep, found.three_phase_creep)
+    tried = counted(sum(creep.meters for creep in creeps), "meter")
     sums = [
         ("RMS voltage", f"{_worst(run.voltage for run in runs):.2f} % at most"),
         ("RMS current", f"{_worst(run.current for run in notable):.2f} % at most, {small}"),
         ("reactive energy", f"{_worst(reactive):.2f} % at most, at power factor 0.5"),
         ("frequency", f"{_worst(run.frequency_mhz for run in runs):.1f} mHz at most"),
-        ("creep", f"{creep.moved} of {counted(creep.meters, 'meter')} moved below the starting current"),
-        ("start", f"{creep.started} of {counted(creep.meters, 'meter')} moved at it"),
+        ("creep", f"{sum(creep.moved for creep in creeps)} of {tried} moved below the starting current"),
+        ("start", f"{sum(creep.started for creep in creeps)} of {tried} moved at it"),
         ("class 1", "held" if found.within else "BROKEN"),
     ]
     return [
         f"errors of energy in percent: mean, worst; {counted(found.waveforms, 'waveform')}, seed {found.seed}",
         "",
-        table(columns, rows),
+        _by_band(found.alternating, "PF "),
         "",
         table(("current / nominal", "limit %", "12 V DC"), direct),
         "",
+        _by_band(found.three_phase, ""),
+        "",
         facts(sums),
     ]
+
+
+def _by_band(cells: Iterable[Cell], before: str) -> Any:
+    """A row for each band, a column for each power factor or load."""
+    rows: dict[Band, list[Cell]] = {}
+    for cell in cells:
+        rows.setdefault(cell.band, []).append(cell)
+    names = [f"{before}{cell.factor}" for cell in next(iter(rows.values()))]
+    return table(
+        ("current / nominal", "limit %", *names),
+        [(_range(band), f"{band.limit_percent}", *(_errors(cell) for cell in found)) for band, found in rows.items()],
+    )
 
 
 def _range(band: Band) -> str:

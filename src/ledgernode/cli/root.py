@@ -51,6 +51,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
     },
     "People and rules": {
         "identity": Place("identity", "identity", "Keys, certificates, registration, rotation, revocation."),
+        "wallet": Place("wallet", "wallet", "A key from twelve words, and back."),
         "governance": Place("governance", "governance", "Propose and approve what the organisations decide together."),
         "evidence": Place("evidence", "evidence", "Validators that contradicted themselves, with both their votes."),
     },
@@ -66,12 +67,17 @@ TREE: Final[dict[str, dict[str, Place]]] = {
     },
     "Energy": {
         "backtest": Place("backtest", "backtest", "What a market would have brought, over measured houses."),
+        "community": Place("community", "community", "Play a community of houses on a real ledger."),
+        "fleet": Place("fleet", "fleet", "Simulated meters by the thousand: enrol, run, count on the ledger."),
         "forecast": Place("forecast", "forecast", "Load and generation of tomorrow; meters that behave oddly."),
         "gateway": Place("gateway", "gateway", "Carry what devices sign to the ledger, and commands to devices."),
+        "house": Place("house", "house", "Houses on a shared bus: measured transfers to try."),
         "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
         "meter": Place("meter", "meter", "Meters to try: their display and keypad, and how truly they measure."),
-        "trade": Place("trade", "trade", "Let a strategy trade for a house on a running market, or as a dry run."),
+        "readmodel": Place("readmodel", "readmodel", "Keep what a ledger says in SQL, for pages and reports."),
         "sts": Place("sts", "sts", "20-digit prepayment tokens: mint one, read one."),
+        "trade": Place("trade", "trade", "Let a strategy trade for a house on a running market, or as a dry run."),
+        "vending": Place("vending", "vending", "Sell prepaid units: payments in, twenty digits out."),
     },
     "Shell": {
         "completion": Place("completion", "completion", "Completion for bash, zsh and fish."),

@@ -181,6 +181,12 @@ class LedgerClient:
         and "certified" (f+1 nodes give the same answer at one height; needs as many endpoints).
         """
         query = signer.query(contract, function, arguments, budget=budget)
+        return await self.evaluate_signed(query, level=level, height=height)
+
+    async def evaluate_signed(
+        self, query: bytes, *, level: ReadLevel | str = ReadLevel.LOCAL, height: int = 0
+    ) -> Answer:
+        """Ask what somebody has signed: who carries a question need not be who asks it."""
         if level == CERTIFIED:
             return await certified_answer(self._connection.endpoints, self.ledger, query, self._timeout_s)
         request = pb.EvaluateRequest(

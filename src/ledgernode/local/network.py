@@ -10,6 +10,7 @@ from typing import Self
 
 from ledgernode.identity.founding import Network, read_network
 from ledgernode.local.node import LocalNode
+from ledgernode.local.simulated import CLOCK, is_simulated
 
 
 class LocalNetwork:
@@ -20,8 +21,9 @@ class LocalNetwork:
         self.network: Network = read_network(directory)
         self.nodes: dict[str, LocalNode] = {}
         try:
+            clock = directory / CLOCK if is_simulated(self.network.ledger) else None
             for node in self.network.nodes:
-                self.nodes[node.name] = LocalNode(directory / node.home)
+                self.nodes[node.name] = LocalNode(directory / node.home, clock)
         except BaseException:
             self.stop()
             raise

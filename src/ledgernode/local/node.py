@@ -23,14 +23,14 @@ _PORTS: Final = range(7_051, 7_951, 20)
 
 
 class LocalNode:
-    """Runs `node run HOME` in the background; its log goes to HOME/node.log."""
+    """Runs `node run HOME` in the background; its log goes to HOME/node.log. With a `clock`: by that simulated one."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, clock: Path | None = None) -> None:
         self.home = home
         self.log = home / "node.log"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # this very program
-                [sys.executable, "-m", "ledgernode.cli", "node", "run", str(home)],
+                _command(home, clock),
                 stdout=subprocess.PIPE,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -91,6 +91,12 @@ class LocalNode:
 
     def _tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
+
+
+def _command(home: Path, clock: Path | None) -> list[str]:
+    if clock is not None:
+        return [sys.executable, "-m", "ledgernode.local.simulated", str(home), str(clock)]
+    return [sys.executable, "-m", "ledgernode.cli", "node", "run", str(home)]
 
 
 def free_ports(count: int) -> int:

@@ -26,7 +26,7 @@ import msgspec
 import uvloop
 
 from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS, WATCH_MS
-from ledgernode.errors import BadGenesis
+from ledgernode.errors import BadGenesis, BadRequest
 from ledgernode.identity.authority import DAY_MS
 from ledgernode.identity.endings import endings
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
@@ -36,6 +36,7 @@ from ledgernode.node import telemetry
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.snapshots import Upkeep
 from ledgernode.services.server import Server
+from ledgernode.wire.genesis import SIMULATED
 from ledgernode.wire.types import TimeMs
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -71,9 +72,12 @@ def run_node(
 
     `clock_ms` is the time that its ledgers go by; it must be that of the other validators.
 
-    Refuses a home, key, genesis or database that does not hold, and an address that is taken.
+    Refuses a home, key, genesis or database that does not hold, an address that is taken, and a ledger of a simulation
+    without its clock.
     """
     config = NodeConfig.read(home)
+    if clock_ms is system_clock_ms and any(name.startswith(SIMULATED) for name in config.ledgers):
+        raise BadRequest(f"{home} serves a simulation, which goes by a clock of its own: `ledgernode community run`")
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER_OBJECTS)
     telemetry.set_up(as_json=log_json, level=log_level or config.log_level)

@@ -103,13 +103,19 @@ def key_type_of(number: int) -> KeyType:
 
 def derive(vending_key: bytes, meter: KeyParameters, cipher: Cipher = EA11) -> DecoderKey:
     """The meter's key by DKGA04; refuses a vending key of another length."""
-    key = VendingKey(vending_key)
+    return decoder_key(hmac.digest(VendingKey(vending_key), derivation(meter, cipher), "sha256"), cipher)
+
+
+def decoder_key(derived: bytes, cipher: Cipher = EA11) -> DecoderKey:
+    """The meter's key within what a vending key made of a derivation's message."""
+    return DecoderKey(derived[: cipher.key_bytes])
+
+
+def derivation(meter: KeyParameters, cipher: Cipher = EA11) -> bytes:
+    """The message of which HMAC-SHA256 under the vending key makes the meter's key."""
     texts = (meter.base.code, cipher.code, meter.tariff_index)
     unit = (meter.supply_group, str(int(meter.key_type)), str(meter.key_revision), meter.pan)
-    message = (
-        b"\x04" + _counted("04", *texts) + b"\x00\x04" + _counted(*unit) + (8 * cipher.key_bytes).to_bytes(4, "big")
-    )
-    return DecoderKey(hmac.digest(key, message, "sha256")[: cipher.key_bytes])
+    return b"\x04" + _counted("04", *texts) + b"\x00\x04" + _counted(*unit) + (8 * cipher.key_bytes).to_bytes(4, "big")
 
 
 def _counted(*texts: str) -> bytes:

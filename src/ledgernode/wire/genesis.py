@@ -19,6 +19,8 @@ GENESIS_TAG: Final = b"ledgernode/genesis/1\x00"
 FORMAT: Final = "ledgernode/genesis/1"
 EXECUTION_VERSION: Final = 3
 PYTHON_VERSION: Final = "3.11"
+SIMULATED: Final = "simulated-"
+"""So begins the name of a ledger that goes by a clock which a simulation sets, and only of such a one."""
 
 
 class GenesisMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -31,6 +31,7 @@ from ledgernode.sts.keys import KeyParameters, Secret, VendingKey, derive
 from ledgernode.sts.tid import BaseDate, Tid, issue
 from ledgernode.sts.token import Credit, Token, mint
 from ledgernode.wire.types import ChainId
+from ledgernode.wire.validators import ValidatorSet
 from tests.sts.published import METER, VENDING_KEY
 
 START_MS: Final = 1_767_225_600_000
@@ -64,8 +65,10 @@ class House:
         setting: KeyParameters = SETTING,
         vending_key: VendingKey = VENDING_KEY,
         now_ms: int = START_MS,
+        validators: ValidatorSet | None = None,
         **changes: Any,
     ) -> None:
+        self.validators = validators
         self.setting = setting
         self.key = derive(vending_key, setting)
         self.settings = settings(pan=setting.pan, **changes)
@@ -85,7 +88,13 @@ class House:
 
     def begin(self) -> None:
         index = int(self.setting.tariff_index)
-        state = new_state(self.key, self.setting.base, key_revision=self.setting.key_revision, tariff_index=index)
+        state = new_state(
+            self.key,
+            self.setting.base,
+            key_revision=self.setting.key_revision,
+            tariff_index=index,
+            validators=self.validators,
+        )
         self.meter = Meter(self.settings, state)
         self.do(Started(self.now_ms, b"s" * 32))
 

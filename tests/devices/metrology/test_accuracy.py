@@ -49,6 +49,23 @@ def test_reactive_energy_holds_two_percent(few: Accuracy) -> None:
     assert all(error is not None and error < 2.0 for error in worst)
 
 
+def test_three_phases_count_their_algebraic_sum(few: Accuracy) -> None:
+    """Within the limits also where one phase gives and two take, so that a third of what flows is left."""
+    assert {cell.factor for cell in few.three_phase} == {load.name for load in tried.LOADS}
+    assert sum(len(cell.runs) for cell in few.three_phase) == 28
+    assert all(cell.within for cell in few.three_phase)
+    assert all(abs(run.voltage) < 0.2 for cell in few.three_phase for run in cell.runs)
+    reactive = [cell.worst_reactive for cell in few.three_phase if cell.factor == "PF 0.5"]
+    assert all(error is not None and error < 2.0 for error in reactive)
+
+
+def test_a_turned_phase_breaks_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sum without signs would count what is given as taken."""
+    monkeypatch.setattr("devices.metrology.unit.sum", lambda values: sum(map(abs, values)), raising=False)
+    found = accuracy(35, seed=3, meters=2)
+    assert all(not cell.within for cell in found.three_phase if cell.factor == "two take, one gives")
+
+
 def test_the_same_seed_finds_the_same() -> None:
     assert accuracy(35, seed=9, meters=1) == accuracy(35, seed=9, meters=1)
     assert accuracy(35, seed=9, meters=1) != accuracy(35, seed=10, meters=1)
@@ -86,7 +103,14 @@ def test_meters_that_count_noise_creep(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not creep.within
 
 
+def test_nothing_creeps_and_everything_starts(few: Accuracy) -> None:
+    """One phase, direct current, three phases."""
+    for creep in (few.creep, few.direct_creep, few.three_phase_creep):
+        assert (creep.meters, creep.moved, creep.started) == (4, 0, 4)
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_class_one_holds_over_a_thousand_waveforms_as_the_guide_shows() -> None:
     """In under 30 s of one processor; the table of `docs/meter.md` is that of this run."""
     started_s = time.process_time()
@@ -94,10 +118,11 @@ def test_class_one_holds_over_a_thousand_waveforms_as_the_guide_shows() -> None:
     assert time.process_time() - started_s < 30
     assert found.within
     assert sum(len(cell.runs) for cell in found.alternating) == 1_000
+    assert sum(len(cell.runs) for cell in found.three_phase) == 200
     assert max(abs(cell.mean) for cell in found.alternating) < 0.2, "errors have no direction"
 
     shown = [tuple(map(float, pair)) for pair in re.findall(r"([+-]\d\.\d\d), (\d\.\d\d)", GUIDE)]
-    cells = [(cell.mean, cell.worst) for cell in (*found.alternating, *found.direct)]
-    assert len(shown) == len(cells) == 28
+    cells = [(cell.mean, cell.worst) for cell in (*found.alternating, *found.direct, *found.three_phase)]
+    assert len(shown) == len(cells) == 56
     for pair, cell in zip(shown, cells, strict=True):
         assert pair == pytest.approx(cell, abs=0.011)

@@ -15,6 +15,13 @@ class Settlement(Contract):
         ctx.emit("DeliveryCommanded", command=number, trade=number, device=device, action=action, text=text)
 
     @transaction
+    def trade(self, ctx: Context, number: int, feeder: str, notice: int) -> None:
+        """Delivery begins at a device that nobody has."""
+        text = f"New Transaction #{number}: energy from a → b"
+        common = {"trade": number, "device": "none", "action": "out", "text": text}
+        ctx.emit("DeliveryCommanded", command=number, feeder=feeder, notice=notice, **common)
+
+    @transaction
     def acknowledge(self, ctx: Context, command: int, measured_mwh: int = 0) -> None:
         ctx.emit("DeliveryAcknowledged", command=command, trade=command, measured_mwh=measured_mwh)
 

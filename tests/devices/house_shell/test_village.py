@@ -1,0 +1,225 @@
+"""A village over real sockets: demands, trades, relays and pages, with a server that dies in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from devices.house.tie import Sensed
+from devices.house.transfer import Bus, Dispute, Page, Status, Trade
+from devices.house_shell.bus import BusServer
+from devices.house_shell.http import BODY_BYTES, Response, call
+from devices.house_shell.tie import TieController
+from tests.conditions import eventually
+from tests.ports import fresh_port
+
+pytestmark = pytest.mark.slow
+HOST = "127.0.0.1"
+OPERATOR = "operator-token"
+WH = 1_000
+POWER_MW = 3_600_000
+"""1 Wh a second, so that 2 Wh take two seconds and not two minutes."""
+
+
+class House:
+    """A house on the bus: registers that grow while both ends of a trade are closed."""
+
+    def __init__(self, village: Village, name: str) -> None:
+        self.name, self.token = name, f"token of {name}"
+        self.village = village
+        self.closed = {"tie_in": False, "tie_out": False}
+        self.out_mwh = self.in_mwh = 0.0
+        self.port = fresh_port()
+        self.controller = TieController(
+            name, self.token, (HOST, village.port), sense=self.sense, switch=self.switch, period_s=0.05
+        )
+        self.task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self.controller.run(HOST, self.port))
+
+    def switch(self, relay: str, closed: bool) -> None:
+        self.village.flow()
+        self.closed[relay] = closed
+
+    def sense(self) -> Sensed:
+        self.village.flow()
+        power_mw = POWER_MW if any(self.closed.values()) else 0
+        return Sensed(int(self.out_mwh), int(self.in_mwh), 12_400, power_mw // 12_400 * 1_000, power_mw)
+
+    async def ask(self, method: str, path: str, document: Any = None, token: str = "") -> Response:
+        body = b"" if document is None else msgspec.json.encode(document)
+        return await call((HOST, self.port), method, path, body, token)
+
+    async def page(self) -> Page:
+        return msgspec.json.decode((await self.ask("GET", "/state")).body, type=Page)
+
+
+class Village:
+    def __init__(self, path: Path) -> None:
+        self.path, self.port = path, fresh_port()
+        self.houses = {name: House(self, name) for name in ("h1", "h2", "h3")}
+        self.ended: list[Trade] = []
+        self.disputes: list[Dispute] = []
+        self.last_s = time.monotonic()
+        self.server: BusServer | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def flow(self) -> None:
+        now_s = time.monotonic()
+        sellers = [house for house in self.houses.values() if house.closed["tie_out"]]
+        buyers = [house for house in self.houses.values() if house.closed["tie_in"]]
+        if sellers and buyers:
+            assert len(sellers) == len(buyers) == 1, "one seller at a time"
+            energy_mwh = POWER_MW * (now_s - self.last_s) / 3_600
+            buyers[0].in_mwh += energy_mwh
+            sellers[0].out_mwh += 1.02 * energy_mwh
+        self.last_s = now_s
+
+    def start(self) -> None:
+        tokens = {house.name: house.token for house in self.houses.values()}
+        bus = Bus(slack_mwh=3 * WH)  # at a Wh a second, what a busy machine needs between two looks is much
+        self.server = BusServer(
+            self.path, bus, tokens, OPERATOR, ended=self.ended.append, disputed=self.disputes.append
+        )
+        self.task = asyncio.create_task(self.server.run(HOST, self.port))
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.task
+
+    async def ask(self, method: str, path: str, document: Any = None, token: str = OPERATOR) -> Response:
+        body = b"" if document is None else msgspec.json.encode(document)
+        return await call((HOST, self.port), method, path, body, token)
+
+    async def trade(self, number: int, seller: str, buyer: str, energy_mwh: int) -> None:
+        line = f"New Transaction #{number}: energy from {seller} → {buyer}"
+        answer = await self.ask("POST", "/lines", {"line": line, "energy_mwh": energy_mwh})
+        assert answer.status == 200, answer
+
+
+@pytest_asyncio.fixture
+async def village(tmp_path: Path) -> AsyncIterator[Village]:
+    made = Village(tmp_path / "bus.state")
+    yield made
+    tasks = [house.task for house in made.houses.values() if house.task is not None]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await made.stop()
+
+
+async def begun(village: Village) -> None:
+    village.start()
+    for house in village.houses.values():
+        house.start()
+    await eventually(lambda: all(house.controller.state.online for house in village.houses.values()))
+
+
+async def test_a_demand_becomes_a_trade_and_is_delivered(village: Village) -> None:
+    """Asked for at the house's own page, seen by all, agreed, measured, and the relays are open again."""
+    await begun(village)
+    buyer, seller = village.houses["h2"], village.houses["h1"]
+    assert (await buyer.ask("POST", "/demand", {"energy_mwh": 2 * WH}, buyer.token)).status == 200
+
+    async def demands() -> dict[str, int]:
+        found: dict[str, int] = msgspec.json.decode((await village.ask("GET", "/demands")).body)
+        return found
+
+    await eventually(lambda: village.server is not None and village.server.demands)
+    assert await demands() == {"h2": 2 * WH}
+    await village.trade(1, "h1", "h2", 2 * WH)
+    await village.trade(1, "h1", "h2", 2 * WH)
+    await eventually(lambda: buyer.closed["tie_in"] and seller.closed["tie_out"])
+    await eventually(lambda: buyer.controller.page.energy_mwh > 200)
+    live = await buyer.page()
+    assert (live.relay_in, live.demand_mwh, live.voltage_mv, live.power_mw) == (True, 2 * WH, 12_400, POWER_MW)
+    shown = (await buyer.ask("GET", "/")).body.decode()
+    assert "12.40 V" in shown
+    assert "closed" in shown
+    assert "#1 running: h1 → h2" in (await village.ask("GET", "/houses/h2")).body.decode()
+    await eventually(lambda: village.ended)
+    [trade] = village.ended
+    assert trade.status is Status.DONE
+    assert trade.delivered_mwh == int(buyer.in_mwh)
+    assert 2 * WH <= trade.delivered_mwh < 6 * WH
+    assert not any(any(house.closed.values()) for house in village.houses.values())
+    assert await demands() == {}
+    assert village.disputes == []
+
+
+async def test_a_house_waits_for_the_bus_and_tries_again(village: Village) -> None:
+    """It says so on its page; once there is a bus it connects by itself."""
+    house = village.houses["h1"]
+    house.start()
+    await eventually(lambda: house.controller.state.tries == 1)
+    assert (await house.page()).text == "connection failed, again in 5 s"
+    assert not (await house.page()).linked
+    village.start()
+    await eventually(lambda: house.controller.state.online)
+    assert msgspec.json.decode((await village.ask("GET", "/houses/h1.json")).body)["linked"] is True
+
+
+async def test_a_server_that_dies_goes_on_from_the_registers(village: Village) -> None:
+    """Killed in the middle of a delivery and started again: what was bought arrives, once."""
+    await begun(village)
+    buyer = village.houses["h2"]
+    await village.trade(4, "h1", "h2", 3 * WH)
+    await village.trade(5, "h3", "h2", WH)
+    await eventually(lambda: buyer.in_mwh > WH)
+    await village.stop()
+    village.start()
+    await eventually(lambda: len(village.ended) == 2, 40)
+    assert [(trade.number, trade.status) for trade in village.ended] == [(4, Status.DONE), (5, Status.DONE)]
+    assert sum(trade.delivered_mwh for trade in village.ended) == pytest.approx(buyer.in_mwh, abs=3)
+    assert 4 * WH <= buyer.in_mwh < 12 * WH
+    assert village.disputes == []
+
+
+async def test_who_is_not_known_says_nothing(village: Village) -> None:
+    """Another's token, none at all, trades of strangers, garbage, too much: refused, and nothing moves."""
+    await begun(village)
+    message = {"out_mwh": 0, "in_mwh": 0}
+    assert (await village.ask("POST", "/ties/h1", message, "token of h2")).status == 401
+    assert (await village.ask("POST", "/ties/nobody", message, "")).status == 401
+    line = {"line": "New Transaction #1: energy from h1 → h2", "energy_mwh": WH}
+    assert (await village.ask("POST", "/lines", line, "token of h1")).status == 401
+    strangers = [
+        {"line": "New Transaction #1: energy from h1 → h9", "energy_mwh": WH},
+        {"line": "New Transaction #1: energy from h1 → h1", "energy_mwh": WH},
+        {"line": "give me energy", "energy_mwh": WH},
+        {"line": "New Transaction #1: energy from h1 → h2", "energy_mwh": -1},
+        {"line": "New Transaction #1: energy from h1 → h2", "energy_mwh": 1.5},
+    ]
+    for wrong in strangers:
+        assert (await village.ask("POST", "/lines", wrong)).status == 400, wrong
+    h1 = village.houses["h1"]
+    assert (await village.ask("POST", "/ties/h1", {"out_mwh": -1, "in_mwh": 0}, h1.token)).status == 400
+    assert (await h1.ask("POST", "/demand", {"energy_mwh": 1}, "wrong")).status == 401
+    assert (await h1.ask("POST", "/demand", {"energy_mwh": -1}, h1.token)).status == 400
+    assert (await village.ask("GET", "/../etc/passwd")).status == 404
+    assert (await call((HOST, village.port), "POST", "/lines", b"x" * (BODY_BYTES + 1), OPERATOR)).status == 400
+    assert village.server is not None
+    assert village.server.state.trades == {}
+
+
+async def test_a_peer_that_stalls_is_dropped(village: Village) -> None:
+    """Half a request holds nothing up, and ends."""
+    await begun(village)
+    reader, writer = await asyncio.open_connection(HOST, village.port)
+    writer.write(b"POST /lines HTTP/1.1\r\nContent-Le")
+    await writer.drain()
+    assert (await village.ask("GET", "/demands")).status == 200
+    async with asyncio.timeout(20):
+        assert await reader.read() == b""
+    writer.close()
