@@ -29,6 +29,8 @@ from tests.conditions import eventually
 from tests.gateway.readmodel.sources import Played, blocks_of
 from tests.postgres import PostgresServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory, town: WholeTown, blocks: list[Block]) -> dict[str, list[Any]]:
