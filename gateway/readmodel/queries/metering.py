@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.bounds import SERIES_LIMIT
 from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, rows_of
-from gateway.readmodel.tables.metering import BUCKETS, CORRECTIONS, HEADS, READINGS, TAMPERS
+from gateway.readmodel.tables.metering import BUCKETS, CORRECTIONS, HEADS, HELD, READINGS, TAMPERS
 from gateway.readmodel.zones import DAY_MS, Span
 
 
@@ -106,7 +106,7 @@ async def series(
 
 
 async def finest(connection: AsyncConnection, point: str, from_ms: int, until_ms: int) -> tuple[BucketRow, ...]:
-    """A stretch of time, drawn at once: by minutes where it is short and readings close, else as `span_for` says."""
+    """A stretch of time, drawn at once: by minutes where it is short and readings are close, else by `span_for`."""
     span = span_for(from_ms, until_ms)
     found = await series(connection, point, span, from_ms, until_ms)
     if not found and span is Span.MINUTE:
@@ -141,7 +141,7 @@ async def readings(
     time = READINGS.c.time_ms
     question = rows_of(ReadingRow, READINGS).where(READINGS.c.meter == meter, time >= from_ms, time < until_ms)
     if held_only:
-        question = question.where(READINGS.c.state.in_(("h", "r")))
+        question = question.where(HELD)
     keys: list[ColumnElement[Any]] = [time]
     return await page_of(connection, ReadingRow, question, keys, size=size, after=after, newest_first=newest_first)
 

@@ -13,10 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-import aiomqtt
-
 from gateway.mqtt.broker import EmbeddedBroker
+from gateway.mqtt.connection import Access, Connection, Message
 from gateway.mqtt.topics import ROOT, TRADES
+from ledgernode.errors import NodeUnreachable
 from ledgernode.identity.secret_file import create_secret
 
 GATEWAY: Final = "gateway"
@@ -53,19 +53,35 @@ class Radio:
 
     async def listen(self, ledger: str) -> None:
         """Hear every trade of a ledger, until this is cancelled."""
+        access = Access(
+            self._broker.host,
+            self._broker.port,
+            client=LISTENER,
+            tls=None,
+            username=LISTENER,
+            password=self._passwords[LISTENER],
+            version="3.1.1",
+        )
         while True:
-            with suppress(aiomqtt.MqttError):
-                async with aiomqtt.Client(
-                    self._broker.host,
-                    self._broker.port,
-                    username=LISTENER,
-                    password=self._passwords[LISTENER],
-                    protocol=aiomqtt.ProtocolVersion.V311,
-                ) as client:
-                    await client.subscribe(f"{ROOT}/{ledger}/{TRADES}/+", qos=1)
-                    async for message in client.messages:
-                        self._heard(bytes(message.payload).decode(errors="replace"))
+            with suppress(NodeUnreachable):
+                await self._heard_over(access, f"{ROOT}/{ledger}/{TRADES}/+")
             await asyncio.sleep(_AGAIN_S)
+
+    async def _heard_over(self, access: Access, topic: str) -> None:
+        """One connection, until it ends."""
+
+        def took(message: Message) -> None:
+            self._heard(message.payload.decode(errors="replace"))
+            if message.number:
+                connection.acknowledge(message.number)
+
+        connection = Connection(access, took)
+        try:
+            await connection.open()
+            await connection.subscribe([topic])
+            await asyncio.shield(connection.ended)
+        finally:
+            await connection.close()
 
     async def stop(self) -> None:
         await self._broker.stop()
