@@ -105,3 +105,18 @@ def test_the_demo_on_four_validators_leaves_four_equal_chains(tmp_path: Path) ->
     homes = [directory / "nodes" / f"{name}-1" for name in ("north", "south", "east", "west")]
     heights = {done("audit", home, "--json").document["last"] for home in homes}
     assert max(heights) - min(heights) <= 2  # one may stop before the last blocks have reached it
+
+
+def test_the_demo_leaves_nothing_when_it_is_stopped_while_it_is_founded(tmp_path: Path) -> None:
+    """The next start is a first one."""
+    running = start(tmp_path / "demo")
+    try:
+        list(lines_until(running, "contracts are installed"))
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+        assert running.returncode == 0, err
+        assert "Stopped before anything was shown." in out
+        assert not (tmp_path / "demo").exists()
+    finally:
+        running.kill()
+        running.communicate()

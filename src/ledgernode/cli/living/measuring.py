@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import click
 import msgspec
 
 from devices.community.scenario import Scenario
@@ -55,6 +56,8 @@ def measured(directory: Path, scenario: Scenario, minutes: float, say: Say) -> d
     play.closing = report.closing
     found: dict[str, Measured] = {}
     asyncio.run(_measured(play, minutes, found))
+    if not found:
+        raise click.Abort
     told = report.document(play, play.closed, report.audited(play))
     return {
         "scenario": scenario.name,

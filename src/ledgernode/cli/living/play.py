@@ -9,8 +9,9 @@ have said by more than a few readings.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +60,10 @@ _ASKED_EVERY_S: Final = 1.0
 _SETTLES_S: Final = 40.0
 _ENDS_S: Final = 10.0
 Say = Callable[[str], None]
+
+
+class _Stopped(Exception):
+    """Told to stop while the community was being founded."""
 
 
 class HouseAtWork:
@@ -128,7 +133,20 @@ class Play:
     # ------------------------------------------------------------ beginning and end
 
     async def run(self, *, until_minute: float, seconds: float | None = None) -> None:
-        """Found what is not founded, play until a minute of the community or so many seconds of ours, and stop all."""
+        """Found what is not founded, play until a minute of the community or so many seconds of ours, and stop all.
+
+        Who is told to stop before anything is founded leaves nothing, and one that could not go on can go on later.
+        """
+        try:
+            await self._run(until_minute, seconds)
+        except _Stopped:
+            shutil.rmtree(self.directory)
+        except BaseException:
+            if self._standing is not None and not self.living.is_set():
+                write_standing(self.directory, self._standing)
+            raise
+
+    async def _run(self, until_minute: float, seconds: float | None) -> None:
         began = time.monotonic()
         with ExitStack() as opened:
             founded = read_founded(self.directory)
@@ -153,7 +171,7 @@ class Play:
                 self.place = Place(self.scenario, self.people)
                 if founded is None:
                     founding = Founding(self.place, self.clock, real_ms=time.time_ns() // 1_000_000, say=self.say)
-                    founded = await founding.run()
+                    founded = await self._unless_stopped(founding.run())
                     write_founded(self.directory, founded)
                 self.starts_ms = founded.starts_ms
                 self.say("the gateway starts")
@@ -168,8 +186,20 @@ class Play:
                     await self._live(ledger, until_minute, seconds)
                 finally:
                     await self._end()
-        if self._number:
+        if self.houses:
             write_standing(self.directory, self._stands())
+
+    async def _unless_stopped(self, founding: Coroutine[Any, Any, Founded]) -> Founded:
+        """What it comes to; given up when the play is told to stop."""
+        task = asyncio.create_task(founding)
+        stopping = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise _Stopped
+        return task.result()
 
     def _require_same(self, founded: Founded) -> None:
         """Refuses to go on with another scenario than was founded."""
