@@ -6,7 +6,6 @@ and in them everything that a client was told is committed.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import random
 import socket
@@ -14,9 +13,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from tempfile import gettempdir
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Self
 
 import msgspec
 
@@ -40,11 +38,11 @@ from ledgernode.wire.block import parse_header
 from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.types import TransactionId, identity_id
 from tests.conditions import until
+from tests.ports import reserve
 from tests.running import LEDGER, FoundedNetwork, NodeProcess, Person, deploy, notes, now_ms
 
 ORGANISATIONS = ("north", "south", "east", "west", "isle", "lake", "fjord")
 RECOVERY_SECONDS = 20.0
-_RESERVED: list[TextIO] = []
 PORTS = range(20_000, 32_000)  # below those that the system gives to outgoing connections
 OPTIONS = {"pow": {"first_target_bits": 15, "interval_ms": 150, "depth_blocks": 4}}
 """Blocks often enough for tests; a partition of these tests is never four blocks long on both sides."""
@@ -58,21 +56,8 @@ def free_ports(count: int) -> int:
     while True:
         first = random.choice(PORTS)
         ports = range(first, first + count)
-        if all(_is_free(port) for port in ports) and all(_reserve(port) for port in ports):
+        if all(_is_free(port) for port in ports) and all(reserve(port) for port in ports):
             return first
-
-
-def _reserve(port: int) -> bool:
-    folder = Path(gettempdir()) / "ledgernode-test-ports"
-    folder.mkdir(exist_ok=True)
-    file = (folder / str(port)).open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return False
-    _RESERVED.append(file)  # released by the system, with this process
-    return True
 
 
 def _is_free(port: int) -> bool:

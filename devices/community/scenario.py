@@ -93,6 +93,8 @@ class House(_Strict, frozen=True, kw_only=True):
     """Below this it buys again."""
     purse_cents: Cents = 5_000
     trades: bool = True
+    strategy: Literal["by-charge", "fixed-price", "cost-plus", "zero-intelligence", "price-follower"] = "by-charge"
+    """by-charge: the fuller its battery the cheaper it sells; the others are those of `devices.house.strategy`."""
 
 
 class FeederPlan(_Strict, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.bounds import SERIES_LIMIT
 from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, rows_of
-from gateway.readmodel.tables.metering import BUCKETS, CORRECTIONS, HEADS, READINGS, TAMPERS
+from gateway.readmodel.tables.metering import BUCKETS, CORRECTIONS, HEADS, HELD, READINGS, TAMPERS
 from gateway.readmodel.zones import DAY_MS, Span
 
 
@@ -141,7 +141,7 @@ async def readings(
     time = READINGS.c.time_ms
     question = rows_of(ReadingRow, READINGS).where(READINGS.c.meter == meter, time >= from_ms, time < until_ms)
     if held_only:
-        question = question.where(READINGS.c.state.in_(("h", "r")))
+        question = question.where(HELD)
     keys: list[ColumnElement[Any]] = [time]
     return await page_of(connection, ReadingRow, question, keys, size=size, after=after, newest_first=newest_first)
 

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from ledgernode.errors import BadRequest
 
 if TYPE_CHECKING:
     from gateway.readmodel.following import Status
-    from gateway.readmodel.model import ReadModel
+    from gateway.readmodel.model import LedgerHome, ModelHome, ReadModel
 
 EVERY_S = 1.0
 
@@ -117,18 +118,34 @@ def _require_installed() -> None:
         raise BadRequest("the read model needs: pip install 'ledgernode[gateway]'") from error
 
 
-def _model(database: str, at: Connection, told: Callable[[int], None] | None = None) -> ReadModel:
-    _require_installed()
-    from gateway.readmodel.model import LedgerHome, ReadModel
+def model_home(database: str, directory: Path, at: Connection) -> ModelHome | None:
+    """Of a gateway's setting: none where it is empty; a file is in the gateway's directory."""
+    if not database:
+        return None
+    from gateway.readmodel.model import ModelHome
 
-    home = LedgerHome(
+    where = database if "://" in database else str(directory / database)
+    return ModelHome(where, _ledger_home(at))
+
+
+def _model(database: str, at: Connection, told: Callable[[int], None] | None = None) -> ReadModel:
+    home = _ledger_home(at)
+    from gateway.readmodel.model import ReadModel
+
+    return ReadModel(database, home, told=told)
+
+
+def _ledger_home(at: Connection) -> LedgerHome:
+    _require_installed()
+    from gateway.readmodel.model import LedgerHome
+
+    return LedgerHome(
         ledger=at.ledger,
         genesis_bytes=at.genesis_bytes,
         nodes=at.endpoints,
         tls=at.tls_files(),
         signer=at.signer(),
     )
-    return ReadModel(database, home, told=told)
 
 
 def _named(database: str) -> str:

@@ -18,6 +18,7 @@ from gateway.readmodel.database import Database
 from ledgernode.client import Ledger
 from tests.cli.command_line import command, done
 from tests.conditions import until
+from tests.gateway.running import GatewayProcess, gateway_identity
 from tests.running import NodeProcess, SoloNetwork, deploy, notes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -105,6 +106,17 @@ def test_status_before_anything_was_followed(node: NodeProcess, tmp_path: Path) 
     found = status(node, str(tmp_path / "new.db"))
     assert (found["schema"], found["height"]) == ("", -1)
     assert found["behind"] == found["ledger_height"] + 1
+
+
+def test_gateway_follows_beside_its_intake(node: NodeProcess, tmp_path: Path) -> None:
+    """Named in gateway.json, the model grows in the gateway's own process, and ends with it."""
+    identity = gateway_identity(node.network, "gateway-9")
+    with GatewayProcess(node.network, [node.endpoint], tmp_path / "g", identity, read_model="model.db") as gateway:
+        database = str(gateway.directory / "model.db")
+        with node.ledger() as ledger:
+            height = put(ledger, node, 2_000, 5)
+        until(lambda: status(node, database)["height"] >= height, 45)
+        assert gateway.terminate() == 0
 
 
 def test_other_databases_are_refused(node: NodeProcess) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import click
 import msgspec
 
 from devices.community.scenario import Scenario
@@ -55,6 +56,8 @@ def measured(directory: Path, scenario: Scenario, minutes: float, say: Say) -> d
     play.closing = report.closing
     found: dict[str, Measured] = {}
     asyncio.run(_measured(play, minutes, found))
+    if not found:
+        raise click.Abort
     told = report.document(play, play.closed, report.audited(play))
     return {
         "scenario": scenario.name,
@@ -106,7 +109,7 @@ async def _look(play: Play, found: dict[str, Measured]) -> None:
         began_at, began = looked()
         await play.over.wait()
         ended_at, ended = looked()
-    community_s = max(play.minute * 60, 1.0)
+    community_s = max((play.minute - play.first_minute) * 60, 1.0)
     for name in processes:
         idle = (began[name].cpu_s - rested[name].cpu_s) / max(began_at - rested_at, 0.001)
         spent_s = ended[name].cpu_s - began[name].cpu_s - idle * (ended_at - began_at)

@@ -9,8 +9,9 @@ have said by more than a few readings.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ import msgspec
 from devices.community.days import Days
 from devices.community.scenario import Event, House, Scenario
 from devices.community.street import Behaviour, BusStreet, HeadShown, Shown, Transfer, built
-from devices.community.trading import Past, wanted
+from devices.community.trading import Delivery, Past, orders
 from ledgernode.cli.living.carrier import Carrier
 from ledgernode.cli.living.founding import (
     INTERVAL_MS,
@@ -61,6 +62,10 @@ _ENDS_S: Final = 10.0
 Say = Callable[[str], None]
 
 
+class _Stopped(Exception):
+    """Told to stop while the community was being founded."""
+
+
 class HouseAtWork:
     """A house with its meters and wallet."""
 
@@ -75,7 +80,7 @@ class HouseAtWork:
         self.past: Past | None = None
         self.requests = 0
         self.buying = False
-        self.money_minor = (0, 0)
+        self.money_minor: tuple[int, int] | None = None
         """Available and in escrow, as the ledger last said."""
 
     @property
@@ -101,6 +106,8 @@ class Play:
         self.heads: dict[str, HeadShown] = {}
         self.problems: list[str] = []
         self.minute = 0.0
+        self.first_minute = 0.0
+        """Where this play began: above zero when it goes on."""
         self.starts_ms = 0
         self.played_s = 0.0
         self.founded_s = 0.0
@@ -126,7 +133,20 @@ class Play:
     # ------------------------------------------------------------ beginning and end
 
     async def run(self, *, until_minute: float, seconds: float | None = None) -> None:
-        """Found what is not founded, play until a minute of the community or so many seconds of ours, and stop all."""
+        """Found what is not founded, play until a minute of the community or so many seconds of ours, and stop all.
+
+        Who is told to stop before anything is founded leaves nothing, and one that could not go on can go on later.
+        """
+        try:
+            await self._run(until_minute, seconds)
+        except _Stopped:
+            shutil.rmtree(self.directory)
+        except BaseException:
+            if self._standing is not None and not self.living.is_set():
+                write_standing(self.directory, self._standing)
+            raise
+
+    async def _run(self, until_minute: float, seconds: float | None) -> None:
         began = time.monotonic()
         with ExitStack() as opened:
             founded = read_founded(self.directory)
@@ -151,7 +171,7 @@ class Play:
                 self.place = Place(self.scenario, self.people)
                 if founded is None:
                     founding = Founding(self.place, self.clock, real_ms=time.time_ns() // 1_000_000, say=self.say)
-                    founded = await founding.run()
+                    founded = await self._unless_stopped(founding.run())
                     write_founded(self.directory, founded)
                 self.starts_ms = founded.starts_ms
                 self.say("the gateway starts")
@@ -166,8 +186,20 @@ class Play:
                     await self._live(ledger, until_minute, seconds)
                 finally:
                     await self._end()
-        if self._number:
+        if self.houses:
             write_standing(self.directory, self._stands())
+
+    async def _unless_stopped(self, founding: Coroutine[Any, Any, Founded]) -> Founded:
+        """What it comes to; given up when the play is told to stop."""
+        task = asyncio.create_task(founding)
+        stopping = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise _Stopped
+        return task.result()
 
     def _require_same(self, founded: Founded) -> None:
         """Refuses to go on with another scenario than was founded."""
@@ -296,7 +328,7 @@ class Play:
         if self._standing is not None:
             step_ms = self.scenario.step_seconds * 1_000
             self._number = max(self._standing.at_ms, int(self.clock.now_ms())) // step_ms - self.starts_ms // step_ms
-            self.minute = self._number * step_ms / MINUTE_MS
+            self.minute = self.first_minute = self._number * step_ms / MINUTE_MS
             return
         for one in self.houses.values():
             if one.is_prepaid and one.house.opening_cents:
@@ -512,11 +544,13 @@ class Play:
         """Every house gives its order for the next quarter, from what the last one was like."""
         if self.scenario.market.mechanism == "none":
             return
-        del at_ms
+        from_ms = at_ms // INTERVAL_MS * INTERVAL_MS + INTERVAL_MS
+        last = next(reversed(self.figures.trades.values()), None)
+        delivery = Delivery(from_ms, from_ms + INTERVAL_MS, last.price_micro if last is not None else None)
         for one in self.houses.values():
-            past = one.past
-            bid = wanted(one.house, past, self.scenario.prices, on_grid=self.scenario.on_grid) if past else None
-            if bid is not None and one.meter.is_supplied:
+            if one.past is None or not one.meter.is_supplied:
+                continue
+            for bid in orders(one.house, one.past, self.scenario, delivery):
                 arguments = {
                     "market": self.place.market,
                     "point": self.place.point(one.name),

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import click
+
 from devices.community.scenario import Scenario
 from ledgernode.cli.living import report
 from ledgernode.cli.living.play import Play, Say
@@ -18,6 +20,8 @@ def played(directory: Path, scenario: Scenario, minutes: int, say: Say) -> tuple
     play = Play(directory, scenario, say=say)
     play.closing = report.closing
     asyncio.run(until_told(play, minutes))
+    if not play.living.is_set():
+        raise click.Abort
     say("the chain is audited")
     found = report.document(play, play.closed, report.audited(play))
     return found, report.parts(found)
