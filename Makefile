@@ -8,7 +8,7 @@ ENGINE ?= pbft
 FROM ?= 0
 N ?= 1000
 
-.PHONY: help setup system demo test test-fast simulate simulate-mutants lint format stubs lock coverage kill-loop soak wheel-check clean
+.PHONY: help setup system demo small test test-fast simulate simulate-mutants lint format stubs lock coverage kill-loop soak wheel-check clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -22,9 +22,12 @@ setup: .venv/.installed ## Make the virtual environment .venv (everything pinned
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## Start four validators, people, contracts, blocks arriving (Ctrl-C ends it); ENGINE=pow, ENGINE=solo
+demo: setup ## Ten houses live on four validators, an hour a minute (Ctrl-C ends it); ENGINE=pow, ENGINE=solo
 	@mkdir -p demo
 	$(BIN)/ledgernode demo demo/$(ENGINE) --engine $(ENGINE)
+
+small: setup ## Measure what ten houses take of one machine (docs/small.md)
+	$(BIN)/ledgernode community measure ten-houses
 
 system: ## Install the Debian packages that the tests use (a broker)
 	@bash tests/system.sh
@@ -35,9 +38,11 @@ test: setup system ## Every test, in parallel by file, with the 20 slowest print
 test-fast: setup ## The tests that need no processes (under 90 seconds)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
-coverage: setup system ## Every test with branch coverage of all packages (at least 90 %)
+coverage: setup system ## Branch coverage of all packages (at least 90 %): the fast tests, and processes of gateway, devices, CLI
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --cov --cov-report= --no-cov-on-fail
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report= --no-cov-on-fail
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow --cov --cov-append --cov-report= --no-cov-on-fail \
+		tests/gateway tests/devices tests/cli
 	$(BIN)/coverage report
 
 simulate: setup ## Play schedules FROM= N= of ENGINE=pbft|pow on every core (WORKERS=); adds a row to docs/simulations.md

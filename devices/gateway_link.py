@@ -68,6 +68,8 @@ class Way(NamedTuple):
     question: Callable[[str], bytes]
     """Whose number this is, as the meter asks it."""
     timeout_ms: int = 20_000
+    return_ms: int = 3_600_000
+    """After so long at another gateway the first is tried again: a second bearer may cost by the byte."""
 
 
 class GatewayLink:
@@ -112,7 +114,9 @@ class GatewayLink:
         while True:
             self._welcomed = False
             try:
-                await self._served(self._way.gateways[at])
+                await self._served(self._way.gateways[at], None if at == 0 else self._way.return_ms / 1_000)
+                at = 0
+                continue
             except (LedgerError, TimeoutError, OSError) as error:
                 self._told("", getattr(error, "code", type(error).__name__))
             at = (at + 1) % len(self._way.gateways)
@@ -123,8 +127,8 @@ class GatewayLink:
             if at == 0 and not self._welcomed:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _served(self, address: str) -> None:
-        """By one gateway, until that ends; raises why."""
+    async def _served(self, address: str, limit_s: float | None) -> None:
+        """By one gateway, until that ends; raises why. Returns when the time is over."""
         async with GatewayClient(address, self._way.credentials(), timeout_ms=self._way.timeout_ms) as client:
             welcome = await client.connect(devices=[self._way.identity])
             if welcome.chain_id != self._way.chain_id:
@@ -140,7 +144,7 @@ class GatewayLink:
                 asyncio.create_task(client.ended()),
             ]
             try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(tasks, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for task in tasks:
                     task.cancel()

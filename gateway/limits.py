@@ -115,6 +115,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker_connect_ms: int = 10_000
     broker_pause_start_ms: int = 250
     broker_pause_limit_ms: int = 30_000
+    broker_status_ms: int = 10_000
+    broker_questions: int = 32
+    """Under way to the ledger; of one device one."""
     answer_life_s: int = 3_600
     """An answer that nobody has fetched for so long is thrown away by the broker."""
     refusals_said_ms: int = 60_000

@@ -31,7 +31,7 @@ from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
 from gateway.settings import Settings, edge_devices
 from ledgernode.client import LedgerClient
-from ledgernode.errors import BadRequest, RevokedSigner
+from ledgernode.errors import BadRequest, LedgerError, RevokedSigner
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.wire.types import ChainId
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gateway.http.server import Listen
     from gateway.mqtt.intake import BrokerIntake
     from gateway.mqtt.trades import TradeFollower
+    from gateway.readmodel.model import ModelHome, ReadModel
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 1.0
@@ -59,6 +60,8 @@ class Home(msgspec.Struct, frozen=True):
     settings: Settings
     http: Listen | None = None
     """Where HTTP is served, if it is."""
+    model: ModelHome | None = None
+    """Where the read model is, if there is one."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -121,6 +124,7 @@ class Gateway:
         self._questions: LedgerClient | None = None
         self.broker, self.trades = self._broker()
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
+        self.model = None if home.model is None else self._model(home.model)
         self.outbox.settled = self._settled
 
     def _broker(self) -> tuple[BrokerIntake | None, TradeFollower | None]:
@@ -138,7 +142,13 @@ class Gateway:
         access = broker_access(setting, home.directory, home.tls, home.settings.limits)
         notices = Notices(home.chain_id, self.outbox.store.fact(POSITION))
         broker = BrokerIntake(
-            setting, access, home.ledger, self.desk, self.dispatch, trade_said=notices.heard if setting.trades else None
+            setting,
+            access,
+            home.ledger,
+            self.desk,
+            self.dispatch,
+            ask=self._ask,
+            trade_said=notices.heard if setting.trades else None,
         )
         after_ms = setting.trades_after_ms
         trades = TradeFollower(notices, self.outbox, self._client, broker, after_ms=after_ms)
@@ -158,6 +168,18 @@ class Gateway:
             changed=self.dispatch.changed,
             steady_ms=_steady_ms,
         )
+
+    def _model(self, home: ModelHome) -> ReadModel:
+        from gateway.readmodel.model import ReadModel  # a gateway without it needs none of its packages
+
+        return ReadModel(home.database, home.ledger)
+
+    async def _follow(self, model: ReadModel) -> None:
+        """What goes wrong with the read model stands in its status, and stops no device."""
+        try:
+            await model.run()
+        except LedgerError as error:
+            self._log.error("the read model is not followed", code=error.code, reason=str(error))
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
@@ -191,6 +213,7 @@ class Gateway:
         commanding = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.dispatch.run())]
         if self.trades is not None:
             commanding.append(asyncio.create_task(self.trades.run()))
+        following = [asyncio.create_task(self._follow(self.model))] if self.model is not None else []
         at_broker = [asyncio.create_task(self.broker.run())] if self.broker is not None else []
         await self.server.start()
         if self.http is not None:
@@ -223,8 +246,11 @@ class Gateway:
             for task in (writing, draining, *commanding, *at_broker)
             if task.done() and not task.cancelled()
         ]
-        for task in (writing, told, *commanding, *at_broker):
+        for task in (writing, told, *commanding, *at_broker, *following):
             task.cancel()
+        if self.model is not None:
+            await asyncio.wait(following)
+            await self.model.close()
         if self._questions is not None:
             await self._questions.close()
         self.outbox.close()

@@ -6,11 +6,12 @@
       "units": {"node/sensor/total/state": "kWh"},
       "edge": [{"channel": "tele/plug", "meter": "north:plug", "identity": "edge/plug"}],
       "broker": {"address": "broker.example:8883", "username": "gateway-1", "password_file": "broker-password",
-                 "formats": ["tele/+/SENSOR"]}
+                 "formats": ["tele/+/SENSOR"]},
+      "read_model": "model.db"
     }
 
 An edge device's identity is a folder with a `key.pem`, registered on the ledger with the role gateway; its meter is
-registered there without a key.
+registered there without a key. The read model is a file in this directory, or a postgresql:// URL (docs/read-model.md).
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     units: dict[str, str] = {}
     edge: tuple[EdgeSetting, ...] = ()
     broker: BrokerSetting | None = None
+    read_model: str = ""
+    """The database that the ledger is followed into; empty: none."""
 
 
 def read_settings(directory: Path) -> Settings:

@@ -149,7 +149,7 @@ def _bills(study: Study, currency: str) -> Figure:
     reach = max((abs(value) for value in values), default=1.0) or 1.0
     for place, (found, value) in enumerate(zip(rows, values, strict=True)):
         share = "" if found.mechanism == FEED_IN else f"   {_percent(found.saving_micro)}"
-        axes.text(max(value, 0) + reach * 0.012, place, f"{value:,.0f}{share}", va="center", fontsize=9)
+        axes.text(max(value, 0) + reach * 0.012, place, f"{_shown(value, reach)}{share}", va="center", fontsize=9)
     axes.set_xlim(min(0.0, *values), reach * 1.2)
     axes.set_xticks([])
     axes.spines[["bottom", "left"]].set_visible(False)
@@ -169,7 +169,15 @@ def _savings(study: Study, currency: str) -> Figure:
     reach = max(float(np.abs(table).max()), 1e-9)
     axes.imshow(table, cmap=_SAVED, vmin=-reach, vmax=reach, aspect="auto")
     for row, column in np.ndindex(*table.shape):
-        axes.text(column, row, f"{table[row, column]:,.0f}", ha="center", va="center", fontsize=8.5, color=_CELL_INK)
+        axes.text(
+            column,
+            row,
+            _shown(float(table[row, column]), reach),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color=_CELL_INK,
+        )
     axes.set_xticks(range(len(houses)), [name.replace("_", " ") for name in houses], rotation=35, ha="right")
     axes.set_yticks(range(len(found)), [row.mechanism for row in found])
     axes.set_xticks(np.arange(len(houses) + 1) - 0.5, minor=True)
@@ -203,7 +211,7 @@ def _spread(found: list[Found], table: NDArray[np.float64], currency: str) -> Fi
 
 def _fairness(study: Study, currency: str) -> Figure | None:
     rows = [found for found in study.found if found.is_market]
-    if not rows:
+    if not rows or len(study.plan.houses) < 2:
         return None
     figure, axes = _new(8.2, 0.44 * len(rows) + 1.3, "Who saves how much for each kWh")
     values = [[saving / 1e4 for saving in found.savings_per_kwh_micro] for found in rows]
@@ -301,11 +309,14 @@ def _year(study: Study, currency: str) -> Figure | None:
         (lower, np.where(trace.traded, trace.price_micro / 1e6, np.nan), "At which price", _PRICE, f"{currency} a kWh"),
     ):
         table, first_day = _carpet(study, values)
-        start = (first_day * DAY_MS) / DAY_MS
         image = axes.imshow(
-            table, aspect="auto", origin="lower", cmap=colours, interpolation="nearest",
-            extent=(start, start + table.shape[1], 0, 24),
-        )  # fmt: skip
+            table,
+            aspect="auto",
+            origin="lower",
+            cmap=colours,
+            interpolation="nearest",
+            extent=(first_day, first_day + table.shape[1], 0, 24),
+        )
         axes.set_yticks(_HOURS, [f"{hour:02d}" for hour in _HOURS])
         axes.set_title(title)
         axes.spines[:].set_visible(False)
@@ -380,6 +391,12 @@ def _major(study: Study, minor: int) -> float:
     return float(minor / 10**study.digits)
 
 
+def _shown(value: float, largest: float) -> str:
+    """Money in a figure: whole units, unless all of it is little."""
+    digits = 0 if largest >= 100 else 2
+    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
 def _percent(micro: int | None) -> str:
     return NONE if micro is None else f"{micro / 1e4:+.1f} %".replace("-", "\N{MINUS SIGN}")
 
@@ -420,12 +437,15 @@ def _carpet(study: Study, values: NDArray[np.float64]) -> tuple[NDArray[np.float
 
 
 def _month_ticks(study: Study) -> tuple[list[int], list[str]]:
-    """The first of each month as a day since 1970, thinned to a dozen."""
+    """The first of each month as a day since 1970, or of a short time its days; thinned to a dozen."""
     ticks: dict[int, str] = {}
-    for day in range(study.plan.begins_ms[0] // DAY_MS, study.plan.begins_ms[-1] // DAY_MS + 1):
+    days = range(study.plan.begins_ms[0] // DAY_MS, study.plan.begins_ms[-1] // DAY_MS + 1)
+    for day in days:
         at = datetime.fromtimestamp(day * DAY_MS / 1_000, UTC)
         if at.day == 1:
             ticks[day] = at.strftime("%b\n%Y") if at.month == 1 or not ticks else at.strftime("%b")
+    if len(ticks) < 2:
+        ticks = {day: datetime.fromtimestamp(day * DAY_MS / 1_000, UTC).strftime("%-d %b") for day in days}
     every = max(1, len(ticks) // 12)
     return list(ticks)[::every], list(ticks.values())[::every]
 

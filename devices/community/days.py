@@ -43,6 +43,7 @@ class Days:
         self._made: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
         for number, house in enumerate(scenario.houses):
             random = np.random.default_rng([scenario.seed, number])
+            assert house.load is not None, "what was measured is written out when a scenario is read"
             self._load[house.name] = self._drawn(house.load, random)
             self._made[house.name] = self._shone(house.panels)
 
@@ -57,8 +58,7 @@ class Days:
         if load.constant_w is not None:
             return np.full(self._minutes, float(load.constant_w))
         if load.intervals_wh is not None:
-            powers = [energy * (60 / INTERVAL) for energy in load.intervals_wh]
-            return np.resize(np.repeat(np.array(powers, dtype=float), INTERVAL), self._minutes)
+            return self._given(load.intervals_wh)
         assert load.daily_wh is not None, "the scenario was checked"
         weights = np.array(SHAPES[load.shape], dtype=float)
         hours = (np.arange(self._minutes) + self._scenario.begins_minute) / 60.0 % 24
@@ -74,11 +74,18 @@ class Days:
         drawn: np.ndarray[tuple[int], np.dtype[np.float64]] = smooth * rest_w / weights.mean() + kettles
         return np.round(drawn)
 
+    def _given(self, intervals_wh: tuple[int, ...]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """The same power all through each interval; after the last one the first."""
+        powers = np.array(intervals_wh, dtype=float) * (60 / INTERVAL)
+        return np.resize(np.repeat(powers, INTERVAL), self._minutes)
+
     def _shone(self, panels: Panels | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         if panels is None:
             return np.zeros(self._minutes)
         if panels.constant_w is not None:
             return np.full(self._minutes, float(panels.constant_w))
+        if panels.intervals_wh is not None:
+            return self._given(panels.intervals_wh)
         assert panels.peak_w is not None, "the scenario was checked"
         scenario = self._scenario
         roof = Roof(

@@ -52,12 +52,22 @@ class Load(_Strict, frozen=True, kw_only=True):
 
 
 class Panels(_Strict, frozen=True, kw_only=True):
-    """Under the scenario's sky; or so much power all the time."""
+    """Under the scenario's sky; or so much power all the time; or so much in each interval, as a load."""
 
     peak_w: SomeWatts | None = None
     tilt_deg: Annotated[int, msgspec.Meta(ge=0, le=90)] = 25
     azimuth_deg: Annotated[int, msgspec.Meta(ge=0, le=360)] = 180
     constant_w: Watts | None = None
+    intervals_wh: tuple[Annotated[int, msgspec.Meta(ge=0, le=1_000_000)], ...] | None = None
+
+
+class Measured(_Strict, frozen=True, kw_only=True):
+    """Load and sun of a real house, out of a file (`devices.history` says which): `file` as seen from the scenario,
+    `house` where the file has several, from so many days after its beginning on."""
+
+    file: str
+    house: str = ""
+    day: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
 
 
 class Battery(_Strict, frozen=True, kw_only=True):
@@ -68,10 +78,12 @@ class Battery(_Strict, frozen=True, kw_only=True):
 
 
 class House(_Strict, frozen=True, kw_only=True):
-    """`opening_cents`: what it buys a first token for, where it prepays; `purse_cents`: what its wallet begins with."""
+    """Its load, or what was measured of it. `opening_cents`: what it buys a first token for, where it prepays;
+    `purse_cents`: what its wallet begins with."""
 
     name: Name
-    load: Load
+    load: Load | None = None
+    measured: Measured | None = None
     panels: Panels | None = None
     battery: Battery | None = None
     payment: Literal["prepaid", "postpaid"] = "postpaid"
@@ -81,6 +93,8 @@ class House(_Strict, frozen=True, kw_only=True):
     """Below this it buys again."""
     purse_cents: Cents = 5_000
     trades: bool = True
+    strategy: Literal["by-charge", "fixed-price", "cost-plus", "zero-intelligence", "price-follower"] = "by-charge"
+    """by-charge: the fuller its battery the cheaper it sells; the others are those of `devices.house.strategy`."""
 
 
 class FeederPlan(_Strict, frozen=True, kw_only=True):
@@ -176,7 +190,37 @@ def read_scenario(path: Path) -> Scenario:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"{path} cannot be read: {error}") from error
-    return parse_scenario(text, str(path))
+    scenario = parse_scenario(text, str(path))
+    feeders = tuple(
+        msgspec.structs.replace(feeder, houses=tuple(_lived(house, scenario, path) for house in feeder.houses))
+        for feeder in scenario.feeders
+    )
+    return msgspec.structs.replace(scenario, feeders=feeders)
+
+
+def _lived(house: House, scenario: Scenario, path: Path) -> House:
+    """A measured house with its quarters written out, so that the scenario stands by itself."""
+    if house.measured is None:
+        return house
+    from devices.history.reading import read_houses
+    from devices.history.series import resampled, whole_wh
+
+    found = read_houses([path.parent / house.measured.file])
+    names = [series.name for series in found]
+    name = house.measured.house or names[0]
+    if name not in names:
+        raise BadRequest(f"{path}: {house.measured.file} has no house {name}: it has {', '.join(names[:20])}")
+    series = resampled(found[names.index(name)], INTERVAL_MINUTES * 60_000)
+    first = house.measured.day * _MINUTES_OF_A_DAY // INTERVAL_MINUTES + scenario.begins_minute // INTERVAL_MINUTES
+    last = first - (-scenario.length_minutes // INTERVAL_MINUTES)
+    if last > len(series) or not series.known[first:last].all():
+        raise BadRequest(
+            f"{path}: {house.measured.file} does not say all of {scenario.length_minutes} minutes of {name}"
+        )
+    load = Load(intervals_wh=tuple(int(energy) for energy in whole_wh(series.load_mwh[first:last])))
+    made = tuple(int(energy) for energy in whole_wh(series.pv_mwh[first:last]))
+    panels = Panels(intervals_wh=made) if any(made) else None
+    return msgspec.structs.replace(house, measured=None, load=load, panels=panels)
 
 
 def parse_scenario(text: str, origin: str) -> Scenario:
@@ -271,13 +315,22 @@ def _faults(scenario: Scenario) -> Iterator[tuple[str, str]]:
 def _faults_of(house: House, at: str, names: set[str]) -> Iterator[tuple[str, str]]:
     if house.name in names:
         yield f"{at}.name", f"another house is called {house.name}: give this one a name of its own"
-    load = (house.load.daily_wh, house.load.constant_w, house.load.intervals_wh)
-    if sum(one is not None for one in load) != 1:
-        yield f"{at}.load", "say one of daily_wh, constant_w, intervals_wh"
-    if house.load.intervals_wh is not None and not house.load.intervals_wh:
-        yield f"{at}.load.intervals_wh", "a list of one number or more"
-    if house.panels is not None and (house.panels.peak_w is None) == (house.panels.constant_w is None):
-        yield f"{at}.panels", "say one of peak_w, constant_w"
+    if (house.load is None) == (house.measured is None):
+        yield at, "say what it uses: load, or measured"
+    if house.measured is not None and house.panels is not None:
+        yield f"{at}.panels", "a measured house brings its own sun: leave panels out"
+    if house.load is not None:
+        yield from _not_one(f"{at}.load", house.load, ("daily_wh", "constant_w", "intervals_wh"))
+    if house.panels is not None:
+        yield from _not_one(f"{at}.panels", house.panels, ("peak_w", "constant_w", "intervals_wh"))
+
+
+def _not_one(at: str, told: Load | Panels, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Of these words one is said, and not with an empty list."""
+    if sum(getattr(told, name) is not None for name in names) != 1:
+        yield at, f"say one of {', '.join(names)}"
+    if told.intervals_wh == ():
+        yield f"{at}.intervals_wh", "a list of one number or more"
 
 
 def _faults_of_event(

@@ -2,7 +2,7 @@
 
 Nobody here knows the future: the next quarter of an hour is taken to be like the last one. A house sells what it then
 has over, and of its battery what it can spare; it asks more the emptier that is. It buys what it then lacks, and never
-pays more, with levies and tax, than the grid would cost.
+pays more, with levies and tax, than the grid would cost. `devices.house.strategy` has others.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from typing import Final
 
 import msgspec
 
-from devices.community.scenario import House, Prices
+from devices.community.scenario import House, Prices, Scenario
+from devices.house.strategy import CostPlus, FixedPrice, Outlook, PriceFollower, Strategy, Terms, ZeroIntelligence
 
 MICRO_PER_CENT: Final = 10_000
 _LEAST_WH: Final = 5
 _SPARE_MICRO: Final = 600_000
 """A battery fuller than this may be sold from."""
-_HOUR_MS: Final = 3_600_000
+_ROUND_TRIP_MICRO: Final = 921_600
+"""Of a battery that loses four percent each way."""
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -29,6 +31,14 @@ class Past(msgspec.Struct, frozen=True):
     """-1: no battery."""
 
 
+class Delivery(msgspec.Struct, frozen=True):
+    """What an order is for, and what a kWh last brought its seller; None where nobody has traded."""
+
+    from_ms: int
+    until_ms: int
+    last_price_micro: int | None = None
+
+
 class Bid(msgspec.Struct, frozen=True):
     """An order to give. The price of a purchase includes the grid's fee, not levies and tax."""
 
@@ -36,6 +46,62 @@ class Bid(msgspec.Struct, frozen=True):
     """bid or ask."""
     energy_wh: int
     price_micro: int
+
+
+def orders(house: House, past: Past, scenario: Scenario, delivery: Delivery) -> list[Bid]:
+    """What the house would trade in a delivery, by its own strategy."""
+    if not house.trades:
+        return []
+    if house.strategy == "by-charge":
+        bid = wanted(house, past, scenario.prices, on_grid=scenario.on_grid)
+        return [bid] if bid is not None else []
+    strategy = _strategy(house.strategy, scenario.seed)
+    return [
+        Bid(order.side, order.energy_wh, order.price_micro)
+        for order in strategy.decide(_outlook(house, past, scenario.prices, delivery))
+        if order.energy_wh >= _LEAST_WH
+    ]
+
+
+def _strategy(name: str, seed: int) -> Strategy:
+    match name:
+        case "cost-plus":
+            return CostPlus(degradation_micro=2 * MICRO_PER_CENT, margin_micro=MICRO_PER_CENT)
+        case "zero-intelligence":
+            return ZeroIntelligence(seed)
+        case "price-follower":
+            return PriceFollower(MICRO_PER_CENT // 2)
+    return FixedPrice()
+
+
+def _outlook(house: House, past: Past, prices: Prices, delivery: Delivery) -> Outlook:
+    """The next quarter as the last one was; what the battery could take and give in it."""
+    taxed = (prices.retail_cents + prices.levy_cents) * (100 + prices.tax_percent) * MICRO_PER_CENT // 100
+    terms = Terms(
+        retail_micro=taxed,
+        feed_in_micro=prices.feed_in_cents * MICRO_PER_CENT,
+        fee_micro=prices.fee_cents * MICRO_PER_CENT,
+        levy_micro=prices.levy_cents * MICRO_PER_CENT,
+        tax_micro=prices.tax_percent * 10_000,
+    )
+    chargeable_wh = dischargeable_wh = 0
+    if house.battery is not None:
+        held_wh = house.battery.capacity_wh * past.level_micro // 1_000_000
+        kept_wh = house.battery.capacity_wh * house.battery.reserve_percent // 100
+        chargeable_wh = min(house.battery.power_w // 4, max(0, house.battery.capacity_wh - held_wh))
+        dischargeable_wh = min(house.battery.power_w // 4, max(0, held_wh - kept_wh))
+    return Outlook(
+        point=house.name,
+        from_ms=delivery.from_ms,
+        until_ms=delivery.until_ms,
+        terms=terms,
+        load_wh=int(past.load_wh),
+        generation_wh=int(past.generation_wh),
+        chargeable_wh=chargeable_wh,
+        dischargeable_wh=dischargeable_wh,
+        round_trip_micro=_ROUND_TRIP_MICRO,
+        last_price_micro=delivery.last_price_micro,
+    )
 
 
 def wanted(house: House, past: Past, prices: Prices, *, on_grid: bool) -> Bid | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -24,11 +23,11 @@ def ask(ledger: Ledger, signer: Signer, contract: str, function: str, **argument
 
 
 def measured(ledger: Ledger, signer: Signer, point: str, days: int, *, until_ms: int = 0) -> Series:
-    """Import as load and export as generation, by the ledger's intervals, of so many days up to now.
+    """Import as load and export as generation, by the ledger's intervals, of so many days up to the newest block.
 
     An interval that is not wholly reported is not known. Refuses a point of which nothing is reported.
     """
-    last = (until_ms or time.time_ns() // 1_000_000) // DAY_MS
+    last = (until_ms or ledger.facts().time_ms) // DAY_MS
     rows: dict[int, Any] = {}
     for first in range(max(0, last - days + 1), last + 1, DAYS_A_PAGE):
         page_ends = min(first + DAYS_A_PAGE - 1, last)

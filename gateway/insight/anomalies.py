@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Final, TypeAlias
 
 import msgspec
@@ -247,15 +248,8 @@ def _longest_equal(energy: Days, *, zero: bool) -> NDArray[np.float64]:
     """The longest run of one and the same value (or of zeros) within each day."""
     found = np.zeros(len(energy))
     for day, row in enumerate(energy.tolist()):
-        longest = length = 0
-        before = float("nan")
-        for value in row:
-            same = value == before if not zero else value == 0
-            length = (
-                length + 1 if same and (zero or value != 0) else int(zero and value == 0) or int(not zero and value > 0)
-            )
-            longest, before = max(longest, length), value
-        found[day] = longest
+        equal = (len(list(run)) for value, run in groupby(row) if value >= 0 and (value == 0) == zero)
+        found[day] = max(equal, default=0)
     return found
 
 

@@ -20,7 +20,8 @@ from google.protobuf.message import DecodeError
 from gateway.mqtt.connection import Access, Connection, Message, Will
 from gateway.mqtt.topics import TOLD, Device, Kind, Topics, read_device
 from gateway.v1 import gateway_pb2 as pb
-from ledgernode.errors import CommitUnknown, NodeUnreachable
+from ledgernode.errors import CommitUnknown, NodeUnreachable, by_code
+from ledgernode.wire.receipt import OK
 
 _QUEUED: Final = 1_000
 _NUMBER_BITS: Final = 48
@@ -39,7 +40,8 @@ class BrokerClient:
         self._timeout_s = timeout_ms / 1_000
         self._connection: Connection | None = None
         self._number = secrets.randbits(_NUMBER_BITS)
-        self._waiting: dict[int, asyncio.Future[list[pb.Answer]]] = {}
+        self._waiting: dict[int, asyncio.Future[pb.Answers]] = {}
+        self._asked: dict[int, asyncio.Future[pb.Reply]] = {}
         self._welcomed: asyncio.Future[pb.Welcome] | None = None
         self._told: asyncio.Queue[pb.ConnectResponse] = asyncio.Queue(_QUEUED)
         self.bytes_out = self.bytes_in = 0
@@ -59,12 +61,12 @@ class BrokerClient:
         await self._connection.open()
         await self._connection.subscribe([self.topics.of(self.device, kind) for kind in TOLD])
 
-    async def connect(self, *, devices: Sequence[bytes] = ()) -> pb.Welcome:
+    async def connect(self, *, ledger: str = "", devices: Sequence[bytes] = ()) -> pb.Welcome:
         """Say hello; what a gateway says of itself and its ledger. Raises CommitUnknown where none answers."""
         if self._connection is None or self._connection.ended.done():
             await self.open()
         self._welcomed = asyncio.get_running_loop().create_future()
-        await self._publish(Kind.HELLO, pb.Hello(ledger=self._ledger, devices=devices), retain=True)
+        await self._publish(Kind.HELLO, pb.Hello(ledger=ledger or self._ledger, devices=devices), retain=True)
         return await self._answer_of(self._welcomed)
 
     async def close(self) -> None:
@@ -82,10 +84,10 @@ class BrokerClient:
         if self._connection is not None:
             self._connection.abort("aborted")
 
-    async def ended(self) -> str:
+    async def ended(self) -> Exception:
         """Why the connection has ended, once it has."""
         assert self._connection is not None
-        return await asyncio.shield(self._connection.ended)
+        return NodeUnreachable(f"the broker is gone: {await asyncio.shield(self._connection.ended)}")
 
     # ------------------------------------------------------------ what is said
 
@@ -95,6 +97,10 @@ class BrokerClient:
 
     async def answers(self, envelopes: Sequence[bytes]) -> list[pb.Answer]:
         """The same with text and advice."""
+        return list((await self.brought(envelopes)).answers)
+
+    async def brought(self, envelopes: Sequence[bytes]) -> pb.Answers:
+        """The same with the gateway's time."""
         self._number += 1
         return await self._answered(Kind.TRANSACTIONS, pb.Transactions(number=self._number, envelopes=envelopes))
 
@@ -102,7 +108,21 @@ class BrokerClient:
         """Readings of a meter that cannot sign; a code for each."""
         self._number += 1
         message = pb.Readings(number=self._number, meter=meter, readings=readings)
-        return [answer.code for answer in await self._answered(Kind.READINGS, message)]
+        return [answer.code for answer in (await self._answered(Kind.READINGS, message)).answers]
+
+    async def ask(self, query: bytes) -> bytes:
+        """The ledger's answer to a signed question, by a gateway's node; raises the leaf of its refusal."""
+        self._number += 1
+        number = self._number
+        self._asked[number] = asyncio.get_running_loop().create_future()
+        try:
+            await self._publish(Kind.QUESTIONS, pb.Question(number=number, query=query))
+            reply = await self._answer_of(self._asked[number])
+        finally:
+            del self._asked[number]
+        if reply.code != OK:
+            raise by_code(reply.code)(f"the ledger gives no answer: {reply.code}")
+        return bytes(reply.result)
 
     async def received(self, command: pb.Command) -> None:
         """Say that the device has this command."""
@@ -135,8 +155,8 @@ class BrokerClient:
             raise NodeUnreachable("the broker is away")
         self.bytes_out += len(topic) + len(payload)
 
-    async def _answered(self, kind: Kind, message: pb.Transactions | pb.Readings) -> list[pb.Answer]:
-        answered: asyncio.Future[list[pb.Answer]] = asyncio.get_running_loop().create_future()
+    async def _answered(self, kind: Kind, message: pb.Transactions | pb.Readings) -> pb.Answers:
+        answered: asyncio.Future[pb.Answers] = asyncio.get_running_loop().create_future()
         self._waiting[message.number] = answered
         try:
             await self._publish(kind, message)
@@ -170,7 +190,12 @@ class BrokerClient:
             answers = pb.Answers.FromString(payload)
             answered = self._waiting.get(answers.number)
             if answered is not None and not answered.done():
-                answered.set_result(list(answers.answers))
+                answered.set_result(answers)
+        elif kind == Kind.REPLIES:
+            reply = pb.Reply.FromString(payload)
+            asked = self._asked.get(reply.number)
+            if asked is not None and not asked.done():
+                asked.set_result(reply)
         elif kind == Kind.WELCOME:
             if self._welcomed is not None and not self._welcomed.done():
                 self._welcomed.set_result(pb.Welcome.FromString(payload))

@@ -19,7 +19,7 @@ import structlog
 
 from gateway.commands.dispatch import Dispatch
 from gateway.intake.desk import Answer, Desk, refused
-from gateway.intake.stream import answer_messages, observed, signers_of
+from gateway.intake.stream import Ask, answer_messages, observed, signers_of
 from gateway.mqtt.connection import Access, Connection, Message, Will
 from gateway.mqtt.flow import Acknowledgements, Refusals, pause_ms
 from gateway.mqtt.said import Said, read_said
@@ -32,12 +32,13 @@ from ledgernode.wire.receipt import OK
 
 _WELCOME_LIFE_S: Final = 10
 """It says what time it is."""
+_REPLY_LIFE_S: Final = 60
+"""Nobody waits longer for it."""
 _OUTCOMES_S: Final = 0.03
 _OUTCOMES_OF_MESSAGE: Final = 500
 _HEARD_KEPT: Final = 100_000
 _LASTING_S: Final = 10.0
 """A connection that ends sooner has failed: another client under our name, for one, would throw us out at once."""
-_STATUS_S: Final = 10.0
 _STOP_S: Final = 3.0
 _UNREAD: Final = "TOPIC_UNKNOWN"
 _ANYBODY: Final[frozenset[bytes]] = frozenset()
@@ -66,6 +67,7 @@ class BrokerIntake:
         desk: Desk,
         dispatch: Dispatch,
         *,
+        ask: Ask,
         trade_said: Callable[[str, Mapping[str, str]], None] | None = None,
     ) -> None:
         self.topics = Topics(ledger)
@@ -74,6 +76,8 @@ class BrokerIntake:
         self._desk = desk
         self._limits = desk.limits
         self._dispatch = dispatch
+        self._ask = ask
+        self._asking: dict[Device, asyncio.Task[None]] = {}
         self._trade_said = trade_said
         self._status_topic = self.topics.gateway(access.client)
         gone = msgspec.json.encode({"there": False})
@@ -151,13 +155,14 @@ class BrokerIntake:
 
     async def _say_status_until_it_ends(self, connection: Connection) -> None:
         stopping = asyncio.ensure_future(self._stopping.wait())
+        status_s = self._limits.broker_status_ms / 1_000
         try:
             while not (connection.ended.done() or stopping.done()):
                 waiting = (connection.ended, stopping)
-                await asyncio.wait(waiting, timeout=_STATUS_S, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(waiting, timeout=status_s, return_when=asyncio.FIRST_COMPLETED)
                 connection.publish(self._status_topic, self._status(), retain=True)
             if stopping.done() and self._setting.share and connection.shares:
-                connection.unsubscribe([self._transactions(connection)])  # the others take all of it from now on
+                connection.unsubscribe(self._shared(connection))  # the others take all of it from now on
             if stopping.done() and self._working:
                 await asyncio.wait(set(self._working), timeout=_STOP_S)
             connection.publish(self._status_topic, self._access.will.payload if self._access.will else b"", retain=True)
@@ -173,16 +178,16 @@ class BrokerIntake:
         """Take nothing more; what comes now stays with the broker."""
         self._stopping.set()
 
-    def _transactions(self, connection: Connection) -> str:
+    def _shared(self, connection: Connection) -> list[str]:
         """Any gateway's to take, where gateways share."""
-        group, transactions = self._setting.share, self.topics.said(Kind.TRANSACTIONS)
-        return f"$share/{group}/{transactions}" if group and connection.shares else transactions
+        prefix = f"$share/{self._setting.share}/" if self._setting.share and connection.shares else ""
+        return [f"{prefix}{self.topics.said(kind)}" for kind in (Kind.TRANSACTIONS, Kind.QUESTIONS)]
 
     def _filters(self, connection: Connection) -> list[str]:
         """The rest is each gateway's own to hear."""
         topics = self.topics
         return [
-            self._transactions(connection),
+            *self._shared(connection),
             *(topics.said(kind) for kind in (Kind.HELLO, Kind.READINGS, Kind.RECEIVED)),
             *((topics.all_trades(),) if self._trade_said is not None else ()),
             *self._setting.formats,
@@ -252,6 +257,9 @@ class BrokerIntake:
             if heard is not None and said.device in heard.devices:
                 self._dispatch.received(heard, said)
             return True
+        if isinstance(said, pb.Question):
+            self._question(device, said, message)
+            return True
         self._remember(sender.account, device)
         if isinstance(said, pb.Readings):
             found = await self._desk.readings(sender, said.meter, observed(said.readings))
@@ -280,6 +288,30 @@ class BrokerIntake:
         said = self.refusals.note(code, self._desk.now_ms())
         if said:
             self._log.warning("refused at the broker", **said, exc_info=error)
+
+    def _question(self, device: Device, question: pb.Question, message: Message) -> None:
+        """Its answer may take long, and holds nobody up; of a device one at a time is under way."""
+        if device in self._asking or len(self._asking) >= self._limits.broker_questions:
+            self._refused(RateLimited.code)
+            self._reply(device, pb.Reply(number=question.number, code=RateLimited.code), message)
+            return
+        task = asyncio.create_task(self._asked(device, question, message))
+        self._asking[device] = task
+        task.add_done_callback(lambda _done: self._asking.pop(device))
+
+    async def _asked(self, device: Device, question: pb.Question, message: Message) -> None:
+        reply = pb.Reply(number=question.number, code=OK)
+        try:
+            reply.result, reply.height = await self._ask(question.query)
+        except LedgerError as refusal:
+            reply.code = refusal.code
+        except Exception as error:  # noqa: BLE001  # ours; the device may ask again
+            self._refused(Broken.code, error)
+            reply.code = Broken.code
+        self._reply(device, reply, message)
+
+    def _reply(self, device: Device, reply: pb.Reply, message: Message) -> None:
+        self._publish(device, Kind.REPLIES, reply, life_s=_REPLY_LIFE_S, to=message)
 
     # ------------------------------------------------------------ who is there
 
@@ -320,7 +352,7 @@ class BrokerIntake:
     # ------------------------------------------------------------ told
 
     def _answer(self, device: Device, message: Message, number: int, found: list[Answer]) -> None:
-        answers = pb.Answers(number=number, answers=answer_messages(found))
+        answers = pb.Answers(number=number, answers=answer_messages(found), time_ms=self._desk.now_ms())
         self._publish(device, Kind.ANSWERS, answers, life_s=self._limits.answer_life_s, to=message)
 
     def _publish(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from google.protobuf.message import DecodeError
@@ -11,15 +12,17 @@ from gateway.mqtt.topics import Kind
 from gateway.v1 import gateway_pb2 as pb
 from ledgernode.errors import BadRequest
 
-Said: TypeAlias = pb.Hello | pb.Transactions | pb.Readings | pb.CommandReceived
+Said: TypeAlias = pb.Hello | pb.Transactions | pb.Readings | pb.Question | pb.CommandReceived
 
-_FORMS: Final[dict[Kind, type[pb.Hello] | type[pb.Transactions] | type[pb.Readings] | type[pb.CommandReceived]]] = {
+_FORMS: Final[Mapping[Kind, type[Said]]] = {
     Kind.HELLO: pb.Hello,
     Kind.TRANSACTIONS: pb.Transactions,
     Kind.READINGS: pb.Readings,
+    Kind.QUESTIONS: pb.Question,
     Kind.RECEIVED: pb.CommandReceived,
 }
 _DEVICE_BYTES: Final = 32
+QUESTION_BYTES: Final = 4_096
 
 
 def read_said(kind: Kind, payload: bytes, limits: Limits, *, carries: bool = False) -> Said:
@@ -38,6 +41,8 @@ def read_said(kind: Kind, payload: bytes, limits: Limits, *, carries: bool = Fal
         _require_items(len(said.envelopes), limits)
     elif isinstance(said, pb.Readings):
         _require_items(len(said.readings), limits)
+    elif isinstance(said, pb.Question) and not 0 < len(said.query) <= QUESTION_BYTES:
+        raise BadRequest(f"a question has 1 to {QUESTION_BYTES} bytes")
     return said
 
 

@@ -4,8 +4,10 @@
                                                 welcome        Welcome
                                                 transactions   Transactions: what the device has signed
                                                 readings       Readings: of a device that cannot sign
+                                                questions      Question to the ledger, signed
                                                 answers        Answers: a code for each item
                                                 settled        Settled: what became of them on the ledger
+                                                replies        Reply: the ledger's, by a node of the gateway's
                                                 commands       Command
                                                 received       CommandReceived
     ledgernode/<ledger>/trades/<feeder>                        a line of text, retained
@@ -40,15 +42,17 @@ class Kind(StrEnum):
     WELCOME = "welcome"
     TRANSACTIONS = "transactions"
     READINGS = "readings"
+    QUESTIONS = "questions"
     ANSWERS = "answers"
     SETTLED = "settled"
+    REPLIES = "replies"
     COMMANDS = "commands"
     RECEIVED = "received"
 
 
-SAID: Final = (Kind.HELLO, Kind.TRANSACTIONS, Kind.READINGS, Kind.RECEIVED)
+SAID: Final = (Kind.HELLO, Kind.TRANSACTIONS, Kind.READINGS, Kind.QUESTIONS, Kind.RECEIVED)
 """By devices."""
-TOLD: Final = (Kind.WELCOME, Kind.ANSWERS, Kind.SETTLED, Kind.COMMANDS)
+TOLD: Final = (Kind.WELCOME, Kind.ANSWERS, Kind.SETTLED, Kind.REPLIES, Kind.COMMANDS)
 """By gateways."""
 
 

@@ -41,7 +41,9 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What two of the staff said of a reading: accept, reject or reset."""
+    """What two of the staff said of a reading: accept, reject or reset; that the ledger believes it now (believed); or
+    that a meter ended at this time (final).
+    """
 
     meter: str
     point: str

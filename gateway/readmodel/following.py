@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
@@ -196,22 +195,28 @@ class Following:
         try:
             async for block in source.blocks(self.status.height + 1, to_height=to_height or 0):
                 await waiting.put(block)
-        except LedgerError as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, the one that waits for blocks is told
             await waiting.put(error)
 
     async def _look(self, source: Source) -> None:
+        """How far the ledger is, and that it does not answer: the stream of blocks waits for it without a word."""
         while True:
             await asyncio.sleep(HEAD_EVERY_S)
-            with suppress(LedgerError):
+            try:
                 await self._seen(source)
+            except LedgerError as error:
+                self._stands(State.LEDGER_AWAY, f"{error.code}: {error}")
 
     async def _seen(self, source: Source) -> None:
         facts = await source.facts()
-        self._ahead(int(facts.height), int(facts.time_ms))
-
-    def _ahead(self, height: int, time_ms: int) -> None:
-        height, time_ms = max(height, self.status.ledger_height), max(time_ms, self.status.ledger_time_ms)
+        height = max(int(facts.height), self.status.ledger_height)
+        time_ms = max(int(facts.time_ms), self.status.ledger_time_ms)
         self.status = msgspec.structs.replace(self.status, ledger_height=height, ledger_time_ms=time_ms)
+        self._goes_on()
+
+    def _goes_on(self) -> None:
+        state = State.CATCHING_UP if self.status.behind else State.FOLLOWING
+        self.status = msgspec.structs.replace(self.status, state=state, reason="")
 
     async def _batch(self, source: Source, waiting: asyncio.Queue[Any]) -> None:
         """Write what has come, at least one block; then it is remembered."""
@@ -255,11 +260,15 @@ class Following:
             await self._writer.write(connection, changes)
             await _remember(connection, self._chain, head, sets, fresh=stored is None)
         unread = self.status.unread + len(changes.appended.get(UNREAD, ()))
-        state = State.FOLLOWING if head.height >= self.status.ledger_height else State.CATCHING_UP
-        self.status = Status(
-            state, head.height, head.time_ms, self.status.ledger_height, self.status.ledger_time_ms, unread
+        self.status = msgspec.structs.replace(
+            self.status,
+            height=head.height,
+            time_ms=head.time_ms,
+            ledger_height=max(head.height, self.status.ledger_height),
+            ledger_time_ms=max(head.time_ms, self.status.ledger_time_ms),
+            unread=unread,
         )
-        self._ahead(head.height, head.time_ms)
+        self._goes_on()
         if self._told is not None:
             self._told(head.height)
 

@@ -39,6 +39,13 @@ class LedgerHome(msgspec.Struct, frozen=True):
     signer: Signer
 
 
+class ModelHome(msgspec.Struct, frozen=True):
+    """What a read model is started with."""
+
+    database: str
+    ledger: LedgerHome
+
+
 class NodeSource:
     """Blocks from a ledger's nodes; who the validators of an epoch are, by a question that the signer may ask."""
 

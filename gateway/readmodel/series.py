@@ -187,6 +187,10 @@ class Series:
         found = self.readings.get(told.time_ms)
         if found is None:
             return
+        if told.decision == "believed":
+            if found.state == HELD:
+                self._judge(found, "a")
+            return
         state = {"accept": "a", "reset": "z", "reject": "r"}[told.decision]
         at = bisect_left(self.believed, told.time_ms)
         if state == "a" and at:

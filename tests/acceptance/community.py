@@ -169,7 +169,7 @@ class Community:
     def __init__(
         self,
         network: CommunityNetwork,
-        streets: Mapping[str, Plan] = STREETS,
+        streets: Mapping[str, Plan] | None = None,
         contracts: Sequence[str] = ENERGY,
     ) -> None:
         self.network = network
@@ -198,7 +198,7 @@ class Community:
         self.stranger = self.member("stranger", Role.CUSTOMER, "west")
         self._install()
         self._establish()
-        self.build(streets)
+        self.build(STREETS if streets is None else streets)
         self.founding = list(self.calls)
         self.founded_height = self.head()
 

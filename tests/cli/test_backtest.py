@@ -42,6 +42,7 @@ def test_the_same_seed_gives_the_same_document() -> None:
     assert first != other
 
 
+@pytest.mark.slow
 def test_a_page_for_people_and_the_same_in_a_folder(tmp_path: Path) -> None:
     """Figures, a page without any link or script that is read by day and by night, the document."""
     ended = done("backtest", FIVE, "--battery-kwh", "4,0", "--out", tmp_path / "report", "--title", "Five & more")

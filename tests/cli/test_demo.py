@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.command_line import command, done
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]  # ten contracts are checked by each node, on two cores
 
 
 def start(directory: Path, *options: str, engine: str = "solo") -> subprocess.Popen[str]:
@@ -35,29 +35,44 @@ def lines_until(running: subprocess.Popen[str], wanted: str) -> Iterator[str]:
     raise AssertionError(f"it ended without {wanted!r}: {running.communicate()[1]}")
 
 
-def test_the_demo_is_a_living_feeder_and_goes_on_where_it_stood(tmp_path: Path) -> None:
-    """Twice on the same data: people buy tokens and meters take them; both starts end with a clean audit of one
-    chain."""
-    directory = tmp_path / "demo"
-    audited = []
-    for number in range(2):
-        running = start(directory, "--seconds", "4")
-        out, err = running.communicate(timeout=58)
-        assert running.returncode == 0, err
-        if number == 0:
-            assert "a ledger is founded" in out
-            assert re.search(r"^\d\d:\d\d  the meter of h02 takes a token: 1.600 kWh$", out, re.MULTILINE)
-        else:
-            assert "goes on" in out
-        assert re.search(
-            r"^\d\d:\d\d  -- block [\d,]+, .* tx/s, .* readings, .* transformer at \d+%", out, re.MULTILINE
-        )
-        assert "of conservation hold" in out
-        assert "ledger and meters agree on every register and every token" in out
-        assert "\x1b" not in out
-        audited.append(int(re.findall(r"audit of blocks 1 to (\d+)", out)[0]))
-    assert audited[1] > audited[0]
-    assert "ordered by solo" in command("demo", directory, "--engine", "pbft").err
+def shown(directory: Path, *options: str, engine: str = "solo") -> str:
+    """What it says when it ends by itself, in order."""
+    running = start(directory, *options, engine=engine)
+    out, err = running.communicate(timeout=150)
+    assert running.returncode == 0, err
+    assert "\x1b" not in out
+    assert re.search(r"^\d\d:\d\d  -- block [\d,]+, .* tx/s, .* transformer at \d+%", out, re.MULTILINE)
+    assert "of conservation hold" in out
+    assert "ledger and meters agree on every register and every token" in out
+    assert "Stopped." in out
+    return out
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A demo that was shown once; its folder, and what it said."""
+    directory = tmp_path_factory.mktemp("demo") / "solo"
+    return directory, shown(directory, "--seconds", "3")
+
+
+def test_the_demo_is_a_living_feeder(lived: tuple[Path, str]) -> None:
+    """People buy tokens, meters take them; the report says how the houses fared."""
+    _, out = lived
+    assert "a ledger is founded" in out
+    assert re.search(r"^\d\d:\d\d  the meter of h02 takes a token: 1.600 kWh$", out, re.MULTILINE)
+    assert re.search(r"^h10 +50.00 ", out, re.MULTILINE)
+
+
+def test_the_demo_goes_on_where_it_stood_and_refuses_another(lived: tuple[Path, str]) -> None:
+    """One chain over both starts; a folder of another engine is left alone, with what to do."""
+    directory, first = lived
+    second = shown(directory, "--seconds", "3")
+    assert "goes on" in second
+    before, after = (int(re.findall(r"audit of blocks 1 to (\d+)", out)[0]) for out in (first, second))
+    assert after > before
+    refused = command("demo", directory, "--engine", "pbft").err
+    assert "ordered by solo" in refused
+    assert "remove it, or name another folder" in refused
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -72,7 +87,7 @@ def test_the_demo_stops_in_order_on_a_signal(tmp_path: Path, number: signal.Sign
             if "--follow" not in text:
                 done(*shlex.split(text))
         running.send_signal(number)
-        out, err = running.communicate(timeout=40)
+        out, err = running.communicate(timeout=60)
         assert running.returncode == 0, err
         assert "Stopped." in out
         assert err == ""
@@ -82,14 +97,26 @@ def test_the_demo_stops_in_order_on_a_signal(tmp_path: Path, number: signal.Sign
     done("audit", tmp_path / "demo" / "nodes" / "north-1")
 
 
-@pytest.mark.timeout(120)  # four nodes check ten contracts each, on two cores
 def test_the_demo_on_four_validators_leaves_four_equal_chains(tmp_path: Path) -> None:
     """PBFT is what it shows unless told otherwise; each node's chain is audited."""
     directory = tmp_path / "demo"
-    running = start(directory, "--seconds", "2", engine="pbft")
-    out, err = running.communicate(timeout=100)
-    assert running.returncode == 0, err
+    out = shown(directory, "--seconds", "2", engine="pbft")
     assert "pbft, 4 validators" in out
     homes = [directory / "nodes" / f"{name}-1" for name in ("north", "south", "east", "west")]
     heights = {done("audit", home, "--json").document["last"] for home in homes}
     assert max(heights) - min(heights) <= 2  # one may stop before the last blocks have reached it
+
+
+def test_the_demo_leaves_nothing_when_it_is_stopped_while_it_is_founded(tmp_path: Path) -> None:
+    """The next start is a first one."""
+    running = start(tmp_path / "demo")
+    try:
+        list(lines_until(running, "contracts are installed"))
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+        assert running.returncode == 0, err
+        assert "Stopped before anything was shown." in out
+        assert not (tmp_path / "demo").exists()
+    finally:
+        running.kill()
+        running.communicate()

@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.command_line import command, done
 
+pytestmark = pytest.mark.slow
+
 FEW = ("--waveforms", "35", "--seed", "4")
 
 

@@ -81,11 +81,12 @@ async def serving(*gateways: Gateway) -> AsyncIterator[list[str]]:
 
 
 @asynccontextmanager
-async def linked(meter: Meter, addresses: list[str]) -> AsyncIterator[GatewayLink]:
+async def linked(meter: Meter, addresses: list[str], **changes: Any) -> AsyncIterator[GatewayLink]:
     def question(pan: str) -> bytes:
         return SIGNER.query("registry", "find_pan", {"pan": pan}, budget=1_000)
 
     way = Way(SIGNER.identity, CHAIN, tuple(addresses), grpc.local_channel_credentials, question, timeout_ms=5_000)
+    way = way._replace(**changes)
     link = GatewayLink(way, meter.step, lambda: TIME_MS, lambda *said: meter.links.append(said))
     running = asyncio.create_task(link.run())
     try:
@@ -175,6 +176,17 @@ async def test_a_gateway_of_another_ledger_is_left_for_the_next() -> None:
     async with serving(wrong, right) as addresses, linked(meter, addresses):
         await eventually(lambda: meter.links and meter.links[-1][0] == addresses[1])
     assert ("", "WRONG_CHAIN") in meter.links
+
+
+async def test_the_first_gateway_is_tried_again_after_a_while_at_another() -> None:
+    """A second bearer may cost by the byte; there is nothing to go back to from the first."""
+    first, second, meter = Gateway(answering(), chain=b"o" * 32), Gateway(answering()), Meter()
+    async with serving(first, second) as addresses, linked(meter, addresses, return_ms=300):
+        await eventually(lambda: meter.links and meter.links[-1][0] == addresses[1])
+        first.chain = CHAIN
+        await eventually(lambda: meter.links[-1][0] == addresses[0])
+        await asyncio.sleep(0.6)
+        assert meter.links[-1][0] == addresses[0]
 
 
 async def test_a_gateway_that_invents_is_left_for_the_next() -> None:

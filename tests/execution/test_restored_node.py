@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ledgernode.consensus.certifier import check_certificate
 from ledgernode.execution.block import Executor
 from ledgernode.execution.genesis import genesis_block
@@ -18,6 +20,8 @@ from ledgernode.wire.transaction import Transaction
 from ledgernode.wire.types import Height, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
 from tests.execution.probe import ProbeLedger, named
+
+pytestmark = pytest.mark.slow
 
 
 def _check(header: Header, certificate: Certificate, validators: ValidatorSet) -> None:

@@ -16,6 +16,8 @@ from ledgernode.services.process import run_node
 from ledgernode.wire.parameters import Parameters
 from tests.ports import fresh_port
 
+pytestmark = pytest.mark.slow
+
 
 def founded(directory: Path, ledger: str) -> Path:
     """The home of its one node."""

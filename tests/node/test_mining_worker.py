@@ -16,6 +16,8 @@ from ledgernode.consensus.pow.header import MAX_TARGET
 from ledgernode.node.mining import Miner, search_slice
 from tests.conditions import eventually
 
+pytestmark = pytest.mark.slow
+
 EASY, HARD = (1 << 244) - 1, 1
 
 

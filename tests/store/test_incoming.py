@@ -27,6 +27,8 @@ from ledgernode.wire.types import Height
 from ledgernode.wire.validators import Certificate, vote_bytes
 from tests.store.blocks import CHAIN, Builder, check
 
+pytestmark = pytest.mark.slow
+
 VOTE = (Table.VOTES, b"\x00" * 8 + b"0/view", b"what this validator has said")
 
 

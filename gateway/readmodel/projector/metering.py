@@ -18,10 +18,10 @@ def _recorded(out: Changes, call: Call, event: Event) -> None:
     last = {"last_ms": told["last_ms"], "last_import_mwh": told["last_import_mwh"]}
     out.put(HEADS, meter=meter, point=point, **last, last_export_mwh=told["last_export_mwh"], heard_ms=call.time_ms)
     out.add(HEADS, meter=meter, accepted=told["accepted"], held=told["held"])
-    if not call.is_call_of("metering", "record", "record_for"):
-        return
     given = call.argument_values()
-    if meter != given.get("meter", call.signer):  # a predecessor's final registers, taken along
+    own = call.is_call_of("metering", "record", "record_for") and meter == given.get("meter", call.signer)
+    if not own:  # a decision, or final registers: the last reading that is believed may have been held until now
+        out.meter(Decision(meter, point, told["last_ms"], "believed", call.height, call.position))
         return
     times = _times(call, meter)
     columns = given.get("columns")

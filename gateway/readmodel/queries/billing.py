@@ -12,6 +12,7 @@ from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, 
 from gateway.readmodel.tables.billing import (
     CREDIT_NOTES,
     INVOICES,
+    OVERDUE,
     PAYMENTS,
     PAYOUTS,
     RUNS,
@@ -141,7 +142,7 @@ async def invoices(
     if open_only:
         question = question.where(INVOICES.c.settled_ms == 0, INVOICES.c.total_minor > 0)
     if overdue_only:
-        question = question.where(INVOICES.c.overdue == 1)
+        question = question.where(OVERDUE)
     if disputed_only:
         question = question.where(INVOICES.c.dispute == "open")
     keys: list[ColumnElement[Any]] = [INVOICES.c.issued_ms, INVOICES.c.invoice]

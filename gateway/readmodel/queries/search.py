@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, literal, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.queries.pages import beginning
@@ -60,10 +60,17 @@ async def search(connection: AsyncConnection, text: str) -> tuple[Found, ...]:
     if _HEX.fullmatch(wanted.lower()):
         found += await _hashed(connection, wanted.lower())
     if len(wanted) >= 2 and "\x00" not in wanted:
-        for kind, column, names in _TEXTS:
-            question = select(names, column).where(beginning(column, wanted)).order_by(column).limit(OF_A_KIND)
-            found += [Found(kind, row[0], row[1]) for row in await connection.execute(question)]
+        found += [Found(*row) for row in await connection.execute(_named(wanted))]
     return tuple(dict.fromkeys(found))
+
+
+def _named(wanted: str) -> CompoundSelect[Any]:
+    """All kinds in one question."""
+    parts = []
+    for number, (kind, column, names) in enumerate(_TEXTS):
+        part = select(literal(kind).label("kind"), names.label("id"), column.label("label"))
+        parts.append(part.where(beginning(column, wanted)).order_by(column).limit(OF_A_KIND).subquery(f"part_{number}"))
+    return union_all(*(select(part) for part in parts))
 
 
 async def _numbered(connection: AsyncConnection, number: int) -> list[Found]:

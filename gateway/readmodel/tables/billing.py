@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Index
+from sqlalchemy import Index, literal_column
 
 from gateway.readmodel.tables.columns import key_number, key_text, number, table, text
 
@@ -39,6 +39,15 @@ Index("invoices_by_customer", INVOICES.c.customer, INVOICES.c.issued_ms, INVOICE
 Index("invoices_by_utility", INVOICES.c.utility, INVOICES.c.issued_ms, INVOICES.c.invoice)
 Index("invoices_by_point", INVOICES.c.point, INVOICES.c.issued_ms, INVOICES.c.invoice)
 Index("invoices_in_dispute", INVOICES.c.dispute, INVOICES.c.utility, INVOICES.c.invoice)
+OVERDUE: Final = INVOICES.c.overdue == literal_column("1")
+Index(
+    "invoices_overdue",
+    INVOICES.c.utility,
+    INVOICES.c.issued_ms,
+    INVOICES.c.invoice,
+    sqlite_where=OVERDUE,
+    postgresql_where=OVERDUE,
+)
 Index("invoices_due", INVOICES.c.utility, INVOICES.c.settled_ms, INVOICES.c.due_ms, INVOICES.c.invoice)
 
 PAYMENTS: Final = table(

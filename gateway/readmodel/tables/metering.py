@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Index
+from sqlalchemy import Index, literal_column
 
 from gateway.readmodel.tables.columns import key_number, key_text, maybe, maybe_text, number, table, text
 
@@ -27,6 +27,10 @@ READINGS: Final = table(
     maybe_text("others"),
 )
 """`state` as in `series`; `item` is the reading's place in its signed batch, so that it can be proven alone."""
+
+HELD: Final = READINGS.c.state.in_((literal_column("'h'"), literal_column("'r'")))
+"""Not believed: few, among many."""
+Index("readings_held", READINGS.c.meter, READINGS.c.time_ms, sqlite_where=HELD, postgresql_where=HELD)
 
 HEADS: Final = table(
     "heads",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -111,17 +113,53 @@ def run(
     ledgernode community run two-houses
     ledgernode community run ten-houses --minutes 60 --directory ./street --json
     """
+    needed()
     from ledgernode.cli.living.running import played
 
     adapted = _adapted(found(scenario), pace, engine)
     with ExitStack() as opened:
         where = directory or Path(opened.enter_context(TemporaryDirectory(prefix="ledgernode-"))) / adapted.name
-        report, parts = played(where, adapted, minutes=minutes, pace=pace, quiet=as_json)
+        report, parts = played(where, adapted, minutes or adapted.length_minutes, said(quiet=as_json))
     show(report, as_json, *parts)
     if not report["audit"]["holds"]:
         raise AuditFailed(str(report["audit"]["reason"]))
     if directory is not None and not as_json:
         click.echo(f"\nThe ledger is in {directory}: ledgernode audit {directory}/nodes/north-1")
+
+
+@community.command()
+@click.argument("scenario", default="ten-houses")
+@click.option("--minutes", type=click.IntRange(15), default=120, show_default=True, help="Of the community.")
+@click.option("--pace", type=click.IntRange(1, 300), default=60, show_default=True, help="Its minutes in one of ours.")
+@click.option("--engine", type=click.Choice(ENGINES), default="solo", show_default=True, help="How the ledger orders.")
+@json_option
+def measure(*, scenario: str, minutes: int, pace: int, engine: str, as_json: bool) -> None:
+    """Measure what a community takes of one machine: CPU, memory and disk of its node and gateway.
+
+    The table of docs/small.md is made by this command.
+
+    \b
+    ledgernode community measure
+    ledgernode community measure ten-off-grid --minutes 240 --json
+    """
+    needed()
+    from ledgernode.cli.living.measuring import measured, parts
+
+    adapted = _adapted(found(scenario), pace, engine)
+    with TemporaryDirectory(prefix="ledgernode-") as folder:
+        told = measured(Path(folder) / adapted.name, adapted, minutes, said(quiet=as_json))
+    show(told, as_json, *parts(told))
+
+
+def said(*, quiet: bool) -> Callable[[str], None]:
+    """Each step with the seconds since the command began, beside what it answers."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(f"  {time.monotonic() - began:6.1f} s  {text}", err=True)
+
+    return say
 
 
 def _adapted(scenario: Scenario, pace: int | None, engine: str | None) -> Scenario:
@@ -145,7 +183,13 @@ def found(named: str) -> Scenario:
 
 def needed() -> None:
     """Refuses, with what to do, where communities cannot live."""
+    import importlib
+
     _module("scenario")
+    try:
+        importlib.import_module("ledgernode.cli.living.radio")
+    except ModuleNotFoundError as error:
+        raise BadRequest(_NEEDS) from error
 
 
 def _module(name: str) -> Any:

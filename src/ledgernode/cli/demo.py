@@ -65,6 +65,9 @@ def demo(directory: Path, engine: str | None, seconds: float | None, scenario: s
     play = Play(directory, wanted, say=lambda text: click.echo(f"  {time.monotonic() - began:5.1f} s  {text}"))
     play.closing = report.closing
     asyncio.run(_shown(play, seconds))
+    if not play.living.is_set():
+        click.echo("Stopped before anything was shown.")
+        return
     click.echo("  the chain is audited")
     found_out = report.document(play, play.closed, report.audited(play))
     out = console()

@@ -66,7 +66,7 @@ def _sources(command: Callable[..., Any]) -> Callable[..., Any]:
 @forecast.command()
 @_sources
 def day(**given: Any) -> None:
-    """The day after the last one that is known, interval by interval.
+    """The day after the last one that is wholly known, interval by interval.
 
     \b
     ledgernode forecast day HOUSES --panels-kw 4

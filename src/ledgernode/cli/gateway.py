@@ -59,6 +59,7 @@ def run(
     """
     from gateway.process import Home, run_gateway
     from gateway.settings import read_settings, with_broker
+    from ledgernode.cli.readmodel import model_home
     from ledgernode.wire.genesis import chain_id
 
     settings = read_settings(directory)
@@ -73,6 +74,7 @@ def run(
         organisation=at.organisation_name,
         settings=with_broker(settings, address=broker, username=broker_user, password_file=password),
         http=http.listen(at),
+        model=model_home(settings.read_model, directory, at),
     )
     if as_json:
         run_gateway(home)

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from ledgernode.errors import BadRequest
 
 if TYPE_CHECKING:
     from gateway.readmodel.following import Status
-    from gateway.readmodel.model import ReadModel
+    from gateway.readmodel.model import LedgerHome, ModelHome, ReadModel
 
 EVERY_S = 1.0
 
@@ -117,18 +118,34 @@ def _require_installed() -> None:
         raise BadRequest("the read model needs: pip install 'ledgernode[gateway]'") from error
 
 
-def _model(database: str, at: Connection, told: Callable[[int], None] | None = None) -> ReadModel:
-    _require_installed()
-    from gateway.readmodel.model import LedgerHome, ReadModel
+def model_home(database: str, directory: Path, at: Connection) -> ModelHome | None:
+    """Of a gateway's setting: none where it is empty; a file is in the gateway's directory."""
+    if not database:
+        return None
+    from gateway.readmodel.model import ModelHome
 
-    home = LedgerHome(
+    where = database if "://" in database else str(directory / database)
+    return ModelHome(where, _ledger_home(at))
+
+
+def _model(database: str, at: Connection, told: Callable[[int], None] | None = None) -> ReadModel:
+    home = _ledger_home(at)
+    from gateway.readmodel.model import ReadModel
+
+    return ReadModel(database, home, told=told)
+
+
+def _ledger_home(at: Connection) -> LedgerHome:
+    _require_installed()
+    from gateway.readmodel.model import LedgerHome
+
+    return LedgerHome(
         ledger=at.ledger,
         genesis_bytes=at.genesis_bytes,
         nodes=at.endpoints,
         tls=at.tls_files(),
         signer=at.signer(),
     )
-    return ReadModel(database, home, told=told)
 
 
 def _named(database: str) -> str:
@@ -144,16 +161,21 @@ async def _run(database: str, at: Connection, as_json: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
-    said: tuple[Any, ...] = ()
+    said: Status | None = None
     while not task.done():
-        status = model.status
-        if (now := (status.state, status.reason, status.height if as_json else 0)) != said:
-            said = now
-            _say(status, as_json)
+        if said is None or _is_news(said, model.status, as_json):
+            said = model.status
+            _say(said, as_json)
         await asyncio.wait((task,), timeout=EVERY_S)
+    _say(model.status, as_json)
     await model.close()
     if not task.cancelled():
         task.result()
+
+
+def _is_news(said: Status, status: Status, as_json: bool) -> bool:
+    """A person is told of another state; a program of every height, too."""
+    return (said.state, said.reason) != (status.state, status.reason) or (as_json and said.height != status.height)
 
 
 def _say(status: Status, as_json: bool) -> None:

@@ -71,6 +71,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "fleet": Place("fleet", "fleet", "Simulated meters by the thousand: enrol, run, count on the ledger."),
         "forecast": Place("forecast", "forecast", "Load and generation of tomorrow; meters that behave oddly."),
         "gateway": Place("gateway", "gateway", "Carry what devices sign to the ledger, and commands to devices."),
+        "house": Place("house", "house", "Houses on a shared bus: measured transfers to try."),
         "market": Place("market", "market", "Clear a book of bids and asks, without a ledger."),
         "meter": Place("meter", "meter", "Meters to try: their display and keypad, and how truly they measure."),
         "readmodel": Place("readmodel", "readmodel", "Keep what a ledger says in SQL, for pages and reports."),

@@ -21,7 +21,7 @@ from devices.house.strategy import ASK, BID, Order
 from devices.physics.energy import NWH_PER_WH
 from tests.devices.backtest.plans import SMALL, STRATEGIES, TERMS, plan, plans
 
-RANDOM = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RANDOM = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def played(community: Plan, mechanism: str) -> Play:

@@ -11,10 +11,11 @@ from devices.backtest.live import Limits
 from devices.backtest.trader import Setting, Trader
 from devices.history.registers import measured
 from devices.house.strategy import BID, FixedPrice
-from tests.acceptance import community as communities
-from tests.acceptance.community import INTERVAL_MS, KWH, Community, CommunityNetwork, kwh
+from ledgernode.cli.connection import Connection
+from tests.acceptance.community import DAY_MS, INTERVAL_MS, KWH, Community, CommunityNetwork, kwh
 from tests.acceptance.street import House, Plan, Street
 from tests.acceptance.trading import Market
+from tests.cli.command_line import command, done
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -22,13 +23,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     """Three houses on a ledger with one node."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(communities, "STREETS", {"trading": Plan(3)})
-        directory = tmp_path_factory.mktemp("solo") / "network"
-        with CommunityNetwork(directory, "solo") as network:
-            found = Community(network)
-            yield found.streets["trading"]
-            found.close()
+    directory = tmp_path_factory.mktemp("solo") / "network"
+    with CommunityNetwork(directory, "solo") as network:
+        found = Community(network, {"trading": Plan(3)})
+        yield found.streets["trading"]
+        found.close()
 
 
 def trader(street: Street, market: Market, house: House, **more: Any) -> Trader:
@@ -82,6 +81,32 @@ def test_strategies_trade_by_what_their_meters_showed(street: Street) -> None:
     assert after.from_ms > bought.from_ms
     (again,) = after.orders
     assert again.number is not None
+
+
+def test_commands_read_the_ledger(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    """001-8, 004-6: a forecast from a point's own intervals, and a dry run, as its wallet; no stranger may read it."""
+    community = street.community
+    house = street.houses[2]
+    street.flow((0.7, 0), (0, 0), (0.5, 0.0))
+    market = Market(street, "uniform", "watched")
+    network = community.network.founded.directory
+    at = ("--point", house.point, "--network", network, "--json")
+    own = ("--as", f"west/{house.wallet.name}")
+    monkeypatch.setattr(Connection, "signer", lambda _: house.wallet.signer)  # which goes by the network's clock
+    (told,) = done("forecast", "day", *at, *own).document["houses"]
+    assert told["name"] == house.point
+    assert told["begin_ms"] == community.now_ms // DAY_MS * DAY_MS, "the day after the last whole one"
+    assert len(told["load_wh"]) == DAY_MS // INTERVAL_MS
+    terms = ("--market", market.id, "--retail", "0.30", "--feed-in", "0.08", "--levy", "0.01", "--tax", "0.19")
+    turn = done("trade", "run", *terms, "--dry-run", "--deliveries", "1", *at, *own).document
+    assert turn["dry_run"] is True
+    assert turn["load_wh"] > 0
+    assert [(order["side"], order["number"]) for order in turn["orders"]] == [("bid", None)]
+    assert community.ask(house.wallet, "market", "orders", wallet=house.wallet.id) == []
+    monkeypatch.setattr(Connection, "signer", lambda _: community.stranger.signer)
+    refused = command("forecast", "day", *at, "--as", f"west/{community.stranger.name}")
+    assert refused.code != 0
+    assert "read by its tenant" in refused.err
 
 
 def test_what_the_ledger_refuses_is_told(street: Street) -> None:

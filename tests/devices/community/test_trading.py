@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from devices.community.scenario import Battery, House, Load, Prices
-from devices.community.trading import MICRO_PER_CENT, Bid, Past, wanted
+from devices.community.scenario import Battery, House, Load, Prices, parse_scenario
+from devices.community.trading import MICRO_PER_CENT, Bid, Delivery, Past, orders, wanted
 
 PRICES = Prices()
 PLAIN = House(name="plain", load=Load(constant_w=100))
@@ -46,3 +46,25 @@ def test_prices_lie_between_feed_in_and_the_grids(level_micro: int) -> None:
         found = bid(STORED if level_micro >= 0 else PLAIN, load_wh, generation_wh, level_micro)
         if found is not None:
             assert PRICES.feed_in_cents < found.price_micro / MICRO_PER_CENT < PRICES.retail_cents
+
+
+@pytest.mark.parametrize("strategy", ["by-charge", "fixed-price", "cost-plus", "zero-intelligence", "price-follower"])
+def test_every_strategy_sells_what_is_over_and_buys_what_is_missing(strategy: str) -> None:
+    """Within the grid's prices, from the same facts always the same."""
+    text = f"""
+name: street
+title: A street
+feeders:
+  - name: lane
+    rating_va: 25000
+    houses:
+      - {{name: h1, load: {{daily_wh: 7000}}, strategy: {strategy}}}
+"""
+    scenario = parse_scenario(text, "test")
+    [house] = scenario.houses
+    delivery = Delivery(900_000, 1_800_000, 150_000)
+    for past, side in ((Past(100, 400, -1), "ask"), (Past(400, 100, -1), "bid")):
+        found = orders(house, past, scenario, delivery)
+        assert found == orders(house, past, scenario, delivery)
+        assert [(one.side, one.energy_wh) for one in found] == [(side, 300)]
+        assert PRICES.feed_in_cents <= found[0].price_micro / MICRO_PER_CENT <= PRICES.retail_cents

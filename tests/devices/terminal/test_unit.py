@@ -21,6 +21,8 @@ from ledgernode.sts.token import Credit, mint
 from tests.devices.test_customer_unit import WIDEST
 from tests.sts.published import METER, VENDING_KEY
 
+pytestmark = pytest.mark.slow
+
 START_MS = 1_767_225_600_000
 OTHER_PAN = "600727000000000017"
 PIN = "1234"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from gateway.http.signature import Request, holds, key_of, read_claim
 from tests.conditions import eventually
 from tests.gateway.http.conftest import Site
 from tests.gateway.http.devices import Device
-from tests.ports import fresh_port
 
 pytestmark = pytest.mark.slow
 COMMANDS = "/api/v1/commands"
@@ -98,7 +98,9 @@ async def test_a_service_tells_a_device(site: Site) -> None:
 
 async def test_a_device_is_asked_until_it_takes_its_command(site: Site) -> None:
     """002-4: the controller accepts demand over HTTP. Not there, or refusing, it is asked again; its answer ends it."""
-    port = fresh_port()
+    kept = socket.socket()  # bound, and not listening yet: nobody else is given the port
+    kept.bind(("127.0.0.1", 0))
+    port = kept.getsockname()[1]
     options = ("--meter", "north:controller", "--url", f"http://127.0.0.1:{port}/demand?house=1")
     device = site.device("controller", *options)
     await asyncio.to_thread(say, site, "command", number=30, device="north:controller", action="start")
@@ -112,7 +114,7 @@ async def test_a_device_is_asked_until_it_takes_its_command(site: Site) -> None:
         writer.write(b"HTTP/1.1 503 Busy\r\n\r\n" if len(asked) == 1 else b"HTTP/1.1 204 Taken\r\n\r\n")
         writer.close()
 
-    async with await asyncio.start_server(controller, "127.0.0.1", port):
+    async with await asyncio.start_server(controller, sock=kept):
         await eventually(lambda: len(asked) >= 2)
         await asyncio.sleep(1.5)
     assert len(asked) == 2

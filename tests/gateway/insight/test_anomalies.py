@@ -36,6 +36,7 @@ def played() -> tuple[Quality, dict[str, Quality], dict[float, Quality]]:
     )
 
 
+@pytest.mark.slow
 def test_it_beats_every_threshold(played: tuple[Quality, dict[str, Quality], dict[float, Quality]]) -> None:
     """001-8: precision and recall together: twice the best of the yardsticks; and twice as precise as any of them."""
     ours, _, plain = played
@@ -45,6 +46,7 @@ def test_it_beats_every_threshold(played: tuple[Quality, dict[str, Quality], dic
     assert ours.precision > 2 * max(one.precision for one in plain.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_found_for_what_it_is(
     played: tuple[Quality, dict[str, Quality], dict[float, Quality]], kind: str

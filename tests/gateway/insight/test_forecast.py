@@ -30,6 +30,7 @@ def found() -> dict[str, list[dict[str, Score]]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [LOAD, GENERATION])
 @pytest.mark.parametrize("measure", ["mean_error", "square_error"])
 def test_it_beats_every_yardstick_by_a_margin(
@@ -42,6 +43,7 @@ def test_it_beats_every_yardstick_by_a_margin(
         assert ratio < 1 - MARGINS[kind][yardstick], (yardstick, ratio)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [LOAD, GENERATION])
 def test_it_beats_every_yardstick_at_every_house(found: dict[str, list[dict[str, Score]]], kind: str) -> None:
     """No house would be better served by any of them."""

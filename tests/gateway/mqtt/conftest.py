@@ -43,7 +43,9 @@ def mqtt_gateway(
         one = {"channel": channel, "meter": f"north:{name}", "identity": str(signer.directory), "every_ms": 0}
         edge.append(one)
     setting = broker_setting(broker, directory, formats=FORMATS, concentrators=["north/concentrator"])
-    with GatewayProcess(node.network, [node.endpoint], directory, identity, broker=setting, edge=edge) as one:
+    limits = {"broker_status_ms": 500}
+    nodes = [node.endpoint]
+    with GatewayProcess(node.network, nodes, directory, identity, broker=setting, edge=edge, limits=limits) as one:
         yield one
 
 

@@ -43,8 +43,11 @@ def test_a_device_has_its_own_branch_and_who_is_not_named_nothing() -> None:
         f"topic read {BRANCH}/trades/+",
         "",
         "user north/M-1",
-        *(f"topic write {BRANCH}/north/M-1/{one}" for one in ("hello", "transactions", "readings", "received")),
-        *(f"topic read {BRANCH}/north/M-1/{one}" for one in ("welcome", "answers/#", "settled", "commands")),
+        *(
+            f"topic write {BRANCH}/north/M-1/{one}"
+            for one in ("hello", "transactions", "readings", "questions", "received")
+        ),
+        *(f"topic read {BRANCH}/north/M-1/{one}" for one in ("welcome", "answers/#", "settled", "replies", "commands")),
     ]
 
 

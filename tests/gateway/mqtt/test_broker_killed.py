@@ -178,7 +178,7 @@ async def test_two_gateways_share_what_devices_send_and_each_device_hears_its_an
 ) -> None:
     """Each takes a part. One is killed: devices ask again, and the other has the rest. One is stopped: it leaves its
     part to the other, and nobody waits."""
-    limits = {"broker_shared_session_s": 2}
+    limits = {"broker_shared_session_s": 2, "broker_status_ms": 500}
     gateways = [
         GatewayProcess(
             node.network,

@@ -17,7 +17,7 @@ from ledgernode.errors import BadRequest
 
 TOPICS = Topics("market")
 METER = Device("north", "M-1")
-LIMITS = Limits(message_items=3, message_bytes=1_000)
+LIMITS = Limits(message_items=3, message_bytes=5_000)
 
 
 # ---------------------------------------------------------------- topics
@@ -103,8 +103,10 @@ def test_what_is_said_is_read() -> None:
         (Kind.TRANSACTIONS, b""),
         (Kind.TRANSACTIONS, b"\xff\xff"),
         (Kind.TRANSACTIONS, pb.Transactions(envelopes=[b"x"] * 4).SerializeToString()),
-        (Kind.TRANSACTIONS, pb.Transactions(envelopes=[bytes(1_000)]).SerializeToString()),
+        (Kind.TRANSACTIONS, pb.Transactions(envelopes=[bytes(5_000)]).SerializeToString()),
         (Kind.READINGS, pb.Readings(meter="m").SerializeToString()),
+        (Kind.QUESTIONS, b""),
+        (Kind.QUESTIONS, pb.Question(query=bytes(4_097)).SerializeToString()),
         (Kind.HELLO, pb.Hello(devices=[bytes(31)]).SerializeToString()),
         (Kind.HELLO, pb.Hello(devices=[bytes(32), bytes(32)]).SerializeToString()),
     ],

@@ -35,6 +35,7 @@ class Played:
         self.fails_at = fails_at
         self.sets: dict[int, ValidatorSet] = {}
         self.connected = 0
+        self.is_away = False
 
     def __call__(self) -> Played:
         """A connection to it."""
@@ -54,6 +55,8 @@ class Played:
             height += 1
 
     async def facts(self) -> LedgerFacts:
+        if self.is_away:
+            raise NodeUnreachable("no node answers")
         header = parse_header(self.blocks_kept[self.until].header)
         return LedgerFacts(
             ledger="test",

@@ -29,6 +29,8 @@ from tests.conditions import eventually
 from tests.gateway.readmodel.sources import Played, blocks_of
 from tests.postgres import PostgresServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory, town: WholeTown, blocks: list[Block]) -> dict[str, list[Any]]:
@@ -122,6 +124,26 @@ async def test_node_that_goes_away_is_asked_again(database: Database, town: Whol
     following = Following(database, source, town.ledger.genesis_bytes)
     await following.run(to_height=30)
     assert source.connected == 2
+
+
+async def test_ledger_that_does_not_answer_is_told(
+    tmp_path: Path, town: WholeTown, blocks: list[Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream of blocks waits without a word: the status says why, and goes on by itself."""
+    monkeypatch.setattr("gateway.readmodel.following.HEAD_EVERY_S", 0.05)
+    database, source = Database(str(tmp_path / "model.db")), Played(blocks, until=10)
+    following = Following(database, source, town.ledger.genesis_bytes)
+    task = asyncio.create_task(following.run())
+    await eventually(lambda: following.status.state is State.FOLLOWING and following.status.height == 10)
+    source.is_away = True
+    await eventually(lambda: following.status.state is State.LEDGER_AWAY)
+    assert "UNREACHABLE" in following.status.reason
+    source.is_away, source.until = False, 12
+    await eventually(lambda: following.status.state is State.FOLLOWING and following.status.height == 12)
+    assert following.status.reason == ""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await database.close()
 
 
 async def test_block_that_does_not_hold_is_not_written(

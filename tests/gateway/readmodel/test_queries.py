@@ -21,6 +21,8 @@ from ledgernode.wire.answers import Block
 from ledgernode.wire.types import Height
 from tests.audit.whole_town import AREA, FEEDER, HEAD, MARKET, TARIFF, WholeTown
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def asked(model: Database) -> AsyncIterator[AsyncConnection]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +26,6 @@ from ledgernode.errors import NodeUnreachable
 from tests.conditions import eventually
 from tests.gateway.vending.handmade_ledger import METER, HandmadeLedger
 from tests.gateway.vending.keys import VENDING_KEY
-from tests.ports import fresh_port
 
 KEY = key_of("between the two of us")
 FACTS = KeyFacts("123457", 2, 1, "")
@@ -37,7 +37,9 @@ class Gateway:
     """Says what it is told to say, and keeps what it has heard."""
 
     def __init__(self) -> None:
-        self.port = fresh_port()
+        self._kept = socket.socket()  # bound, and not listening yet: nobody else is given the port
+        self._kept.bind(("127.0.0.1", 0))
+        self.port = self._kept.getsockname()[1]
         self.status = 202
         self.heard: list[dict[str, Any]] = []
 
@@ -47,7 +49,7 @@ class Gateway:
 
     @asynccontextmanager
     async def up(self) -> AsyncIterator[None]:
-        async with await asyncio.start_server(self._serve, "127.0.0.1", self.port):
+        async with await asyncio.start_server(self._serve, sock=self._kept):
             yield
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

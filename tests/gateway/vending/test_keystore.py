@@ -26,6 +26,8 @@ from ledgernode.sts.pan import read_pan
 from ledgernode.sts.tid import BaseDate
 from tests.gateway.vending.keys import PASSPHRASE, VENDING_KEY, key_store, passphrase_file
 
+pytestmark = pytest.mark.slow
+
 PUBLISHED = Token(
     credit=1,
     point="north:house",

@@ -24,11 +24,13 @@ _LOG_LINES: Final = 12
 class Carrier:
     """`ledgernode gateway run` beside a network; a context that ends it. Its port stays over a restart."""
 
-    def __init__(self, network: Path, nodes: list[str], identity: Path, ledger: str) -> None:
+    def __init__(
+        self, network: Path, nodes: list[str], identity: Path, ledger: str, broker: dict[str, Any] | None = None
+    ) -> None:
         self.directory = network / "gateway"
         self.directory.mkdir(exist_ok=True)
         limits = {"connects_burst": 1_000}  # the whole street begins at once
-        (self.directory / "gateway.json").write_bytes(msgspec.json.encode({"limits": limits}))
+        (self.directory / "gateway.json").write_bytes(msgspec.json.encode({"limits": limits, "broker": broker}))
         self._log = self.directory / "gateway.log"
         self._command = [sys.executable, "-m", "ledgernode.cli", "gateway", "run", str(self.directory), "--json"]
         self._command += ["--identity", str(identity), "--genesis", str(network / "genesis.json")]

@@ -100,7 +100,9 @@ def found_nodes(directory: Path, scenario: Scenario, now_ms: int) -> SimulatedCl
 def _options(scenario: Scenario) -> dict[str, int] | None:
     if scenario.engine != "pow":
         return None
-    return {"interval_ms": POW_INTERVAL_MS * scenario.pace, "depth_blocks": 3, "first_target_bits": 15}
+    # blocks come this often while it is played; founding, at our own pace, is over before the target moves
+    interval_ms = min(POW_INTERVAL_MS * scenario.pace, 600_000)
+    return {"interval_ms": interval_ms, "window_blocks": 1_024, "depth_blocks": 2, "first_target_bits": 15}
 
 
 def begins_ms(scenario: Scenario, now_ms: int) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ledgernode.client import LedgerClient, Outcome, ReadLevel, Signed, Signer
-from ledgernode.errors import LedgerError, TransactionExpired
+from ledgernode.errors import ContractRefused, TransactionExpired
 from ledgernode.identity.founding import ADMIN, organisation_directory
 from ledgernode.identity.identity_files import load_identity
 from ledgernode.identity.organisation import identity_directory, new_identity
@@ -46,12 +46,6 @@ class Call(NamedTuple):
     function: str
     arguments: dict[str, Any]
     budget: int = BUDGET
-
-
-class Refused(LedgerError):
-    """The ledger refused what a community cannot be without."""
-
-    code = "COMMUNITY_REFUSED"
 
 
 class People:
@@ -155,5 +149,6 @@ class People:
 
 def _result(outcome: Outcome, call: Call) -> Any:
     if not outcome.succeeded:
-        raise Refused(f"{call.who.name}, {call.contract}.{call.function}: {outcome.code} {outcome.message}")
+        said = f"{call.who.name}, {call.contract}.{call.function}: {outcome.code} {outcome.message}"
+        raise ContractRefused(said, code=outcome.code, contract=call.contract)
     return json.loads(outcome.result) if outcome.result else None

@@ -9,8 +9,9 @@ have said by more than a few readings.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ import msgspec
 from devices.community.days import Days
 from devices.community.scenario import Event, House, Scenario
 from devices.community.street import Behaviour, BusStreet, HeadShown, Shown, Transfer, built
-from devices.community.trading import Past, wanted
+from devices.community.trading import Delivery, Past, orders
 from ledgernode.cli.living.carrier import Carrier
 from ledgernode.cli.living.founding import (
     INTERVAL_MS,
@@ -39,6 +40,7 @@ from ledgernode.cli.living.founding import (
 )
 from ledgernode.cli.living.meters import HouseMeter, Instrument, Latencies, Line, phase_of
 from ledgernode.cli.living.people import Call, Member, People
+from ledgernode.cli.living.radio import Radio
 from ledgernode.cli.living.vending import Vending
 from ledgernode.cli.living.watching import Figures, Trade, Watcher
 from ledgernode.cli.living.watching import Line as News
@@ -60,6 +62,10 @@ _ENDS_S: Final = 10.0
 Say = Callable[[str], None]
 
 
+class _Stopped(Exception):
+    """Told to stop while the community was being founded."""
+
+
 class HouseAtWork:
     """A house with its meters and wallet."""
 
@@ -74,7 +80,7 @@ class HouseAtWork:
         self.past: Past | None = None
         self.requests = 0
         self.buying = False
-        self.money_minor = (0, 0)
+        self.money_minor: tuple[int, int] | None = None
         """Available and in escrow, as the ledger last said."""
 
     @property
@@ -100,6 +106,8 @@ class Play:
         self.heads: dict[str, HeadShown] = {}
         self.problems: list[str] = []
         self.minute = 0.0
+        self.first_minute = 0.0
+        """Where this play began: above zero when it goes on."""
         self.starts_ms = 0
         self.played_s = 0.0
         self.founded_s = 0.0
@@ -109,6 +117,10 @@ class Play:
         self._standing: Standing | None = None
         self._number = 0
         """Of the last step."""
+        self.idle_s = 0.0
+        """So long nothing happens before time goes on: for whoever measures what rest costs."""
+        self.resting = asyncio.Event()
+        """Set when that begins."""
         self.living = asyncio.Event()
         """Set once the first step is taken."""
         self.over = asyncio.Event()
@@ -121,7 +133,20 @@ class Play:
     # ------------------------------------------------------------ beginning and end
 
     async def run(self, *, until_minute: float, seconds: float | None = None) -> None:
-        """Found what is not founded, play until a minute of the community or so many seconds of ours, and stop all."""
+        """Found what is not founded, play until a minute of the community or so many seconds of ours, and stop all.
+
+        Who is told to stop before anything is founded leaves nothing, and one that could not go on can go on later.
+        """
+        try:
+            await self._run(until_minute, seconds)
+        except _Stopped:
+            shutil.rmtree(self.directory)
+        except BaseException:
+            if self._standing is not None and not self.living.is_set():
+                write_standing(self.directory, self._standing)
+            raise
+
+    async def _run(self, until_minute: float, seconds: float | None) -> None:
         began = time.monotonic()
         with ExitStack() as opened:
             founded = read_founded(self.directory)
@@ -146,12 +171,14 @@ class Play:
                 self.place = Place(self.scenario, self.people)
                 if founded is None:
                     founding = Founding(self.place, self.clock, real_ms=time.time_ns() // 1_000_000, say=self.say)
-                    founded = await founding.run()
+                    founded = await self._unless_stopped(founding.run())
                     write_founded(self.directory, founded)
                 self.starts_ms = founded.starts_ms
                 self.say("the gateway starts")
+                self.radio = Radio(self._on_air)
+                setting = await self.radio.start(self.directory / "gateway")
                 self.carrier = opened.enter_context(
-                    Carrier(self.directory, endpoints, self.place.gateway.directory, network.ledger)
+                    Carrier(self.directory, endpoints, self.place.gateway.directory, network.ledger, setting)
                 )
                 await asyncio.to_thread(self.carrier.wait_until_serving)
                 self.founded_s = time.monotonic() - began
@@ -159,8 +186,20 @@ class Play:
                     await self._live(ledger, until_minute, seconds)
                 finally:
                     await self._end()
-        if self._number:
+        if self.houses:
             write_standing(self.directory, self._stands())
+
+    async def _unless_stopped(self, founding: Coroutine[Any, Any, Founded]) -> Founded:
+        """What it comes to; given up when the play is told to stop."""
+        task = asyncio.create_task(founding)
+        stopping = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise _Stopped
+        return task.result()
 
     def _require_same(self, founded: Founded) -> None:
         """Refuses to go on with another scenario than was founded."""
@@ -197,9 +236,14 @@ class Play:
         watcher = Watcher(ledger, self.figures, self._heard, names=names)
         self.figures.height = int((await ledger.facts()).height)
         self._start(watcher.run(self.figures.height + 1))
+        self._start(self.radio.listen(self.nodes.network.ledger))
         self._build()
         self._start(self._look_at_money())
         await self._open_accounts()
+        if self.idle_s:
+            await self._until(self._is_quiet, "the first readings are on the ledger")
+            self.resting.set()
+            await asyncio.sleep(self.idle_s)
         began = time.monotonic()
         await self._steps(until_minute, None if seconds is None else began + seconds)
         self.played_s = time.monotonic() - began
@@ -230,6 +274,8 @@ class Play:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.carrier.stop)
+        await self.radio.stop()
         for one in self.houses.values():
             one.meter.close()
         self.clock.keep()
@@ -282,7 +328,7 @@ class Play:
         if self._standing is not None:
             step_ms = self.scenario.step_seconds * 1_000
             self._number = max(self._standing.at_ms, int(self.clock.now_ms())) // step_ms - self.starts_ms // step_ms
-            self.minute = self._number * step_ms / MINUTE_MS
+            self.minute = self.first_minute = self._number * step_ms / MINUTE_MS
             return
         for one in self.houses.values():
             if one.is_prepaid and one.house.opening_cents:
@@ -448,6 +494,11 @@ class Play:
                 self._tell(f"the meter of {one.name} is heard again, and says everything it has kept")
                 one.meter.line.silence(False)
 
+    def _on_air(self, line: str) -> None:
+        """What the gateway has told of a trade that begins, heard at the broker."""
+        self.figures.heard += 1
+        self.figures.lines.append(News(self.now_ms, "radio", f"broker: {line.replace('north:', '')}"))
+
     def _tell(self, text: str) -> None:
         """What the ledger cannot know, and the reader should."""
         self.figures.lines.append(News(self.now_ms, "event", text))
@@ -493,11 +544,13 @@ class Play:
         """Every house gives its order for the next quarter, from what the last one was like."""
         if self.scenario.market.mechanism == "none":
             return
-        del at_ms
+        from_ms = at_ms // INTERVAL_MS * INTERVAL_MS + INTERVAL_MS
+        last = next(reversed(self.figures.trades.values()), None)
+        delivery = Delivery(from_ms, from_ms + INTERVAL_MS, last.price_micro if last is not None else None)
         for one in self.houses.values():
-            past = one.past
-            bid = wanted(one.house, past, self.scenario.prices, on_grid=self.scenario.on_grid) if past else None
-            if bid is not None and one.meter.is_supplied:
+            if one.past is None or not one.meter.is_supplied:
+                continue
+            for bid in orders(one.house, one.past, self.scenario, delivery):
                 arguments = {
                     "market": self.place.market,
                     "point": self.place.point(one.name),

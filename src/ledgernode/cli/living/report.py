@@ -120,9 +120,9 @@ def document(play: Play, closed: Closing | None, audit: dict[str, Any] | None) -
         "engine": scenario.engine,
         "validators": len(play.nodes.network.nodes),
         "clock": "simulated",
-        "minutes": play.minute,
+        "minutes": play.minute - play.first_minute,
         "pace_asked": play.pace,
-        "pace": round(play.minute * 60 / seconds, 1),
+        "pace": round((play.minute - play.first_minute) * 60 / seconds, 1),
         "founded_s": round(play.founded_s, 1),
         "played_s": round(play.played_s, 1),
         "ledger": {
@@ -161,6 +161,7 @@ def document(play: Play, closed: Closing | None, audit: dict[str, Any] | None) -
             "commands": figures.commands,
             "acknowledged": figures.acknowledged,
             "timed_out": figures.timed_out,
+            "heard": figures.heard,
         },
         "tokens": {
             "bought": figures.tokens_bought,

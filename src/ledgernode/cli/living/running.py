@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,16 @@ import click
 
 from devices.community.scenario import Scenario
 from ledgernode.cli.living import report
-from ledgernode.cli.living.play import Play
+from ledgernode.cli.living.play import Play, Say
 
 
-def played(
-    directory: Path, scenario: Scenario, *, minutes: int | None, pace: int | None, quiet: bool
-) -> tuple[dict[str, Any], Iterable[Any]]:
+def played(directory: Path, scenario: Scenario, minutes: int, say: Say) -> tuple[dict[str, Any], Iterable[Any]]:
     """Play it, and answer the report as a document and as tables. Ctrl-C or SIGTERM end the play, not the report."""
-    began = time.monotonic()
-
-    def say(text: str) -> None:
-        if not quiet:
-            click.echo(f"  {time.monotonic() - began:6.1f} s  {text}", err=True)
-
-    play = Play(directory, scenario, pace=pace, say=say)
+    play = Play(directory, scenario, say=say)
     play.closing = report.closing
-    asyncio.run(until_told(play, minutes or scenario.length_minutes))
+    asyncio.run(until_told(play, minutes))
+    if not play.living.is_set():
+        raise click.Abort
     say("the chain is audited")
     found = report.document(play, play.closed, report.audited(play))
     return found, report.parts(found)

@@ -29,6 +29,7 @@ STYLES: Final = {
     "feeder": "blue",
     "event": "bold",
     "pool": "yellow",
+    "radio": "dim green",
 }
 WIDE: Final = 118
 _FULL, _EMPTY = "█", "░"
@@ -133,7 +134,7 @@ def _house(play: Play, one: HouseAtWork, *, wide: bool) -> list[RenderableType]:
         balance = one.meter.balance_mwh / MWH_PER_KWH
         low = balance * 1_000 < one.house.low_wh
         credit = Text(f"{balance:.2f} kWh", "bold red" if balance <= 0 else "yellow" if low else "")
-    money = Text(f"{one.money_minor[0] / _MINOR:.2f}")
+    money = Text("·", "dim") if one.money_minor is None else Text(f"{one.money_minor[0] / _MINOR:.2f}")
     row: list[RenderableType] = [
         name,
         f"{shown.load_w:,.0f}",

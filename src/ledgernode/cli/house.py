@@ -1,0 +1,215 @@
+"""A village that trades over a shared bus, as processes to try: the bus's controller, a controller in each house."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+import msgspec
+
+from ledgernode.cli.output import facts, json_option, show
+from ledgernode.errors import BadRequest, NodeUnreachable
+from ledgernode.identity.secret_file import create_secret, read_secret
+
+if TYPE_CHECKING:
+    from devices.house.tie import Sensed
+    from devices.house.transfer import Dispute, Trade
+
+_VILLAGE: Final = click.Path(file_okay=False, path_type=Path)
+_OPERATOR: Final = "operator"
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_MOST_HOUSES: Final = 50
+
+
+@click.group()
+def house() -> None:
+    """Houses on a shared bus of 12 V: what is bought is measured, and relays open when it is there.
+
+    \b
+    ledgernode house village my-village --houses 3
+    ledgernode house bus my-village --listen 127.0.0.1:8700 &
+    ledgernode house tie my-village h1 --bus 127.0.0.1:8700 --listen 127.0.0.1:8701 &
+    ledgernode house tie my-village h2 --bus 127.0.0.1:8700 --listen 127.0.0.1:8702 &
+    ledgernode house trade my-village 1 h1 h2 --wh 2 --bus 127.0.0.1:8700
+    """
+
+
+_address_option = click.option("--bus", required=True, metavar="HOST:PORT", help="Where the bus listens.")
+_listen_option = click.option("--listen", required=True, metavar="HOST:PORT", help="Of this machine; there is no TLS.")
+
+
+@house.command()
+@click.argument("directory", type=_VILLAGE)
+@click.option("--houses", type=click.IntRange(2, _MOST_HOUSES), default=2, show_default=True, help="h1, h2, …")
+@json_option
+def village(*, directory: Path, houses: int, as_json: bool) -> None:
+    """Make a village: a token for each house, and one for who announces trades."""
+    names = [f"h{number}" for number in range(1, houses + 1)]
+    for name in (*names, _OPERATOR):
+        create_secret(directory / f"{name}.token", secrets.token_urlsafe(32).encode())
+    show({"directory": str(directory), "houses": names}, as_json, facts([("houses", ", ".join(names))]))
+
+
+@house.command()
+@click.argument("directory", type=_VILLAGE)
+@_listen_option
+@click.option(
+    "--at-once", type=click.IntRange(1, 100), default=1, show_default=True, help="Trades the bus keeps apart."
+)
+def bus(*, directory: Path, listen: str, at_once: int) -> None:
+    """Control the bus until it is ended: turns, relays, disputes. What was counted is on disk; `GET /houses/h1`."""
+    from devices.house.transfer import Bus
+    from devices.house_shell.bus import BusServer
+
+    here = _here(listen)
+    tokens = {path.stem: _token(directory, path.stem) for path in sorted(directory.glob("*.token"))}
+    operator = tokens.pop(_OPERATOR, "")
+    if not operator or not tokens:
+        raise BadRequest(f"{directory} is no village: `ledgernode house village` makes one")
+
+    def ended(trade: Trade) -> None:
+        click.echo(f"trade {trade.number} {trade.status}: {trade.delivered_mwh} mWh, lost {trade.loss_mwh}")
+
+    def disputed(dispute: Dispute) -> None:
+        click.echo(f"trade {dispute.number} disputed: {dispute.out_mwh} mWh out, {dispute.in_mwh} in")
+
+    server = BusServer(directory / "bus.state", Bus(at_once=at_once), tokens, operator, ended=ended, disputed=disputed)
+    _serve(server.run(*here, ready=_ready))
+
+
+@house.command()
+@click.argument("directory", type=_VILLAGE)
+@click.argument("name")
+@_address_option
+@_listen_option
+@click.option("--watts", type=click.FloatRange(0, 10_000), default=60.0, show_default=True, help="Over a closed tie.")
+@click.option(
+    "--speed", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Energy so many times faster."
+)
+@click.option("--loss", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="More at a seller's end.")
+def tie(*, directory: Path, name: str, bus: str, listen: str, watts: float, speed: int, loss: float) -> None:
+    """A house's controller with simulated sensors: it tries the bus every 5 s; its page is at /."""
+    from devices.house_shell.tie import TieController
+
+    token = _token(directory, name)
+    here, sensors = _here(listen), _Sensors(directory / "wire", name, watts * speed, loss)
+    controller = TieController(name, token, _address(bus), sense=sensors.sense, switch=sensors.switch, period_s=0.2)
+    _serve(controller.run(*here, ready=_ready))
+
+
+@house.command()
+@click.argument("directory", type=_VILLAGE)
+@click.argument("number", type=click.IntRange(1))
+@click.argument("seller")
+@click.argument("buyer")
+@click.option("--wh", type=click.FloatRange(0, 1_000_000, min_open=True), required=True, help="How much is bought.")
+@_address_option
+def trade(*, directory: Path, number: int, seller: str, buyer: str, wh: float, bus: str) -> None:
+    """Announce a numbered trade, as the ledger's line does; the same number again changes nothing."""
+    line = {"line": f"New Transaction #{number}: energy from {seller} → {buyer}", "energy_mwh": round(wh * 1_000)}
+    _post(_address(bus), "/lines", line, _token(directory, _OPERATOR))
+
+
+@house.command()
+@click.argument("directory", type=_VILLAGE)
+@click.argument("name")
+@click.option("--wh", type=click.FloatRange(0, 1_000_000), required=True, help="0 takes it back.")
+@click.option("--at", required=True, metavar="HOST:PORT", help="Where the house's controller listens.")
+def demand(*, directory: Path, name: str, wh: float, at: str) -> None:
+    """Want so much in a house; all see it at the bus, at /demands."""
+    _post(_address(at), "/demand", {"energy_mwh": round(wh * 1_000)}, _token(directory, name))
+
+
+class _Sensors:
+    """A tie whose registers grow while its relay is closed, and another house's at the other end of the wire. What is
+    closed stands in the folder `wire`, which all houses of a village see."""
+
+    def __init__(self, wire: Path, name: str, watts: float, loss: float) -> None:
+        self._wire, self._name = wire, name
+        self._watts, self._loss = watts, loss
+        self._closed = {"tie_in": False, "tie_out": False}
+        self._out_mwh = self._in_mwh = 0.0
+        self._last_s = time.monotonic()
+        self._wire.mkdir(exist_ok=True)
+
+    def switch(self, relay: str, closed: bool) -> None:
+        self._flow()
+        if self._closed[relay] != closed:
+            click.echo(f"{relay} {'closed' if closed else 'open'}")
+        self._closed[relay] = closed
+        mark = self._wire / f"{self._name}.{relay}"
+        mark.touch() if closed else mark.unlink(missing_ok=True)
+
+    def sense(self) -> Sensed:
+        from devices.house.tie import Sensed
+
+        power_mw = round(self._watts * 1_000) if self._flow() else 0
+        return Sensed(int(self._out_mwh), int(self._in_mwh), 12_400, power_mw * 10 // 124, power_mw)
+
+    def _flow(self) -> bool:
+        """Count what flowed since this was last asked."""
+        now_s = time.monotonic()
+        energy_mwh = self._watts * (now_s - self._last_s) / 3.6
+        self._last_s = now_s
+        marks = {path.name for path in self._wire.iterdir()} - {f"{self._name}.tie_in", f"{self._name}.tie_out"}
+        takes = self._closed["tie_in"] and any(mark.endswith(".tie_out") for mark in marks)
+        gives = self._closed["tie_out"] and any(mark.endswith(".tie_in") for mark in marks)
+        self._in_mwh += energy_mwh * takes
+        self._out_mwh += energy_mwh * (1 + self._loss) * gives
+        return takes or gives
+
+
+def _token(directory: Path, name: str) -> str:
+    return read_secret(directory / f"{name}.token").decode()
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise BadRequest(f"an address is written HOST:PORT, not {text!r}")
+    return host, int(port)
+
+
+def _here(text: str) -> tuple[str, int]:
+    """Refuses an address that others reach: tokens would travel in the clear."""
+    host, port = _address(text)
+    if host not in _LOOPBACK:
+        raise BadRequest(f"there is no TLS here: this listens on this machine, not on {host}")
+    return host, port
+
+
+def _ready(port: int) -> None:
+    click.echo(f"listening on port {port}")
+
+
+def _serve(running: Coroutine[Any, Any, None]) -> None:
+    """Until SIGTERM or SIGINT."""
+
+    async def until_told() -> None:
+        task = asyncio.ensure_future(running)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            return
+
+    asyncio.run(until_told())
+
+
+def _post(address: tuple[str, int], path: str, document: dict[str, Any], token: str) -> None:
+    from devices.house_shell.http import call
+
+    try:
+        answer = asyncio.run(call(address, "POST", path, msgspec.json.encode(document), token))
+    except (OSError, TimeoutError) as error:
+        raise NodeUnreachable(f"{address[0]}:{address[1]} does not answer: {error}") from error
+    if answer.status != 200:
+        raise BadRequest(f"refused: {answer.body.decode(errors='replace') or answer.status}")
