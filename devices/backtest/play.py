@@ -17,8 +17,7 @@ from devices.backtest.mechanisms import Deal, deals
 from devices.backtest.money import Account, Books, settle
 from devices.backtest.plan import Household, Plan
 from devices.house.strategy import MICRO, CostPlus, FixedPrice, Order, Outlook, Terms, ZeroIntelligence
-from devices.physics.battery import Battery
-from devices.physics.battery import step as battery_step
+from devices.physics.battery import Battery, moved
 from devices.physics.energy import NWH_PER_WH, energy_nwh
 
 NO_MARKET: Final = ""
@@ -83,7 +82,7 @@ class Store:
 
     def pass_delivery(self, net_wh: int, wanted_wh: int) -> tuple[int, int]:
         """(import, export) in whole Wh of a house that lacks `net_wh`, while this takes (below zero: gives) so much."""
-        flow = battery_step(self.battery, self.stored_nwh, wanted_wh * _HOUR_MS / self._ms, self._ms)
+        flow = moved(self.battery, self.stored_nwh, wanted_wh * NWH_PER_WH, self._ms)
         self.stored_nwh = flow.stored_nwh
         net_nwh = net_wh * NWH_PER_WH + flow.taken_nwh - flow.given_nwh
         if net_nwh >= 0:

@@ -23,6 +23,9 @@ from ledgernode.identity.tls import TlsFiles
 
 WORKER: Final = "devices.fleet.worker"
 SAY_EVERY_S: Final = 0.5
+START_MS: Final = 1_000
+AHEAD_MS: Final = 5_000
+"""So long before a round begins the standing says that it has."""
 
 
 class Now(msgspec.Struct, frozen=True):
@@ -70,8 +73,10 @@ class Crew:
         self._run: Run | None = None
         self._processes: list[Process] = []
 
-    def planned(self, rounds: int, every_ms: int, speed: int, begins_ms: int) -> Run:
-        """The next run: it follows on the last."""
+    def planned(self, rounds: int, every_ms: int, speed: int, now_ms: int) -> Run:
+        """The next run: its numbers follow on the last, and its times on the end of a round that was begun."""
+        before = self._standing.cut()
+        begins_ms = max(now_ms + START_MS, before[-1].ends_ms if before else 0)
         return Run(self._standing.begun, rounds, begins_ms, every_ms, speed)
 
     async def run(self, run: Run, told: Callable[[Now], None] = lambda _now: None) -> Now:
@@ -140,8 +145,8 @@ class Crew:
         """If it has changed."""
         assert self._run is not None
         run = self._run
-        passed = (time.time_ns() // 1_000_000 - run.begins_ms) // run.every_ms
-        begun = max(run.first, min(run.after, run.first + passed + 2))
+        passed = (time.time_ns() // 1_000_000 + AHEAD_MS - run.begins_ms) // run.every_ms
+        begun = max(run.first, min(run.after, run.first + passed + 1))
         safe = min((self._sending_from if one is None else one.safe_until for one in self._said), default=run.first)
         standing = Standing(self._standing.runs, begun, min(safe, begun))
         if standing != self._standing or not (self._directory / STANDING).exists():

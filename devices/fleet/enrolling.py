@@ -1,7 +1,7 @@
 """Making a fleet known to a ledger: identities registered and meters hung, many in a transaction, many on their way.
 
-Two organisations' steps in one: its admin registers what its authority certifies, and names areas, feeders and houses
-in the registry. Each part of a fleet is registered in one transaction; when that is committed its houses follow in the
+An organisation's steps in one: its admin registers what its authority certifies, and names areas, feeders and houses in
+the registry. Each part of a fleet is registered in one transaction; when that is committed its houses follow in the
 next. A part that is known already is passed, so that an enrolment which was cut off can be run again.
 """
 

@@ -44,7 +44,7 @@ class Reporting:
         self._schedule = schedule
         self._places = len(places)
         self._after = after
-        self._unsafe = {sequence: len(places) for sequence in range(first, after)}
+        self._unsafe = {sequence: len(places) for sequence in range(first, after) if places}
         self._ahead: deque[Reading] = deque()
         self._next_round = fresh
         self._waiting: deque[Reading] = deque()

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 from devices.meter.settings import SETS
 from devices.meter.turn import Turn
+from ledgernode.evidence import Shown, check_evidence
 from ledgernode.identity.keys import verify
-from ledgernode.wire.evidence import Shown, check_evidence
 from ledgernode.wire.validators import ValidatorSet, encode_set, parse_set
 
 

@@ -41,7 +41,7 @@ from devices.meter.state import Tie
 from devices.meter.told import UTILITY, Instruction, from_ledger, token
 from devices.meter.turn import Refused, Turn
 from ledgernode.errors import BadProof, BadRequest
-from ledgernode.wire.evidence import WITHIN
+from ledgernode.evidence import WITHIN
 
 DIGITS = "token"
 DISPLAY = "display"

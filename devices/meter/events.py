@@ -165,7 +165,7 @@ class Commanded(msgspec.Struct, frozen=True):
 
 class Told(msgspec.Struct, frozen=True):
     """What a gateway says that somebody has said: a token (`payload` has its digits), or an event of the ledger, which
-    `evidence` shows (`ledgernode.wire.evidence`). Kind and number are the gateway's own; only its answer has them."""
+    `evidence` shows (`ledgernode.evidence`). Kind and number are the gateway's own; only its answer has them."""
 
     now_ms: int
     kind: str

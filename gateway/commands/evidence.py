@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from ledgernode.errors import BadProof, DatabaseDamaged
+from ledgernode.evidence import Evidence, Handover, encode_evidence, place_of
 from ledgernode.wire.answers import NumberedEvent
 from ledgernode.wire.block import parse_header
-from ledgernode.wire.evidence import Evidence, Handover, encode_evidence, place_of
 from ledgernode.wire.receipt import Event, parse_receipt
 
 

@@ -31,8 +31,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from gateway.limits import Limits
+from ledgernode.evidence import WITHIN
 from ledgernode.wire.answers import NumberedEvent
-from ledgernode.wire.evidence import WITHIN
 
 DELIVERY: Final = "delivery"
 SHARE: Final = "share"
@@ -115,7 +115,7 @@ class Command(msgspec.Struct, frozen=True):
     transaction_id: bytes = b""
     """Where the ledger says it, so that it can be proven."""
     evidence: bytes = b""
-    """The proof that a device can check (`wire.evidence`)."""
+    """The proof that a device can check (`ledgernode.evidence`)."""
     code: str = ""
     """What the device has said of it on the ledger."""
 
@@ -168,7 +168,7 @@ class Inbox:
     def event(self, event: NumberedEvent, evidence: bytes = b"", at: int = 0) -> Facts:
         """Take one event of the ledger; what is to be kept. One that was taken before changes nothing.
 
-        `evidence` and `at` (its place, `wire.evidence`) are those of a command.
+        `evidence` and `at` (its place, `ledgernode.evidence`) are those of a command.
         """
         place = Position(int(event.height), event.number)
         if place <= self.position:

@@ -47,7 +47,7 @@ class CommandForm(msgspec.Struct, frozen=True):
     height: int
     transaction_id: str
     evidence: str
-    """The proof that the ledger says so (base64), where the gateway has it: `ledgernode.wire.evidence`."""
+    """The proof that the ledger says so (base64), where the gateway has it: `ledgernode.evidence`."""
 
 
 class GivenForm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.bounds import SERIES_LIMIT
-from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, rows_of
+from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, any_of, one_of, page_of, rows_of
 from gateway.readmodel.tables.ledger import PROPOSALS
 from gateway.readmodel.tables.market import (
     ADJUSTMENTS,
@@ -220,7 +220,9 @@ async def orders(
         question = question.where(ORDERS.c.market == market)
     if customer:
         strategies = select(STRATEGIES.c.strategy).where(STRATEGIES.c.customer == customer)
-        question = question.where(or_(ORDERS.c.customer == customer, ORDERS.c.strategy.in_(strategies)))
+        question = question.where(
+            any_of(ORDERS.c.number, ORDERS.c.customer == customer, ORDERS.c.strategy.in_(strategies))
+        )
     if wallet:
         question = question.where(ORDERS.c.wallet == wallet)
     if open_only:
@@ -263,7 +265,7 @@ async def trades(
     if market:
         question = question.where(TRADES.c.market == market)
     if point:
-        question = question.where(or_(TRADES.c.seller_point == point, TRADES.c.buyer_point == point))
+        question = question.where(any_of(TRADES.c.trade, TRADES.c.seller_point == point, TRADES.c.buyer_point == point))
     keys: list[ColumnElement[Any]] = [TRADES.c.trade]
     return await page_of(connection, TradeRow, question, keys, size=size, after=after)
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.bounds import SERIES_LIMIT
-from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, rows_of
+from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, read_bookmark, rows_of
 from gateway.readmodel.tables.metering import BUCKETS, CORRECTIONS, HEADS, HELD, READINGS, TAMPERS
 from gateway.readmodel.zones import DAY_MS, Span
 
@@ -139,11 +139,14 @@ async def readings(
 ) -> Page[ReadingRow]:
     """A meter's readings as they were signed."""
     time = READINGS.c.time_ms
+    keys: list[ColumnElement[Any]] = [time]
+    if after:  # one bound on either side: an index is searched by one only
+        (came_to,) = read_bookmark(after, keys)
+        from_ms, until_ms = (from_ms, min(until_ms, came_to)) if newest_first else (max(from_ms, came_to + 1), until_ms)
     question = rows_of(ReadingRow, READINGS).where(READINGS.c.meter == meter, time >= from_ms, time < until_ms)
     if held_only:
         question = question.where(HELD)
-    keys: list[ColumnElement[Any]] = [time]
-    return await page_of(connection, ReadingRow, question, keys, size=size, after=after, newest_first=newest_first)
+    return await page_of(connection, ReadingRow, question, keys, size=size, newest_first=newest_first)
 
 
 async def reading(connection: AsyncConnection, meter: str, time_ms: int) -> ReadingRow | None:

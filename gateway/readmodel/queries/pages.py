@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, Table, and_, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, and_, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.bounds import PAGE_LIMIT
@@ -114,6 +114,11 @@ def read_bookmark(text: str, keys: Sequence[ColumnElement[Any]]) -> list[Any]:
 
 def _fits(value: int | str, kind: type) -> bool:
     return type(value) is kind and (isinstance(value, str) or abs(value) <= _LARGEST)
+
+
+def any_of(key: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Rows for which one of these holds, each found by its own index: an `or` would be looked for row by row."""
+    return key.in_(union_all(*(select(key).where(condition) for condition in conditions)))
 
 
 def beginning(column: ColumnElement[Any], prefix: str) -> ColumnElement[bool]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, rows_of
+from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, any_of, one_of, page_of, rows_of
 from gateway.readmodel.tables.prepaid import CREDITS, DEBTS, PAYABLES, PREPAID, SHARES
 
 
@@ -117,7 +117,9 @@ async def shares(
     connection: AsyncConnection, point: str, *, size: int = DEFAULT_SIZE, after: str = ""
 ) -> Page[ShareRow]:
     """What a point has given and been given, newest first."""
-    question = rows_of(ShareRow, SHARES).where(or_(SHARES.c.sender == point, SHARES.c.recipient == point))
+    question = rows_of(ShareRow, SHARES).where(
+        any_of(SHARES.c.share, SHARES.c.sender == point, SHARES.c.recipient == point)
+    )
     keys: list[ColumnElement[Any]] = [SHARES.c.share]
     return await page_of(connection, ShareRow, question, keys, size=size, after=after)
 

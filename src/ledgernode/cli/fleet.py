@@ -168,8 +168,7 @@ def run(
     last: list[Now] = []
 
     async def go(told: Callable[[Now], None]) -> Now:
-        begins_ms = now_ms() + 1_000
-        planned = crew.planned(rounds, max(1, every_ms // speed), speed, begins_ms)
+        planned = crew.planned(rounds, max(1, every_ms // speed), speed, now_ms())
 
         def noted(now: Now) -> None:
             last[:] = [now]

@@ -46,7 +46,7 @@ _listen_option = click.option("--listen", required=True, metavar="HOST:PORT", he
 
 @house.command()
 @click.argument("directory", type=_VILLAGE)
-@click.option("--houses", type=click.IntRange(2, _MOST_HOUSES), default=2, show_default=True)
+@click.option("--houses", type=click.IntRange(2, _MOST_HOUSES), default=2, show_default=True, help="h1, h2, …")
 @json_option
 def village(*, directory: Path, houses: int, as_json: bool) -> None:
     """Make a village: a token for each house, and one for who announces trades."""
@@ -108,7 +108,7 @@ def tie(*, directory: Path, name: str, bus: str, listen: str, watts: float, spee
 @click.argument("number", type=click.IntRange(1))
 @click.argument("seller")
 @click.argument("buyer")
-@click.option("--wh", type=click.FloatRange(0, 1_000_000, min_open=True), required=True)
+@click.option("--wh", type=click.FloatRange(0, 1_000_000, min_open=True), required=True, help="How much is bought.")
 @_address_option
 def trade(*, directory: Path, number: int, seller: str, buyer: str, wh: float, bus: str) -> None:
     """Announce a numbered trade, as the ledger's line does; the same number again changes nothing."""

@@ -12,7 +12,6 @@ from devices.backtest.trader import Setting, Trader
 from devices.history.registers import measured
 from devices.house.strategy import BID, FixedPrice
 from ledgernode.cli.connection import Connection
-from tests.acceptance import community as communities
 from tests.acceptance.community import DAY_MS, INTERVAL_MS, KWH, Community, CommunityNetwork, kwh
 from tests.acceptance.street import House, Plan, Street
 from tests.acceptance.trading import Market
@@ -24,13 +23,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     """Three houses on a ledger with one node."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(communities, "STREETS", {"trading": Plan(3)})
-        directory = tmp_path_factory.mktemp("solo") / "network"
-        with CommunityNetwork(directory, "solo") as network:
-            found = Community(network)
-            yield found.streets["trading"]
-            found.close()
+    directory = tmp_path_factory.mktemp("solo") / "network"
+    with CommunityNetwork(directory, "solo") as network:
+        found = Community(network, {"trading": Plan(3)})
+        yield found.streets["trading"]
+        found.close()
 
 
 def trader(street: Street, market: Market, house: House, **more: Any) -> Trader:

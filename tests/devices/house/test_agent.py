@@ -29,7 +29,17 @@ from devices.house.agent.core import (
     Traded,
 )
 from devices.house.agent.log import Log
-from devices.house.agent.response import DAY_MS, INTERVAL_MS, MEASURED, OPTED_OUT, RUNNING, Call
+from devices.house.agent.response import (
+    DAY_MS,
+    INTERVAL_MS,
+    INTERVALS,
+    MEASURED,
+    OPTED_OUT,
+    RUNNING,
+    Call,
+    Past,
+    baseline,
+)
 from devices.house.catalogue import CAR, HOME_BATTERY, family
 from devices.house.days import days
 from devices.house.house import step
@@ -361,6 +371,21 @@ def test_a_house_may_opt_out() -> None:
     home.run(1)
     measured = home.responses[-1]
     assert (measured.status, measured.until_ms) == (MEASURED, late.from_ms + 2 * INTERVAL_MS)
+
+
+def test_a_baseline_is_of_the_last_ten_days_without_a_call() -> None:
+    """The same quarter of the day; days with a call, later days and what was never read do not count."""
+    quarter, day = 72, 30
+    rows = {each: [-1] * INTERVALS for each in range(day + 2)}
+    for each, row in rows.items():
+        row[quarter] = 1_000 * each
+    rows[25][quarter] = -1
+    past = Past({each: tuple(row) for each, row in rows.items()}, called=frozenset({28, 29}))
+    call = Call("c1", day * DAY_MS + quarter * INTERVAL_MS, INTERVAL_MS, 500)
+    like = [27, 26, 24, 23, 22, 21, 20, 19, 18, 17]
+    assert baseline(past, call) == (sum(like) * 1_000 // 10,)
+    few = Past({each: past.days[each] for each in (26, 27, 28)}, past.called)
+    assert baseline(few, call) is None
 
 
 def test_a_house_without_a_past_has_no_baseline() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from devices.meter.events import Told
 from devices.meter.settings import DELIVERY_MS, EXTRA_A_DAY, OUTBOX, SETS
-from ledgernode.wire.evidence import Evidence, encode_evidence
+from ledgernode.evidence import Evidence, encode_evidence
 from ledgernode.wire.validators import parse_set
 from tests.devices.meter.house import KWH, OTHER_PAN, House
 from tests.devices.meter.sayings import METER, Saying, tell

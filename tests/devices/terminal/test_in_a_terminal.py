@@ -60,6 +60,33 @@ def test_a_terminal_shows_the_unit_and_a_token_arrives(tmp_path: Path) -> None:
     assert restored(journal.records).credit.balance_mwh == 7_700_000
 
 
+def test_without_the_extra_it_goes_line_by_line(tmp_path: Path) -> None:
+    """And says what to install."""
+    home, key = tmp_path / "meter", derive(VENDING_KEY, METER)
+    create_home(home, Facts(METER.pan, "utility:home-1", "00" * 32), new_state(key, METER.base))
+    program = (
+        "import sys; sys.modules['textual'] = None\n"
+        "from ledgernode.cli import main\n"
+        f"main(['meter', 'ciu', {str(home)!r}])"
+    )
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=theirs, stdout=theirs, stderr=theirs, env={**os.environ, "TERM": "dumb"}
+    )
+    os.close(theirs)
+    try:
+        seen = until(ours, "keys> ")
+        assert "install ledgernode[community]" in seen
+        assert "NO CREDIT    OFF" in seen
+        os.write(ours, b"q\n")
+        drain(ours, process)
+        assert process.wait(LIMIT_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
 def until(terminal: int, wanted: str) -> str:
     """Read until something is shown."""
     seen, ends = "", time.monotonic() + LIMIT_S

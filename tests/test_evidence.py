@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.commands.evidence import evidence_of
 from ledgernode.errors import BadProof
+from ledgernode.evidence import Evidence, Shown, check_evidence, encode_evidence, place_of
 from ledgernode.identity.keys import verify
 from ledgernode.wire.answers import NumberedEvent
-from ledgernode.wire.evidence import Evidence, Shown, check_evidence, encode_evidence, place_of
 from ledgernode.wire.types import Epoch, Height, TimeMs, TransactionId
 from tests.devices.meter.sayings import METER, Saying
 

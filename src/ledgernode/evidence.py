@@ -19,10 +19,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ledgernode.consensus.certifier import Verify, check_certificate
 from ledgernode.errors import BadProof, DatabaseDamaged
 from ledgernode.wire import merkle
 from ledgernode.wire.block import Header, parse_header
-from ledgernode.wire.certificate import Verify, check_certificate
 from ledgernode.wire.receipt import Event, parse_receipt
 from ledgernode.wire.types import ChainId, Epoch, TimeMs
 from ledgernode.wire.validators import ValidatorSet, parse_certificate, parse_set, set_hash
