@@ -35,27 +35,29 @@ WIDE: Final = 118
 _FULL, _EMPTY = "█", "░"
 _BLOCKS: Final = " ▏▎▍▌▋▊▉█"
 _HOUSES_SHOWN: Final = 24
+_BESIDE_ROWS: Final = 16
 _MINOR: Final = MINOR_PER_CENT * 100
 
 
 def drawn(play: Play, engine: str, width: int, height: int) -> RenderableType:
     """The whole screen."""
     houses = list(play.houses.values())[:_HOUSES_SHOWN]
-    table_rows = len(houses) + 4
+    wide = width >= WIDE
+    top = min(max(len(houses) + 3, _BESIDE_ROWS if wide else 0), max(height - 12, 6))
     layout = Layout()
     layout.split_column(
         Layout(_title(play, engine), size=1),
-        Layout(name="top", size=min(table_rows, max(height - 12, 6))),
+        Layout(name="top", size=top),
         Layout(name="bottom"),
     )
-    if width >= WIDE:
+    if wide:
         layout["top"].split_row(
             Layout(_houses(play, houses, wide=True), ratio=5), Layout(_beside(play), ratio=3, minimum_size=42)
         )
     else:
         layout["top"].update(_houses(play, houses, wide=False))
-    room = max(height - 1 - min(table_rows, max(height - 12, 6)) - 2, 3)
-    if width >= WIDE:
+    room = max(height - 1 - top - 2, 3)
+    if wide:
         layout["bottom"].split_row(
             Layout(_news(play, room), ratio=5), Layout(_trades(play, room - 1), ratio=3, minimum_size=42)
         )

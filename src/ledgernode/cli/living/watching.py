@@ -232,9 +232,9 @@ class Watcher:
                 figures.intervals.append(closed)
                 self._say(
                     "settled",
-                    f"quarter of {clock(closed.start_ms)} settled: {kwh(closed.trade_in_mwh)} bought, "
-                    f"{kwh(closed.pool_in_mwh)} shared out, {kwh(closed.grid_in_mwh)} from the grid; "
-                    f"{money(closed.moved_minor)} moved",
+                    f"{clock(closed.start_ms)} is settled: {kwh(closed.trade_in_mwh)} bought, "
+                    f"{kwh(closed.pool_in_mwh)} shared, {kwh(closed.grid_in_mwh)} of the grid; "
+                    f"{money(closed.moved_minor)}",
                 )
             case "feeder", "FeederReported":
                 report = msgspec.convert(
