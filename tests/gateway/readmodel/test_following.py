@@ -30,6 +30,9 @@ from tests.gateway.readmodel.sources import Played, blocks_of
 from tests.postgres import PostgresServer
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory, town: WholeTown, blocks: list[Block]) -> dict[str, list[Any]]:
     """What the tables hold when all blocks are written at once."""

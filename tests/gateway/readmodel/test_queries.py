@@ -22,6 +22,9 @@ from ledgernode.wire.types import Height
 from tests.audit.whole_town import AREA, FEEDER, HEAD, MARKET, TARIFF, WholeTown
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 async def asked(model: Database) -> AsyncIterator[AsyncConnection]:
     async with model.reader.connect() as connection:
