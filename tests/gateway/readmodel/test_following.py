@@ -29,7 +29,6 @@ from tests.conditions import eventually
 from tests.gateway.readmodel.sources import Played, blocks_of
 from tests.postgres import PostgresServer
 
-
 pytestmark = pytest.mark.slow
 
 

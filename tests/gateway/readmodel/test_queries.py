@@ -21,7 +21,6 @@ from ledgernode.wire.answers import Block
 from ledgernode.wire.types import Height
 from tests.audit.whole_town import AREA, FEEDER, HEAD, MARKET, TARIFF, WholeTown
 
-
 pytestmark = pytest.mark.slow
 
 
