@@ -17,6 +17,7 @@ from tests.chaincode.test_metering import MINUTE_MS, MODULUS, RESET_FLAG, Scene
 from tests.chaincode.town import FEEDER, INTERVAL_MS, KWH
 from tests.gateway.readmodel.sources import Played, blocks_of
 
+pytestmark = pytest.mark.slow
 Energies = dict[int, tuple[int, int]]
 
 

@@ -17,6 +17,7 @@ from ledgernode.wire.answers import Block
 from tests.audit.whole_town import WholeTown
 from tests.gateway.readmodel.sources import Played
 
+pytestmark = pytest.mark.slow
 FIRST = "0001"
 
 
