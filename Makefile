@@ -8,7 +8,7 @@ ENGINE ?= pbft
 FROM ?= 0
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast simulate simulate-mutants lint format stubs lock coverage kill-loop soak wheel-check clean
+.PHONY: help setup system demo small test test-fast simulate simulate-mutants lint format stubs lock coverage web-check kill-loop soak wheel-check clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ lock: ## Resolve the dependencies again into requirements.lock
 
 soak: setup system ## 10,000 meters for ten minutes, everything killed under them; nothing may be lost or doubled
 	$(BIN)/python -m tests.suites.soak
+
+web-check: ## The wallet in TypeScript: types, lint, and the same vectors as everybody's (needs Node 20)
+	cd gateway/web && npm ci --silent --no-audit --no-fund && npm run --silent check
 
 wheel-check: setup ## Build the wheel, install it alone into a new environment, and use it
 	bash tests/suites/wheel_check.sh
