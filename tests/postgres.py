@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pytest
 
@@ -61,7 +61,7 @@ class PostgresServer:
         command = ["-D", str(self._data), "-p", str(self.port), "-k", str(self._data), *settings]
         with (self._data.parent / "postgres.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(self._programs / "postgres"), *command], stdout=log, stderr=log, **self._own
+                [*self._own, str(self._programs / "postgres"), *command], stdout=log, stderr=log
             )
         until(self._answers)
 
@@ -83,7 +83,7 @@ class PostgresServer:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [str(self._programs / program), *arguments], capture_output=True, text=True, check=False, **self._own
+            [*self._own, str(self._programs / program), *arguments], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{program}: {done.stderr}"
 
@@ -98,10 +98,13 @@ class PostgresServer:
         self._folder.cleanup()
 
 
-def _somebody_else(directory: Path) -> dict[str, Any]:
-    """The server refuses to run as root: then it runs as the package's own user, to whom the folder is given."""
+def _somebody_else(directory: Path) -> list[str]:
+    """The server refuses to run as root: then it runs as the package's own user, to whom the folder is given.
+
+    By a program that changes the user: `subprocess` would need fork() for it, which gRPC's threads do not bear.
+    """
     if os.geteuid() != 0:
-        return {}
+        return []
     user = pwd.getpwnam("postgres")
     shutil.chown(directory, "postgres")
-    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--"]
