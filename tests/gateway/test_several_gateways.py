@@ -137,7 +137,7 @@ async def test_what_comes_over_both_gateways_at_once_is_there_once(place: Place)
             assert set(codes.values()) == {OK}, "a repeat is told as what it is: there"
     async with place.network.client() as ledger, asyncio.timeout(30):
         counting = Counting(ledger, plan, secret)
-        while not all(numbers[number] for numbers in (await counting.up_to_now()).numbers):
+        while not all(numbers[number] for numbers in (await counting.up_to_now()).numbers):  # noqa: ASYNC110
             await asyncio.sleep(0.3)  # the node that is asked may be behind the one that told the gateway
         tally = counting.tally
     assert all(numbers[number] == 1 for numbers in tally.numbers)
