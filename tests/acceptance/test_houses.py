@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from devices.house.agent.core import Agent, Answered, Forecasted, Priced, Settings, Traded
+from devices.house.catalogue import HOME_BATTERY, family
+from devices.house.strategy import FixedPrice, Terms
+from devices.house.trading import Call, Forecast
+from devices.house_shell.agent import HomeAgent
+from devices.house_shell.http import call
+from gateway.mqtt.connection import Access, Connection, Message
 from tests.acceptance.at_feeder import Feeder
-from tests.acceptance.community import KWH, Community
+from tests.acceptance.community import CENT, FEED_IN_MICRO, HOUR_MS, INTERVAL_MS, KWH, RETAIL_MICRO, Community
 from tests.acceptance.trading import Market
-from tests.cli.village import Village
-from tests.conditions import until
+from tests.cli.village import HOST, Village
+from tests.conditions import eventually, until
+from tests.gateway.running import gateway_identity
+from tests.mosquitto import Mosquitto
+from tests.ports import fresh_port
 from tests.running import LEDGER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -75,6 +89,96 @@ def test_002_3_a_trade_closes_relays_until_what_was_bought_is_there(
     street.settle((0, given_mwh / KWH), (taken_mwh / KWH, 0))
     settled = board.trade(number)
     assert (settled["status"], settled["delivered_mwh"]) == ("done", BOUGHT_WH * WH)
+
+
+# ---------------------------------------------------------------- the home's agent
+
+USERS = {"agent": "agent's password", "machines": "machines' password"}
+SOLD_WH = 500
+
+
+@pytest.fixture
+def home_broker(community: Community, tmp_path: Path) -> Iterator[Mosquitto]:
+    identity = gateway_identity(community.network.founded, "home-broker")
+    with Mosquitto(tmp_path / "broker", identity, USERS) as running:
+        yield running
+
+
+async def test_003_5_a_homes_agent_trades_its_sun(community: Community, home_broker: Mosquitto) -> None:
+    """003-5: machines are heard over MQTT; of what sun will be left over when the battery is full the agent makes an
+    order, which stands in the book of the running market and is bought by a neighbour; while that is delivered the
+    battery is told over MQTT to give it, and the page over HTTP shows so."""
+    street = community.streets["home-agent"]
+    house, neighbour = street.houses
+    street.open()
+    board = Market(street, "board")
+    orders: list[Call] = []
+    said: dict[str, Any] = {}
+
+    def took(message: Message) -> None:
+        said[message.topic] = msgspec.json.decode(message.payload)
+
+    def access(user: str) -> Access:
+        return Access(home_broker.host, home_broker.port, user, home_broker.tls(), user, USERS[user])
+
+    machines = Connection(access("machines"), took)
+    await machines.open()
+    await machines.subscribe(["home/h1/+/set"])
+    settings = Settings(
+        house.point,
+        board.id,
+        family("h1", peak_w=4_000, battery=HOME_BATTERY),
+        FixedPrice(ask_micro=20 * CENT),
+        board=True,
+    )
+    agent = HomeAgent(
+        Agent(settings), "h1", access("agent"), token="owner", orders=orders.append, clock_ms=lambda: community.now_ms
+    )
+    port = fresh_port()
+    running = asyncio.create_task(agent.run(HOST, port))
+
+    async def state() -> Any:
+        return msgspec.json.decode((await call((HOST, port), "GET", "/state")).body)
+
+    try:
+        await eventually(lambda: "home/h1/battery/set" in said)
+        assert said["home/h1/battery/set"] == {"power_mw": None}
+        now = {"meter": {"power_mw": 0}, "generation": {"power_mw": 1_000_000}, "battery": {"level_micro": 1_000_000}}
+        for source, values in now.items():
+            machines.publish(f"home/h1/{source}/state", msgspec.json.encode(values))
+        await eventually(lambda: now.keys() <= agent.agent.collected.sources.keys())
+        assert (await state())["sources"] == now
+
+        delivery = community.ask(house.wallet, "market", "window", market=board.id)
+        terms = Terms(RETAIL_MICRO, FEED_IN_MICRO)
+        agent.do(Priced(community.now_ms, terms, RETAIL_MICRO))
+        forecast = Forecast(delivery["from_ms"], delivery["until_ms"], 0, SOLD_WH)
+        agent.do(Forecasted(community.now_ms, forecast))
+        [order] = orders
+        placed = community.ok(house.wallet, order.contract, order.function, **order.arguments)
+        agent.do(Answered(community.now_ms, "OK"))
+        shown = {"market": board.id, "slot": delivery["from_ms"]}
+        [listed] = community.ask(neighbour.wallet, "market", "book", **shown)
+        assert (listed["kind"], listed["energy_wh"], listed["price_micro"]) == ("offer", SOLD_WH, 20 * CENT)
+
+        trade = board.trade(board.buy(neighbour, placed["number"]))
+        window = trade["from_ms"], trade["until_ms"]
+        agent.do(Traded(community.now_ms, *window, -trade["energy_wh"], trade["price_micro"]))
+        assert said["home/h1/battery/set"] == {"power_mw": None}, "it has not begun"
+        street.flow((0, 0), (0, 0))
+        power_mw = -SOLD_WH * 1_000 * HOUR_MS // INTERVAL_MS  # the sun goes to what is on
+        await eventually(lambda: said["home/h1/battery/set"] == {"power_mw": power_mw})
+        assert (await state())["wanted"]["battery_w"] == power_mw / 1_000
+        street.settle((0, SOLD_WH / 1_000), (SOLD_WH / 1_000, 0))
+        assert board.trade(trade["trade"])["status"] == "done"
+        await eventually(lambda: said["home/h1/battery/set"] == {"power_mw": None})
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await machines.close()
+
+
+# ---------------------------------------------------------------- what is agreed stays so
 
 
 def test_003_11_an_accepted_offer_is_locked_until_its_window_ends(community: Community) -> None:
