@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -71,12 +71,21 @@ class BusServer:
         self.demands: dict[str, int] = {}
         self._do(transfer.Started(clock_ms()))
 
-    async def run(self, host: str, port: int, *, ready: Callable[[int], None] = lambda port: None) -> None:  # noqa: ARG005
-        """Serve until it is cancelled."""
+    async def run(
+        self,
+        host: str,
+        port: int,
+        *,
+        ready: Callable[[int], None] = lambda port: None,  # noqa: ARG005
+        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        """Serve until it is cancelled, and do beside it what brings lines another way."""
         server = await serve(host, port, self.answer)
         ready(server.sockets[0].getsockname()[1])
         try:
-            async with server:
+            async with server, asyncio.TaskGroup() as tasks:
+                if beside is not None:
+                    tasks.create_task(beside())
                 while True:
                     await asyncio.sleep(TICK_S)
                     self._watch()
@@ -122,11 +131,15 @@ class BusServer:
         if not holds(request, self._operator_token):
             return Response(401, b"{}")
         said = _read(request.body, Line)
-        agreed = transfer.announced(said.line, self._clock_ms())
-        if not {agreed.seller, agreed.buyer} <= set(self._tokens) or not 0 < said.energy_mwh <= LARGEST_MWH:
-            raise BadRequest("a trade is of some energy, between two houses of this bus")
-        self._do(msgspec.structs.replace(agreed, energy_mwh=said.energy_mwh, until_ms=said.until_ms))
+        found = transfer.announced(said.line, self._clock_ms())
+        self.agree(msgspec.structs.replace(found, energy_mwh=said.energy_mwh, until_ms=said.until_ms))
         return Response(200, b"{}")
+
+    def agree(self, agreed: transfer.Agreed) -> None:
+        """A trade to be delivered; on disk when this returns. The same number again changes nothing."""
+        if not {agreed.seller, agreed.buyer} <= set(self._tokens) or not 0 < agreed.energy_mwh <= LARGEST_MWH:
+            raise BadRequest("a trade is of some energy, between two houses of this bus")
+        self._do(agreed)
 
     def _stopped(self, request: Request) -> Response:
         if not holds(request, self._operator_token):

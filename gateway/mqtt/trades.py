@@ -45,6 +45,7 @@ class Line(msgspec.Struct, frozen=True):
     number: int
     text: str
     trade: int
+    energy_wh: int
     time_ms: int
     height: int
     chain: str
@@ -56,6 +57,7 @@ class Line(msgspec.Struct, frozen=True):
             NUMBER: str(self.number),
             CHAIN: self.chain,
             "trade": str(self.trade),
+            "energy_wh": str(self.energy_wh),
             "time_ms": str(self.time_ms),
             "height": str(self.height),
         }
@@ -66,6 +68,7 @@ class _Commanded(msgspec.Struct, frozen=True):
 
     text: str
     trade: int
+    energy_wh: int = 0
     feeder: str = ""
     notice: int = 0
 
@@ -102,6 +105,7 @@ class Notices:
             found.notice,
             found.text,
             found.trade,
+            found.energy_wh,
             time_ms=int(event.time_ms),
             height=int(event.height),
             chain=self._chain,

@@ -8,6 +8,7 @@ import pytest
 
 from tests.acceptance.community import HOUR_MS, KWH, MINUTE_MS, SECOND_MS, Community
 from tests.acceptance.street import Street
+from tests.acceptance.trading import Market
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -149,6 +150,41 @@ def test_001_4_the_transformers_health_is_watched(community: Community) -> None:
 def halted(street: Street) -> list[dict[str, Any]]:
     """What the market was told to let stand still."""
     return [one for one in street.community.events("market", "Halted") if one["feeder"] == street.feeder]
+
+
+def test_001_9_a_feeder_above_its_limit_takes_no_new_deliveries(community: Community) -> None:
+    """001-9: overload is prevented, not only reported: bids into the feeder are refused, the newest running delivery is
+    curtailed and its ties are opened, at the first sample of the meter at the head; when it has passed bids are taken
+    again, and what was curtailed is nobody's fault."""
+    street = community.streets["overloaded"]
+    seller, buyer = street.houses
+    community.ok(community.operator, "settlement", "open_area", area=street.area)
+    watch(street)
+    board = Market(street, "board")
+    number = board.buy(buyer, board.order(seller, "offer", 1_000, 20)["number"])
+    street.flow((0, 0), (0, 0))  # its delivery begins
+    community.until(lambda: community.seen() or board.trade(number)["status"] == "delivering")
+    observe(street, 1, 15_000)  # of 12.5 kVA
+    assert alerts(street, "overload") == (1, 0)
+    community.until(lambda: [one["direction"] for one in halted(street)] == ["forward"])
+    assert board.refused(buyer, "request", 1_000, 20) == "HALTED"
+    offer = board.order(seller, "offer", 500, 20)["number"]  # out of the feeder it may go
+    assert community.code(buyer.wallet, "market", "buy", order=offer, point=buyer.point) == "HALTED"
+
+    def opened() -> bool:
+        told = community.events("settlement", "DeliveryCommanded")
+        return [one["action"] for one in told if one["trade"] == number][2:] == ["out", "out"]
+
+    community.until(opened)
+    for _ in range(3):
+        observe(street, 1, 2_000)
+    assert alerts(street, "overload") == (1, 1)
+    taken = {"order": offer, "point": buyer.point}
+    community.until(lambda: community.code(buyer.wallet, "market", "buy", **taken) == "OK")
+    street.settle((0, 0), (0, 0))
+    curtailed = board.trade(number)
+    assert (curtailed["status"], curtailed["missed_mwh"]) == ("done", 0)
+    assert curtailed["curtailed_mwh"] > 0
 
 
 def test_001_5_tx_alpha_09(community: Community) -> None:

@@ -2,76 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
-from devices.house_shell.http import call
 from tests.cli.command_line import command, done
+from tests.cli.village import HOST, Village
 from tests.conditions import until
 from tests.ports import fresh_port
-
-HOST = "127.0.0.1"
-
-
-class Village:
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        assert done("house", "village", directory, "--houses", 2, "--json").document["houses"] == ["h1", "h2"]
-        self.port = fresh_port()
-        self.ports = {"h1": fresh_port(), "h2": fresh_port()}
-        self.processes: list[subprocess.Popen[str]] = []
-        self.logs = directory.with_name("logs")
-        self.logs.mkdir()
-
-    def run(self, *arguments: object) -> subprocess.Popen[str]:
-        log = (self.logs / f"{len(self.processes)}.log").open("w")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ledgernode.cli", "house", *map(str, arguments)],
-            stdout=log,
-            stderr=log,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-        self.processes.append(process)
-        return process
-
-    def bus(self) -> subprocess.Popen[str]:
-        return self.run("bus", self.directory, "--listen", f"{HOST}:{self.port}")
-
-    def tie(self, name: str) -> subprocess.Popen[str]:
-        listen = f"{HOST}:{self.ports[name]}"
-        options = ("--bus", f"{HOST}:{self.port}", "--listen", listen, "--watts", 60, "--speed", 5)
-        return self.run("tie", self.directory, name, *options)
-
-    def page(self, name: str) -> dict[str, Any]:
-        """As the house's own controller shows it; nothing where nobody answers."""
-        try:
-            found: dict[str, Any] = msgspec.json.decode(
-                asyncio.run(call((HOST, self.ports[name]), "GET", "/state")).body
-            )
-        except (OSError, TimeoutError):
-            return {}
-        return found
-
-    def output(self) -> str:
-        return "".join(path.read_text() for path in sorted(self.logs.iterdir()))
 
 
 @pytest.fixture
 def village(tmp_path: Path) -> Iterator[Village]:
-    made = Village(tmp_path / "village")
-    yield made
-    for process in made.processes:
-        process.kill()
-        process.wait()
+    with Village(tmp_path / "village", ("h1", "h2")) as made:
+        yield made
 
 
 @pytest.mark.slow
@@ -105,11 +50,18 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     made = tmp_path / "village"
     done("house", "village", made)
     assert command("house", "village", made).code == 2
+    for names in (("h1",), ("h1", "h1"), ("h1", "operator"), ("h1", "../h2")):
+        named = [argument for name in names for argument in ("--name", name)]
+        assert command("house", "village", tmp_path / "other", *named).code == 2
     assert (made / "h1.token").stat().st_mode & 0o077 == 0
     here = f"{HOST}:{fresh_port()}"
     assert command("house", "bus", tmp_path / "nowhere", "--listen", here).code == 2
     assert command("house", "bus", made, "--listen", "0.0.0.0:8700").code == 2
     assert command("house", "bus", made, "--listen", "8700").code == 2
+    broker = ("house", "bus", made, "--listen", here, "--broker", "broker.example:8883")
+    assert "--feeder" in command(*broker).err
+    known = ("--broker-user", "u", "--broker-password-file", made / "h1.token", "--ledger", "test", "--feeder", "f")
+    assert "TLS" in command(*broker, *known).err
     assert command("house", "tie", made, "h9", "--bus", here, "--listen", here).code == 2
     ended = command("house", "trade", made, 1, "h1", "h2", "--wh", 1, "--bus", here)
     assert ended.code != 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import signal
 import time
@@ -20,11 +21,14 @@ from ledgernode.identity.secret_file import create_secret, read_secret
 if TYPE_CHECKING:
     from devices.house.tie import Sensed
     from devices.house.transfer import Dispute, Trade
+    from gateway.mqtt.connection import Access
 
 _VILLAGE: Final = click.Path(file_okay=False, path_type=Path)
+_FILE: Final = click.Path(dir_okay=False, exists=True, path_type=Path)
 _OPERATOR: Final = "operator"
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _MOST_HOUSES: Final = 50
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9:._-]{0,99}")
 
 
 @click.group()
@@ -47,10 +51,15 @@ _listen_option = click.option("--listen", required=True, metavar="HOST:PORT", he
 @house.command()
 @click.argument("directory", type=_VILLAGE)
 @click.option("--houses", type=click.IntRange(2, _MOST_HOUSES), default=2, show_default=True, help="h1, h2, …")
+@click.option("--name", "named", multiple=True, help="Rather these houses: their points' names on a ledger.")
 @json_option
-def village(*, directory: Path, houses: int, as_json: bool) -> None:
+def village(*, directory: Path, houses: int, named: tuple[str, ...], as_json: bool) -> None:
     """Make a village: a token for each house, and one for who announces trades."""
-    names = [f"h{number}" for number in range(1, houses + 1)]
+    names = list(named) or [f"h{number}" for number in range(1, houses + 1)]
+    if not all(_NAME.fullmatch(name) for name in names) or len({*names, _OPERATOR}) <= len(names):
+        raise BadRequest("houses have names of their own, of small letters, digits and : . _ -")
+    if not 1 < len(names) <= _MOST_HOUSES:
+        raise BadRequest(f"a village has 2 to {_MOST_HOUSES} houses")
     for name in (*names, _OPERATOR):
         create_secret(directory / f"{name}.token", secrets.token_urlsafe(32).encode())
     show({"directory": str(directory), "houses": names}, as_json, facts([("houses", ", ".join(names))]))
@@ -62,12 +71,37 @@ def village(*, directory: Path, houses: int, as_json: bool) -> None:
 @click.option(
     "--at-once", type=click.IntRange(1, 100), default=1, show_default=True, help="Trades the bus keeps apart."
 )
-def bus(*, directory: Path, listen: str, at_once: int) -> None:
-    """Control the bus until it is ended: turns, relays, disputes. What was counted is on disk; `GET /houses/h1`."""
+@click.option("--broker", metavar="HOST:PORT", help="Where a gateway says the trades of a ledger, over MQTT 5.")
+@click.option("--broker-user", default="", help="As whom: one of the broker's controllers.")
+@click.option("--broker-password-file", type=_FILE, help="With the password there; nobody else may read it.")
+@click.option("--broker-roots", type=_FILE, help="Under which the broker's certificate stands (PEM).")
+@click.option("--ledger", default="", help="Whose trades, with --broker.")
+@click.option("--feeder", default="", help="On which feeder, with --broker.")
+def bus(
+    *,
+    directory: Path,
+    listen: str,
+    at_once: int,
+    broker: str | None,
+    broker_user: str,
+    broker_password_file: Path | None,
+    broker_roots: Path | None,
+    ledger: str,
+    feeder: str,
+) -> None:
+    """Control the bus until it is ended: turns, relays, disputes. What was counted is on disk; `GET /houses/h1`.
+
+    With --broker it delivers what is traded on a ledger: houses are then named as their points.
+    """
     from devices.house.transfer import Bus
     from devices.house_shell.bus import BusServer
 
     here = _here(listen)
+    access = None
+    if broker is not None:
+        if not (broker_user and broker_password_file and ledger and feeder):
+            raise BadRequest("with --broker go --broker-user, --broker-password-file, --ledger and --feeder")
+        access = _access(broker, broker_user, broker_password_file, broker_roots)
     tokens = {path.stem: _token(directory, path.stem) for path in sorted(directory.glob("*.token"))}
     operator = tokens.pop(_OPERATOR, "")
     if not operator or not tokens:
@@ -80,7 +114,14 @@ def bus(*, directory: Path, listen: str, at_once: int) -> None:
         click.echo(f"trade {dispute.number} disputed: {dispute.out_mwh} mWh out, {dispute.in_mwh} in")
 
     server = BusServer(directory / "bus.state", Bus(at_once=at_once), tokens, operator, ended=ended, disputed=disputed)
-    _serve(server.run(*here, ready=_ready))
+    beside = None
+    if access is not None:
+        from devices.house_shell.trade_line import TradeLine
+        from gateway.mqtt.topics import Topics, level
+
+        own = msgspec.structs.replace(access, client=f"bus-{broker_user}-{level(feeder)}")
+        beside = TradeLine(own, Topics(ledger).trades(feeder), server.agree).run
+    _serve(server.run(*here, ready=_ready, beside=beside))
 
 
 @house.command()
@@ -182,6 +223,23 @@ def _here(text: str) -> tuple[str, int]:
     if host not in _LOOPBACK:
         raise BadRequest(f"there is no TLS here: this listens on this machine, not on {host}")
     return host, port
+
+
+def _access(address: str, user: str, password_file: Path, roots: Path | None) -> Access:
+    """Refuses a broker on another machine without TLS."""
+    try:
+        from gateway.mqtt.connection import Access, tls_context
+        from gateway.mqtt.reach import is_loopback
+    except ImportError as error:
+        raise BadRequest(f"MQTT needs {error.name}: install ledgernode[gateway]") from error
+    from ledgernode.identity.tls import split_roots
+
+    host, port = _address(address)
+    if roots is None and not is_loopback(host):
+        raise BadRequest(f"a broker on another machine ({host}) is reached over TLS only: name its --broker-roots")
+    tls = None if roots is None else tls_context(split_roots(roots.read_text()))
+    password = read_secret(password_file).decode().strip()
+    return Access(host, port, user, tls, user, password)
 
 
 def _ready(port: int) -> None:

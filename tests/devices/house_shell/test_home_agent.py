@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,9 +20,6 @@ from devices.house_shell.agent import HomeAgent, plug_values
 from devices.house_shell.http import call
 from gateway.mqtt.connection import Access, Connection, Message
 from ledgernode.errors import BadRequest
-from ledgernode.identity.organisation import create_organisation, identity_directory, new_identity, read_root
-from ledgernode.identity.records import Role
-from ledgernode.identity.tls import write_roots
 from tests.conditions import eventually
 from tests.mosquitto import Mosquitto
 from tests.ports import fresh_port
@@ -35,14 +33,8 @@ PLUG = b'{"Time":"2023-05-19T20:52:56","ENERGY":{"Total":514.153,"Today":0.4,"Po
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    path = tmp_path_factory.mktemp("broker")
-    now_ms = time.time_ns() // 1_000_000
-    create_organisation(path / "north", "north", now_ms=now_ms)
-    new_identity(path / "north", "broker", Role.GATEWAY, now_ms=now_ms, tls_names=("localhost",))
-    identity = identity_directory(path / "north", "broker")
-    write_roots(identity, [read_root(path / "north")[1]])
-    with Mosquitto(path / "broker", identity, USERS) as running:
+def broker(broker_identity: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path_factory.mktemp("broker"), broker_identity, USERS) as running:
         yield running
 
 
