@@ -27,6 +27,7 @@ from tests.sts.published import METER, VENDING_KEY
 
 pytestmark = pytest.mark.slow
 LIMIT_S = 45.0
+SCREEN = {"COLUMNS": "110", "LINES": "32"}  # which go before what the terminal says, where a runner has set them
 
 
 def test_a_terminal_shows_the_unit_and_a_token_arrives(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_a_terminal_shows_the_unit_and_a_token_arrives(tmp_path: Path) -> None:
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"},
+        env={**os.environ, **SCREEN, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"},
     )
     os.close(theirs)
     try:
