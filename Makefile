@@ -40,8 +40,8 @@ test-fast: setup ## The tests that need no processes (under 90 seconds)
 
 coverage: setup system ## Branch coverage of all packages (at least 90 %): the fast tests, and processes but for whole networks
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report= --no-cov-on-fail
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow --cov --cov-append --cov-report= --no-cov-on-fail \
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report= --cov-fail-under=0 --no-cov-on-fail
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow --cov --cov-append --cov-report= --cov-fail-under=0 --no-cov-on-fail \
 		tests/gateway tests/devices tests/cli tests/client tests/services tests/node tests/local tests/audit tests/bench
 	$(BIN)/coverage report
 
