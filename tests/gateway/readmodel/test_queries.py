@@ -242,6 +242,14 @@ async def test_tokens_and_shares(asked: AsyncConnection, town: WholeTown) -> Non
     assert (share.sender, share.energy_mwh, share.status) == (prepays.point, 300_000, "credited")
 
 
+async def test_what_prepaid_meters_have_left(asked: AsyncConnection, town: WholeTown) -> None:
+    for home in town.homes:
+        row = await queries.prepaid.prepaid(asked, home.point)
+        view = town.ledger.query(town.operator, "prepaid", "account", point=home.point)["account"]
+        assert row is not None
+        assert (row.balance_mwh, row.balance_ms, row.low) == (view["balance_mwh"], view["reported_ms"], view["low"])
+
+
 async def test_bills(asked: AsyncConnection, town: WholeTown) -> None:
     """Invoices stand as the ledger says, and a payment shows."""
     found = await every(queries.billing.invoices, asked, utility="utility")

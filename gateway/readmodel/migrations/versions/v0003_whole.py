@@ -1,4 +1,7 @@
-"""The lines of invoices, and whose time they are about. Of invoices that stand already they are not known: rebuild."""
+"""The lines of invoices and the time they are about, and what prepaid meters have left.
+
+Of what stands already they are not known: rebuild.
+"""
 
 from __future__ import annotations
 
@@ -27,3 +30,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("invoice"),
         sqlite_with_rowid=False,
     )
+    op.add_column("prepaid", sa.Column("balance_mwh", sa.BigInteger(), nullable=True))
+    op.add_column("prepaid", sa.Column("balance_ms", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("prepaid", sa.Column("low", sa.BigInteger(), server_default="0", nullable=False))
