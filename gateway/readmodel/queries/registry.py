@@ -175,6 +175,11 @@ async def customer_of_wallet(connection: AsyncConnection, wallet: str) -> str:
     return await connection.scalar(question) or ""
 
 
+async def wallet(connection: AsyncConnection, which: str) -> WalletRow | None:
+    """With the customer it spoke for last, if it speaks for none any more."""
+    return await one_of(connection, WalletRow, rows_of(WalletRow, WALLETS).where(WALLETS.c.wallet == which))
+
+
 async def wallets(connection: AsyncConnection, customer: str) -> tuple[WalletRow, ...]:
     question = rows_of(WalletRow, WALLETS).where(WALLETS.c.customer == customer)
     return await all_of(connection, WalletRow, question.order_by(WALLETS.c.wallet))
