@@ -91,6 +91,11 @@ def answer(value: object, headers: dict[str, str], status: int = 200) -> Respons
     return Response(msgspec.json.encode(value), status, headers, JSON)
 
 
+def moment(value: object) -> Response:
+    """What is so at this moment, and changes without a block: nobody keeps it."""
+    return Response(msgspec.json.encode(value), 200, {"cache-control": "no-store"}, JSON)
+
+
 def require_known_names(request: Request) -> None:
     """Refuses names in the query that the route does not know, and one that stands twice."""
     given = [name for name, _ in request.query_params.multi_items()]

@@ -7,9 +7,10 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from gateway.api import ledger
 from gateway.api.asking import Asking
 
-AREAS: Final[tuple[Callable[[Asking], APIRouter], ...]] = ()
+AREAS: Final[tuple[Callable[[Asking], APIRouter], ...]] = (ledger.router,)
 
 
 def areas(asking: Asking) -> list[APIRouter]:

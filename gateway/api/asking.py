@@ -154,7 +154,10 @@ class Viewer:
             yield Look(connection, scope, followed.height, self.asking.clock_ms())
 
     async def answer(self, question: Callable[[Look], Awaitable[Any]]) -> Response:
-        """What the question finds, as JSON; 304 where the caller has it; refuses (AddressUnknown) what is not there."""
+        """What the question finds, as JSON; 304 where the caller has it; refuses (AddressUnknown) what is not there.
+
+        The question's answer is a function of the ledger's state: what changes without a block is no such thing.
+        """
         async with asyncio.timeout(ANSWER_S), self.looking() as look:
             headers = self.headers(look)
             if answering.has(self.request, headers):

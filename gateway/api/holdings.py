@@ -21,7 +21,7 @@ async def holdings_of(connection: AsyncConnection, person: Person) -> Holdings:
     if customer:
         points = await registry.points_of_customer(connection, customer)
         since_ms = await _since_ms(connection, customer)
-        homes = {row.point: Home(row.premises, since_ms.get(row.premises, 0)) for row in points}
+        homes = {row.point: Home(row.premises, since_ms.get(row.premises, 0), row.meter) for row in points}
     return Holdings(customer, homes, await _lets(connection, person.identity), issuer)
 
 

@@ -24,20 +24,25 @@ from ledgernode.identity.records import Role
 STAFF: Final = (Role.ADMIN, Role.OPERATOR)
 ENTERING: Final = (*STAFF, Role.REGULATOR, Role.CUSTOMER)
 """Who has pages to look at. Devices and nodes have ways of their own."""
+PUBLIC_ROLES: Final = frozenset({"admin", "operator", "regulator", "validator", "gateway"})
+"""Who speaks and works for organisations; customers and meters are nobody else's business."""
 PUBLIC_CONTRACTS: Final = frozenset({"governance", "lifecycle", "evidence", "tariff"})
 """What is called there, everybody who is signed in may read."""
 COUNTED: Final = frozenset(
     {"point", "customer", "feeder", "invoice", "account", "identity", "trade", "order", "market"}
 )
 """Events about a number are filed under these words, as `trade:7`: no organisation is meant."""
+NOW: Final = (1 << 63) - 1
+"""Later than all that was."""
 What = Literal["readings", "bills", "trades"]
 
 
 class Home(NamedTuple):
-    """A point of the person's customer, and since when the customer lives there."""
+    """A point of the person's customer, the meter there, and since when the customer lives there."""
 
     premises: str
     since_ms: int
+    meter: str = ""
 
 
 class Let(NamedTuple):
@@ -149,21 +154,47 @@ class Scope(msgspec.Struct, frozen=True):
             return True
         return role != Role.CUSTOMER and self.sees_organisation(organisation)
 
-    def sees_call(self, contract: str, creator: str, organisation: str) -> bool:
-        """The content of a transaction as its creator's business; `organisation` is the creator's, '' if unknown."""
+    def sees_call(self, contract: str, creator: str, organisation: str, time_ms: int = 0) -> bool:
+        """The content of a transaction: its creator's business, and of the tenant whose meter it is.
+
+        `organisation` is the creator's, '' if it is unknown; `time_ms` is when it was.
+        """
         if contract in PUBLIC_CONTRACTS and self.person is not None:
             return True
-        return self.sees_all or self.is_self(creator) or self.sees_organisation(organisation)
+        return self.is_self(creator) or self.sees_organisation(organisation) or self._is_meter(creator, time_ms)
+
+    def _is_meter(self, creator: str, time_ms: int) -> bool:
+        homes = self.holdings.homes.values() if self.customer and creator else ()
+        return any(home.meter == creator and home.since_ms <= time_ms for home in homes)
 
     def is_self(self, identity: str) -> bool:
         return bool(identity) and identity == self.identity
 
-    def concerns(self, subject: str) -> bool:
-        """Whether an event's subject is the person's: itself, its customer, its points; or its organisation's."""
-        if not subject:
+    def concerns(self, subject: str, organisation: str = "", time_ms: int = NOW) -> bool:
+        """Whether an event's subject is the person's: itself, its customer, its points; or its organisation's.
+
+        `organisation` is that of a subject that is an identity, '' where it is none; `time_ms` is when it was.
+        """
+        if not subject or self.sees_all:
             return self.sees_all
-        own = {self.identity, self.customer, *self.points} - {""}
-        return subject in own or self.sees_organisation(organisation_of(subject))
+        if self.customer and subject in self.holdings.homes and self.begun_ms(subject) <= time_ms:
+            return True
+        own = subject in (self.identity, self.customer)
+        return own or self.sees_organisation(organisation or organisation_of(subject))
+
+    def begun_ms(self, subject: str) -> int:
+        """From when on events about something are the person's: of its home since it lives there."""
+        home = self.holdings.homes.get(subject) if self.customer else None
+        return home.since_ms if home is not None else 0
+
+    def knows_identity(self, identity: str, organisation: str, role: str) -> bool:
+        """That it exists, of which organisation and role: who speaks for an organisation is known to all."""
+        public = self.person is not None and role in PUBLIC_ROLES
+        return public or self.is_self(identity) or self.sees_organisation(organisation)
+
+    def sees_name(self, identity: str, organisation: str, role: str) -> bool:
+        """The name in its certificate as well: of people only to themselves and their organisation."""
+        return role == Role.VALIDATOR or self.is_self(identity) or self.sees_organisation(organisation)
 
 
 NOBODY: Final = Scope(None, Holdings(), 0)

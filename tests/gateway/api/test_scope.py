@@ -101,6 +101,15 @@ def test_a_calls_content_is_its_creators_its_utilitys_and_regulators_but_for_pub
     assert not NOBODY.sees_call("governance", "other", "south")
 
 
+def test_a_tenant_sees_what_its_meter_has_signed_since_it_lives_there() -> None:
+    homes = {"north:p1": Home("north:h1", 500, "meter-1")}
+    tenant = scope(Role.CUSTOMER, customer="north:anna", homes=homes)
+    assert [tenant.sees_call("metering", "meter-1", "", at_ms) for at_ms in (499, 500)] == [False, True]
+    assert [tenant.concerns("north:p1", time_ms=at_ms) for at_ms in (499, 500)] == [False, True]
+    assert not tenant.sees_call("metering", "", "", 500)
+    assert not OTTO.sees_call("metering", "meter-1", "", 500)
+
+
 def test_events_are_about_oneself_ones_points_or_ones_organisation() -> None:
     assert ANNA.concerns("north:p1")
     assert ANNA.concerns("north:anna")
