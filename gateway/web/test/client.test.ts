@@ -20,13 +20,18 @@ function answering(...answers: (() => Response)[]) {
 
 it("asks again by ETag and keeps what has not changed", async () => {
   const { asked, client } = answering(
-    () => json({ items: [1] }, { headers: { etag: '"7"', "model-height": "41" } }),
-    () => new Response(null, { status: 304, headers: { "model-height": "42" } }),
+    () => json({ items: [1] }, { headers: { etag: '"7"', "model-height": "41", "model-state": "following" } }),
+    () => new Response(null, { status: 304, headers: { "model-height": "42", "model-state": "ledger away", "model-behind": "3" } }),
   );
   const first = await client.get("/blocks", { size: 1 });
   expect(await client.get("/blocks", { size: 1 })).toBe(first);
   expect(asked[1]?.headers.get("if-none-match")).toBe('"7"');
-  expect(client.health()).toEqual({ reached: "yes", modelHeight: 42 });
+  expect(client.health()).toEqual({
+    reached: "yes",
+    modelHeight: 42,
+    modelState: "ledger away",
+    modelBehind: 3,
+  });
   expect(asked[0]?.address).toBe("/api/v1/blocks?size=1");
 });
 
