@@ -153,7 +153,8 @@ async function requireCertified(
 ): Promise<string[]> {
   if (header.chainId !== chainId) throw new ProofInvalid("the block is of another ledger");
   if (header.epoch !== set.epoch) throw new ProofInvalid("the block is of another epoch");
-  if (!same(await sha256(encodeSet(set)), header.currentSet)) throw new ProofInvalid("other validators sign this block");
+  if (!same(await sha256(encodeSet(set)), header.currentSet))
+    throw new ProofInvalid("other validators sign this block");
   const count = Number(toNumber(certificate.subarray(0, 2)));
   if (certificate.length !== 2 + 66 * count) throw new ProofInvalid("the certificate is cut");
   const vote = concat(VOTE_TAG, fromHex(chainId), big(header.epoch, 8), big(header.height, 8), header.hash);
