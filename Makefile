@@ -81,7 +81,7 @@ lock: ## Resolve the dependencies again into requirements.lock
 soak: setup system ## 10,000 meters for ten minutes, everything killed under them; nothing may be lost or doubled
 	$(BIN)/python -m tests.suites.soak
 
-web-check: ## The wallet in TypeScript: types, lint, and the same vectors as everybody's (needs Node 20)
+web-check: ## The console and its wallet in TypeScript: types, lint, the same vectors as everybody's (needs Node 20)
 	cd gateway/web && npm ci --silent --no-audit --no-fund && npm run --silent check
 
 console: setup gateway/web/dist/index.html ## Build the console's pages, which a gateway then serves (needs Node 20)
