@@ -176,8 +176,8 @@ class HomeAgent:
         return effects
 
     def _export(self) -> None:
-        """What was logged since this was last asked waits on the disk for the sink. A disk that does not take it is tried
-        again at the next event: control goes on."""
+        """What was logged since this was last asked waits on the disk for the sink. A disk that does not take it is
+        tried again at the next event: control goes on."""
         log, before = self.agent.log, self._exported
         now = (log.sampled, log.counted)
         if self._sink is None or before == now:
