@@ -91,9 +91,9 @@ def answer(value: object, headers: dict[str, str], status: int = 200) -> Respons
     return Response(msgspec.json.encode(value), status, headers, JSON)
 
 
-def moment(value: object) -> Response:
+def moment(value: object, status: int = 200) -> Response:
     """What is so at this moment, and changes without a block: nobody keeps it."""
-    return Response(msgspec.json.encode(value), 200, {"cache-control": "no-store"}, JSON)
+    return Response(msgspec.json.encode(value), status, {"cache-control": "no-store"}, JSON)
 
 
 def require_known_names(request: Request) -> None:

@@ -7,10 +7,17 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from gateway.api import ledger
+from gateway.api import consensus, governance, ledger, proofs, registry, submitting
 from gateway.api.asking import Asking
 
-AREAS: Final[tuple[Callable[[Asking], APIRouter], ...]] = (ledger.router,)
+AREAS: Final[tuple[Callable[[Asking], APIRouter], ...]] = (
+    ledger.router,
+    submitting.router,
+    proofs.router,
+    registry.router,
+    governance.router,
+    consensus.router,
+)
 
 
 def areas(asking: Asking) -> list[APIRouter]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,7 +29,7 @@ from starlette.responses import Response
 
 from gateway.api import answering
 from gateway.api.holdings import holdings_of
-from gateway.api.scope import ENTERING, NOBODY, Holdings, Scope
+from gateway.api.scope import ENTERING, NOBODY, WORKING, Holdings, Scope
 from gateway.readmodel.following import Status
 from gateway.readmodel.queries import ledger
 from gateway.sessions.people import Ask
@@ -43,6 +43,7 @@ from ledgernode.wire.types import ChainId, TransactionId
 ANSWER_S: Final = 10.0
 """A question that takes longer is given up."""
 _KEPT: Final = 10_000
+_T = TypeVar("_T")
 
 
 class Model(Protocol):
@@ -96,6 +97,7 @@ class Asking:
         ask: Ask,
         clock_ms: Callable[[], int],
         nodes: tuple[Node, ...] = (),
+        genesis_bytes: bytes = b"",
     ) -> None:
         self.name = name
         self.chain_id = chain_id
@@ -105,6 +107,7 @@ class Asking:
         self.ask = ask
         self.clock_ms = clock_ms
         self.nodes = nodes
+        self.genesis_bytes = genesis_bytes
         self._known: dict[tuple[str, str, str], tuple[int, Holdings]] = {}
 
     async def viewer(self, request: Request) -> Viewer:
@@ -143,6 +146,11 @@ class Viewer:
         self.request = request
         self.person = person
 
+    @property
+    def works_here(self) -> bool:
+        """Staff of an organisation, or a regulator."""
+        return self.person is not None and self.person.role in WORKING
+
     @asynccontextmanager
     async def looking(self) -> AsyncIterator[Look]:
         """One state to ask several things of; for answers that are no JSON of rows (documents, exports)."""
@@ -164,11 +172,24 @@ class Viewer:
                 return Response(status_code=304, headers=headers)
             found = await question(look)
         if found is None:
-            raise AddressUnknown("nothing is here that this person may see")
+            raise _nothing()
         return answering.answer(found, headers)
+
+    async def asked(self, question: Callable[[Look], Awaitable[_T | None]]) -> _T:
+        """What the question finds, for what is done with it when the connection is given back; refuses as `answer`."""
+        async with asyncio.timeout(ANSWER_S), self.looking() as look:
+            found = await question(look)
+        if found is None:
+            raise _nothing()
+        return found
 
     def headers(self, look: Look) -> dict[str, str]:
         """Of an answer from this state: its ETag and how the model stands."""
         return answering.headers_of(
             self.request, self.asking.chain_id, look.scope, look.height, self.asking.model.status
         )
+
+
+def _nothing() -> AddressUnknown:
+    """The same words whether it is not there or somebody else's."""
+    return AddressUnknown("nothing is here that this person may see")

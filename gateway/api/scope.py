@@ -22,7 +22,8 @@ from gateway.sessions.tickets import Person
 from ledgernode.identity.records import Role
 
 STAFF: Final = (Role.ADMIN, Role.OPERATOR)
-ENTERING: Final = (*STAFF, Role.REGULATOR, Role.CUSTOMER)
+WORKING: Final = (*STAFF, Role.REGULATOR)
+ENTERING: Final = (*WORKING, Role.CUSTOMER)
 """Who has pages to look at. Devices and nodes have ways of their own."""
 PUBLIC_ROLES: Final = frozenset({"admin", "operator", "regulator", "validator", "gateway"})
 """Who speaks and works for organisations; customers and meters are nobody else's business."""

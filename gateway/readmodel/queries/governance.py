@@ -212,6 +212,12 @@ async def governance(
     return await page_of(connection, GovernanceRow, question, order, size=size, after=after)
 
 
+async def governance_proposal(connection: AsyncConnection, which: str) -> GovernanceRow | None:
+    return await one_of(
+        connection, GovernanceRow, rows_of(GovernanceRow, GOVERNANCE).where(GOVERNANCE.c.proposal == which)
+    )
+
+
 async def votes(connection: AsyncConnection, proposal: str) -> tuple[VoteRow, ...]:
     question = rows_of(VoteRow, GOVERNANCE_VOTES).where(GOVERNANCE_VOTES.c.proposal == proposal)
     return await all_of(connection, VoteRow, question.order_by(GOVERNANCE_VOTES.c.organisation))
