@@ -81,7 +81,7 @@ async def test_a_reading_handed_in_is_on_the_page_within_two_seconds(
         who = await entered(client, anna)
         assert (who["identity"], who["role"]) == (anna.signer.identity.hex(), "customer")
         async with asyncio.timeout(20):
-            while (await client.get("/api/v1/blocks")).status_code == 503:  # the model has not begun
+            while (await client.get("/api/v1/blocks")).status_code == 503:  # noqa: ASYNC110  # the model has not begun
                 await asyncio.sleep(0.05)
         assert (await client.get("/api/v1/blocks")).json()["items"]
         async with console.client(own_meter) as meter, listening(client, "blocks") as line:
