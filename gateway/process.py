@@ -30,6 +30,7 @@ from gateway.outbox.drain import Drain
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
 from gateway.settings import Settings, edge_devices
+from ledgernode import logs
 from ledgernode.client import LedgerClient
 from ledgernode.errors import BadRequest, RevokedSigner
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
@@ -82,15 +83,7 @@ Ready = Callable[[Serving], None]
 
 def run_gateway(home: Home, *, ready: Ready | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Refuses an outbox or address that is in use."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=False),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.set_up(as_json=False)
     uvloop.run(_run(home, ready or _say))
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from ledgernode.cli.living.founding import Place, key_of
-from ledgernode.cli.living.people import Call
 from ledgernode.sts.tid import Tid
 from ledgernode.sts.token import Credit, mint
+from living.people import Call
+from living.place import Place, key_of
 
 
 class Vending:

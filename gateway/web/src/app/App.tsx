@@ -1,0 +1,5 @@
+/** The whole console: providers, layout and routes. */
+
+export function App() {
+  return <main>ledgernode</main>;
+}
