@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -11,34 +12,49 @@ from devices.community.trading import Delivery, orders
 from ledgernode.errors import LedgerError
 from living.figures import Trade
 from living.homes import Home
+from living.kiosk import Kiosk
 from living.people import Call
 from living.place import Place
 from living.units import INTERVAL_MS, MINOR_PER_CENT
 
 _ASKED_EVERY_S: Final = 1.0
+_LOOKED_EVERY_S: Final = 0.05
+_WIRE_S: Final = 2.0
+"""Who has bought waits so long for the wire, and then types."""
 
 
 class Customers:
     """Of one place. What they are refused for is a problem; an order's refusal is counted where blocks are read."""
 
-    def __init__(self, place: Place, houses: Mapping[str, Home], problems: list[str]) -> None:
+    def __init__(self, place: Place, houses: Mapping[str, Home], kiosk: Kiosk, problems: list[str]) -> None:
         self._place = place
         self._people = place.people
         self._houses = houses
+        self._kiosk = kiosk
         self._problems = problems
 
     async def buy(self, home: Home, cents: int) -> None:
-        """A wallet pays for a token; what comes of it is heard from the ledger."""
+        """Pay at the kiosk. The token comes to the meter by wire; where it does not, its digits are typed."""
         home.purchases += 1
-        arguments = {
-            "point": self._place.point(home.name),
-            "amount_minor": cents * MINOR_PER_CENT,
-            "request": f"{home.name} {home.purchases} {int(self._people.clock_ms())}",
-        }
-        outcome = await self._people.attempt(Call(self._place.wallet(home.name), "prepaid", "reserve", arguments))
-        if not outcome.succeeded:
-            home.buying = False
-            self._problems.append(f"{home.name} buys a token: {outcome.code}")
+        try:
+            sold = await self._kiosk.sell(
+                self._place.wallet(home.name), self._place.pans[home.name], cents * MINOR_PER_CENT
+            )
+        except LedgerError as refusal:
+            self._problems.append(f"{home.name} buys a token: {refusal.facts.get('code', refusal.code)}")
+        else:
+            ends = time.monotonic() + _WIRE_S
+            while not home.meter.has_had(sold.tid):
+                if home.meter.line.silent or time.monotonic() > ends:
+                    home.meter.typed(sold.digits)
+                    break
+                await asyncio.sleep(_LOOKED_EVERY_S)
+        finally:
+            home.purchases -= 1
+
+    @property
+    def are_buying(self) -> bool:
+        return any(home.purchases for home in self._houses.values())
 
     async def share(self, home: Home, to: str, energy_wh: int) -> None:
         """Units for another house; the meter answers for them."""

@@ -83,7 +83,8 @@ class Figures:
         self.trades: dict[int, Trade] = {}
         self.intervals: list[Interval] = []
         self.reports: list[Report] = []
-        self.credits = 0
+        self.open_credits: set[int] = set()
+        """Reserved, and not yet in a meter."""
         self.tokens_bought = 0
         self.tokens_returned = 0
         self.tokens_redeemed = 0

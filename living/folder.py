@@ -24,8 +24,6 @@ class Founded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scenario: Scenario
     starts_ms: int
     """When the community's first interval begins."""
-    vending_key: str
-    """Of a simulation, where tokens buy nothing."""
 
 
 def read_founded(directory: Path) -> Founded | None:

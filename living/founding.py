@@ -25,14 +25,17 @@ from ledgernode.wire.genesis import SIMULATED, parse_genesis
 from ledgernode.wire.parameters import Parameters
 from living.folder import Founded
 from living.people import LARGE, Call, Member
-from living.place import BASE_YEAR, ORGANISATIONS, SUPPLY_GROUP, TARIFF, VENDING_KEY_HEX, Place, key_of
+from living.place import BASE_YEAR, CURRENCY, KEY_REVISION, ORGANISATIONS, SUPPLY_GROUP, TARIFF, Place, key_of
 from living.units import DAY_MS, DIGITS, INTERVAL_MS, MICRO_PER_CENT, MINOR_PER_CENT, MINUTE_MS
+from living.vending import found_vending
 
 CONTRACTS: Final = (
     "registry", "currency", "tariff", "metering", "prepaid", "settlement", "auction", "market", "feeder", "billing"
 )  # fmt: skip
 GRACE_MS: Final = 6 * MINUTE_MS
 """How long after an interval meters may still tell, at any pace."""
+KIOSK_CENTS: Final = 1_000_000
+"""What it has paid in: what it sells, it pays at once, and has from its customers."""
 POW_INTERVAL_MS: Final = 300
 _SKEW_MS: Final = 1_000
 _VIEW_MS: Final = 8_000
@@ -90,6 +93,7 @@ class Founding:
         """All of it; answers what is then written down."""
         self._say("keys and certificates are made")
         members = list(self._newcomers())
+        self._vending_key = found_vending(self.people.network, self.place.kiosk.directory)
         self._say(f"{len(CONTRACTS)} contracts are installed, approved by {len(ORGANISATIONS)} organisations")
         await self._install()
         self._say(f"{len(members)} identities are registered: people, meters, a gateway")
@@ -102,16 +106,17 @@ class Founding:
         await self._meters(starts_ms)
         self._say("the market opens, the feeders are watched")
         await self._open(starts_ms)
-        return Founded(self.scenario, starts_ms, VENDING_KEY_HEX)
+        return Founded(self.scenario, starts_ms)
 
     # ------------------------------------------------------------ people and contracts
 
     def _newcomers(self) -> Iterator[Member]:
         new, at = self.people.newcomer, self._real_ms
-        for name in ("operator", "treasury", "taxes", "levies"):
+        for name in ("operator", "vending", "treasury", "taxes", "levies"):
             yield new("north", name, Role.OPERATOR, at)
         yield new("north", "gateway", Role.GATEWAY, at, tls_names=("localhost", "127.0.0.1"))
         yield new("east", "regulator", Role.REGULATOR, at)
+        yield new("west", "kiosk", Role.CUSTOMER, at)
         for feeder in self.scenario.feeders:
             if feeder.rating_va:
                 yield new("north", f"head-{feeder.name}", Role.METER, at)
@@ -148,7 +153,7 @@ class Founding:
     async def _ground(self) -> None:
         place, prices, accounts = self.place, self.scenario.prices, self.place.accounts
         ground = {"interval_ms": INTERVAL_MS, "digits": DIGITS}
-        money = {"code": "EUR", "digits": DIGITS, "approval_above_minor": 2**53 - 1}
+        money = {"code": CURRENCY, "digits": DIGITS, "approval_above_minor": 2**53 - 1}
         await self.people.together(
             [Call(place.admin, "registry", "establish", ground), Call(place.admin, "currency", "establish", money)]
         )
@@ -246,6 +251,7 @@ class Founding:
     def _money(self) -> Iterator[Call]:
         purses = {self.place.wallet(house.name).id: house.purse_cents for house in self.scenario.houses}
         purses[self.place.accounts["treasury"].id] = 100_000
+        purses[self.place.kiosk.id] = KIOSK_CENTS
         for account, cents in purses.items():
             if cents:
                 money = {"account": account, "amount_minor": cents * MINOR_PER_CENT, "purpose": "to begin with"}
@@ -279,7 +285,13 @@ class Founding:
                     calls.append(Call(operator, "registry", "install", sun))
         self.clock.forward_to(starts_ms - INTERVAL_MS + 2 * MINUTE_MS)
         await self.people.together(calls)
-        key = {"supply_group": SUPPLY_GROUP, "base": BASE_YEAR, "key_revision": 1, "tariff_index": 1, "key_expiry": 255}
+        key = {
+            "supply_group": SUPPLY_GROUP,
+            "base": BASE_YEAR,
+            "key_revision": KEY_REVISION,
+            "tariff_index": 1,
+            "key_expiry": 255,
+        }
         await self.people.together(
             Call(operator, "prepaid", "set_key", {"point": self.place.point(house.name), **key})
             for house in self.place.prepaid
@@ -300,7 +312,7 @@ class Founding:
             send_ms=0,
         )
         validators = founding_set(parse_genesis((self.people.network / "genesis.json").read_bytes()))
-        create_home(home, facts, new_state(key_of(pan), BaseDate(BASE_YEAR), validators=validators))
+        create_home(home, facts, new_state(key_of(pan, self._vending_key), BaseDate(BASE_YEAR), validators=validators))
 
     # ------------------------------------------------------------ market, pool, watch
 

@@ -31,7 +31,7 @@ class Home:
         """Load and generation since the quarter began, in Wh."""
         self.past: Past | None = None
         self.purchases = 0
-        self.buying = False
+        """Under way."""
         self.money_minor: tuple[int, int] | None = None
         """Available and in escrow, as the ledger last said."""
 
@@ -46,7 +46,7 @@ class Home:
     @property
     def is_low(self) -> bool:
         """Whether it would buy now."""
-        return self.is_prepaid and self.meter.balance_mwh < self.house.low_wh * 1_000 and not self.buying
+        return self.is_prepaid and self.meter.balance_mwh < self.house.low_wh * 1_000 and not self.purchases
 
     def lived(self, shown: Shown, step_ms: int) -> None:
         """What its registers now show, and what it used and made."""

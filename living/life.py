@@ -7,6 +7,7 @@ Nothing here waits: what takes time runs beside, as a task.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Final
 
 from devices.community.street import HeadShown, Street
@@ -19,12 +20,12 @@ from living.flowing import Flowing
 from living.folder import Standing
 from living.happenings import Happenings
 from living.homes import Home, Homes
+from living.kiosk import Kiosk
 from living.line import Latencies
 from living.place import Place
 from living.tasks import Tasks
 from living.timing import Time
 from living.units import INTERVAL_MS, MINUTE_MS
-from living.vending import Vending
 from living.watching import Watcher
 
 _BIDS_AFTER_MS: Final = 2 * MINUTE_MS
@@ -39,6 +40,7 @@ class Life:
         clock: SimulatedClock,
         time: Time,
         address: str,
+        kiosk: Kiosk,
         *,
         houses: dict[str, Home],
         heads: dict[str, HeadShown],
@@ -55,12 +57,11 @@ class Life:
         self._heads = heads
         self._tasks = tasks
         self._standing = standing
-        self._vending = Vending(place)
         self.houses = houses
         self.homes = Homes(
             place, address, houses, latencies=latencies, tasks=tasks, clock_ms=clock.now_ms, standing=standing
         )
-        self._customers = Customers(place, houses, problems)
+        self._customers = Customers(place, houses, kiosk, problems)
         self._deliveries = Deliveries(figures.trades)
         self._happenings = Happenings(place.scenario, houses, self._customers, tasks, self.tell)
         self._flowing = Flowing(
@@ -97,8 +98,7 @@ class Life:
 
     async def buy_first_tokens(self) -> None:
         """Of houses that prepay; their relays close when the tokens are entered."""
-        for home in self._beginners:
-            await self._customers.buy(home, home.house.opening_cents)
+        await asyncio.gather(*(self._customers.buy(home, home.house.opening_cents) for home in self._beginners))
 
     @property
     def are_supplied(self) -> bool:
@@ -112,7 +112,7 @@ class Life:
     @property
     def is_quiet(self) -> bool:
         """Nothing is on its way: no credit without its token taken, no word without the ledger's answer."""
-        return self._figures.tokens_redeemed == self._figures.credits and not self.homes.is_waiting
+        return not self._figures.open_credits and not self.homes.is_waiting and not self._customers.are_buying
 
     # ------------------------------------------------------------ a step
 
@@ -134,7 +134,6 @@ class Life:
         self.homes.read(self._time.now_ms, self._heads)
         for home in self.houses.values():
             if home.is_low:
-                home.buying = True
                 self._tasks.start(self._customers.buy(home, home.house.top_up_cents))
 
     def _quarter_over(self) -> None:
@@ -160,23 +159,8 @@ class Life:
 
     def _heard(self, contract: str, name: str, said: dict[str, Any], time_ms: int) -> None:
         del time_ms
-        match contract, name:
-            case "settlement", "TradeAgreed":
-                self._deliveries.agreed(said["trade"])
-            case "prepaid", "CreditReserved":
-                self._tasks.start(self._mint(said))
-
-    async def _mint(self, said: dict[str, Any]) -> None:
-        """The vending service mints; what was bought is typed at the keypad, everything else comes by wire."""
-        home = self.houses[said["point"].partition(":")[2]]
-        digits = await self._vending.mint(said)
-        if not digits:
-            return
-        if said["kind"] == "vend":
-            home.meter.typed(digits)
-            home.buying = False
-        else:
-            home.meter.wired(digits)
+        if (contract, name) == ("settlement", "TradeAgreed"):
+            self._deliveries.agreed(said["trade"])
 
     async def ask_settled(self) -> int:
         """Every interval before is closed."""

@@ -28,10 +28,12 @@ from devices.meter.events import (
     Receipted,
     RecipientFound,
     RegistersRead,
-    TokenReceived,
     Told,
 )
 from devices.meter_shell import MeterShell
+from ledgernode.errors import LedgerError
+from ledgernode.sts.memory import accept
+from ledgernode.sts.tid import Tid
 from living.line import Line
 from living.units import NWH_PER_MWH
 
@@ -91,9 +93,13 @@ class HouseMeter:
         self._step(KeyPressed(self._clock_ms(), "*"))
         return said
 
-    def wired(self, digits: str) -> None:
-        """The same digits by wire."""
-        self._step(TokenReceived(self._clock_ms(), digits))
+    def has_had(self, tid: int) -> bool:
+        """Whether a token of this identifier was taken, or is too old to be."""
+        try:
+            accept(self.shell.meter.state.tokens.decoder.memory, Tid(tid))
+        except LedgerError:
+            return True
+        return False
 
     def close(self) -> None:
         self.shell.close()

@@ -10,19 +10,22 @@ sun `north:<house>-sun`, the meter at a transformer `north:<feeder>-head`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from devices.community.scenario import House, Scenario
 from ledgernode.identity.founding import ADMIN
-from ledgernode.sts.keys import KeyParameters, KeyType, VendingKey, derive
+from ledgernode.sts.keys import DecoderKey, KeyParameters, KeyType, VendingKey, derive
 from ledgernode.sts.pan import check_digit, read_pan
 from ledgernode.sts.tid import BaseDate
 from living.people import Member, People
 
 ORGANISATIONS: Final = ("north", "south", "east", "west")
+CURRENCY: Final = "EUR"
 TARIFF: Final = "north:flat"
 SUPPLY_GROUP: Final = "123457"
 BASE_YEAR: Final = 2014
+KEY_REVISION: Final = 1
+_KEY_TARIFF: Final = "01"
 
 
 class Place:
@@ -57,6 +60,14 @@ class Place:
         return self.people.member("north", "operator")
 
     @property
+    def vending(self) -> Member:
+        return self.people.member("north", "vending")
+
+    @property
+    def kiosk(self) -> Member:
+        return self.people.member("west", "kiosk")
+
+    @property
     def admin(self) -> Member:
         return self.people.member("north", ADMIN)
 
@@ -79,23 +90,20 @@ class Place:
 
 # ---------------------------------------------------------------- prepayment
 
-VENDING_KEY_HEX: Final = "abababababababab949494949494949401234567"
-"""Of every simulation: its tokens buy nothing anywhere."""
-
 
 def pan_of(number: int) -> str:
     digits = f"600727{number:011d}"
     return digits + check_digit(digits)
 
 
-def key_of(pan: str) -> Any:
+def key_of(pan: str, vending_key: VendingKey) -> DecoderKey:
     """What the factory gives a meter and the vending service derives."""
     parameters = KeyParameters(
         pan=read_pan(pan),
         supply_group=SUPPLY_GROUP,
-        tariff_index="01",
-        key_revision=1,
+        tariff_index=_KEY_TARIFF,
+        key_revision=KEY_REVISION,
         key_type=KeyType.UNIQUE,
         base=BaseDate(BASE_YEAR),
     )
-    return derive(VendingKey.from_hex(VENDING_KEY_HEX), parameters)
+    return derive(vending_key, parameters)

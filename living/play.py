@@ -40,6 +40,7 @@ from living.folder import (
 )
 from living.founding import Founding, found_nodes
 from living.homes import Home
+from living.kiosk import Kiosk
 from living.life import Life
 from living.line import Latencies
 from living.pacing import paced
@@ -49,6 +50,7 @@ from living.radio import Radio
 from living.tasks import Tasks
 from living.timing import Time
 from living.units import INTERVAL_MS
+from living.vending import VendingService
 
 _OPENS_S: Final = 60.0
 _SETTLES_S: Final = 40.0
@@ -156,7 +158,7 @@ class Play:
 
     async def _carried(self, running: AsyncExitStack) -> Life:
         """The gateway serves, and devices are on their lines to it."""
-        self.say("the gateway starts")
+        self.say("the gateway and the vending service start")
         radio = Radio(self._on_air)
         setting = await radio.start(self.directory / "gateway")
         running.push_async_callback(radio.stop)
@@ -164,13 +166,17 @@ class Play:
         self.carrier = running.enter_context(
             Carrier(self.directory, self._endpoints, self.place.gateway.directory, ledger, setting)
         )
-        await asyncio.to_thread(self.carrier.wait_until_serving)
+        self.vending = running.enter_context(VendingService(self.directory, self.place.vending.directory, self.carrier))
+        for service in (self.carrier, self.vending):
+            await asyncio.to_thread(service.wait_until_serving)
         running.callback(self.clock.keep)
+        kiosk = Kiosk(self.place, self.vending.url, self.vending.kiosk_secret)
         life = self._life = Life(
             self.place,
             self.clock,
             self.time,
             self.carrier.address,
+            kiosk,
             houses=self.houses,
             heads=self.heads,
             figures=self.figures,
@@ -294,3 +300,4 @@ class Play:
         """Raises when a process has ended by itself."""
         self.nodes.check()
         self.carrier.check()
+        self.vending.check()

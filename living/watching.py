@@ -1,6 +1,6 @@
 """What the ledger says has happened: every block is read, counted, and told in words.
 
-Sums go to `figures`. `Heard` is what somebody here has to act on: a trade to be delivered, a credit to be minted.
+Sums go to `figures`. `Heard` is what somebody here has to act on: a trade to be delivered.
 """
 
 from __future__ import annotations
@@ -144,14 +144,17 @@ class Watcher:
                 figures.units_bought_mwh += said["units"] * 100_000
             case "prepaid", "CreditReserved":
                 units = said["units"] / 10
-                figures.credits += 1
+                figures.open_credits.add(said["credit"])
                 if said["kind"] == "vend":
                     figures.tokens_bought += 1
                     self._say("token", f"{house} buys a token of {units:.1f} kWh")
                 elif said["kind"] == "return":
                     figures.tokens_returned += 1
                     self._say("token", f"{units:.1f} kWh that neighbours sold come back to {house} as a token")
+            case "prepaid", "CreditBurned":
+                figures.open_credits.discard(said["credit"])
             case "prepaid", "CreditRedeemed":
+                figures.open_credits.discard(said["credit"])
                 figures.tokens_redeemed += 1
                 figures.units_redeemed_mwh += said["energy_mwh"]
                 self._say("token", f"the meter of {house} takes a token: {kwh(said['energy_mwh'])}")

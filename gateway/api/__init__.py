@@ -12,4 +12,5 @@ proofs       evidence of a transaction
 registry     customers, points, meters, claims, consents
 governance   organisations, identities, proposals, contracts
 consensus    validators, their nodes, evidence against them
+live         what happens, as it happens: `news` says whom it is for (pure), `newsroom` reads each block once for all
 """

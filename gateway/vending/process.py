@@ -36,7 +36,6 @@ from ledgernode import logs
 from ledgernode.client import LedgerClient, Signer
 from ledgernode.errors import BadRequest
 from ledgernode.identity.tls import TlsFiles, channel_credentials
-from ledgernode.wire.types import ChainId
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 5.0
@@ -47,7 +46,6 @@ class Home(msgspec.Struct, frozen=True):
 
     directory: Path
     ledger: str
-    chain_id: ChainId
     nodes: tuple[str, ...]
     http: Listen
     tls: TlsFiles
@@ -130,7 +128,7 @@ class Payers:
             partner = self._partners.find(name)
             if partner is None:
                 raise BadRequest(f"there is no partner {name} any more: who pays is not known")
-            found = payer_of(self._home.directory, partner, self._home.signer, self._home.chain_id)
+            found = payer_of(self._home.directory, partner, self._home.signer)
             self._known[name] = found
             self._identities.add(found.identity.hex())
         return found

@@ -75,8 +75,8 @@ def test_every_house_and_what_the_ledger_says_is_on_one_screen(play: Play) -> No
         agreed(7, "h01", "h02"),
         ("feeder", "FeederReported", {"feeder": "north:acacia", "interval_ms": STARTS_MS, "state": "d"} | reported),
         ("feeder", "AlertOpened", {"feeder": "north:acacia", "kind": "loss", "value": 1, "limit": 1}),
-        ("prepaid", "CreditReserved", {"point": "north:h02", "kind": "vend", "units": 16}),
-        ("prepaid", "CreditRedeemed", {"point": "north:h02", "kind": "vend", "energy_mwh": 1_600_000}),
+        ("prepaid", "CreditReserved", {"point": "north:h02", "credit": 1, "kind": "vend", "units": 16}),
+        ("prepaid", "CreditRedeemed", {"point": "north:h02", "credit": 1, "kind": "vend", "energy_mwh": 1_600_000}),
     )
     shown = on_screen(play, 140, 44)
     for house in play.houses:
