@@ -11,6 +11,7 @@ from gateway.readmodel.decoded import Call, Event
 from gateway.readmodel.projector.staff import proposal_of
 from gateway.readmodel.tables.billing import (
     CREDIT_NOTES,
+    INVOICE_LINES,
     INVOICES,
     PAYMENTS,
     PAYOUTS,
@@ -31,7 +32,11 @@ def _issued(out: Changes, call: Call, event: Event) -> None:
     utility, _, number = told["invoice"].rpartition(":")
     values = {name: told[name] for name in ("kind", "point", "customer", "total_minor", "due_ms")}
     place = {"issued_ms": call.time_ms, "issued_height": call.height, "issued_position": call.position}
-    out.put(INVOICES, invoice=told["invoice"], utility=utility, number=int(number), **values, **place)
+    span = {name: told[name] for name in ("from_ms", "until_ms", "about") if name in told}
+    out.put(INVOICES, invoice=told["invoice"], utility=utility, number=int(number), **values, **place, **span)
+    if told.get("lines"):
+        parts, lines = (msgspec.json.encode(told[name]).decode() for name in ("parts", "lines"))
+        out.put(INVOICE_LINES, invoice=told["invoice"], parts=parts, lines=lines)
     out.put(WAITING, point=told["point"], reason="", since_ms=call.time_ms)
 
 

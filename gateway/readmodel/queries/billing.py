@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, rows_of
 from gateway.readmodel.tables.billing import (
     CREDIT_NOTES,
+    INVOICE_LINES,
     INVOICES,
     OVERDUE,
     PAYMENTS,
@@ -33,8 +34,8 @@ class TariffRow(Placed, frozen=True):
 
 
 class InvoiceRow(Placed, frozen=True):
-    """An invoice and how it stands. `settled_ms` is when nothing was open any more, 0 until then. Its lines are asked
-    of the ledger (`billing.invoice`); `issued_height` and `issued_position` name the transaction to prove.
+    """An invoice and how it stands. `settled_ms` is when nothing was open any more, 0 until then; `issued_height` and
+    `issued_position` name the transaction to prove. `about`: the invoice that a late fee is for.
     """
 
     invoice: str
@@ -56,6 +57,17 @@ class InvoiceRow(Placed, frozen=True):
     settled_ms: int
     issued_height: int
     issued_position: int
+    from_ms: int
+    until_ms: int
+    about: str
+
+
+class InvoiceLines(Placed, frozen=True):
+    """What an invoice is made of: `parts` are stays with how many of the lines are their own."""
+
+    invoice: str
+    parts: msgspec.Raw
+    lines: msgspec.Raw
 
 
 class PaymentRow(Placed, frozen=True):
@@ -151,6 +163,12 @@ async def invoices(
 
 async def invoice(connection: AsyncConnection, which: str) -> InvoiceRow | None:
     return await one_of(connection, InvoiceRow, rows_of(InvoiceRow, INVOICES).where(INVOICES.c.invoice == which))
+
+
+async def invoice_lines(connection: AsyncConnection, which: str) -> InvoiceLines | None:
+    """Nothing of an invoice with more lines than its event holds: those are asked of the ledger (`billing.invoice`)."""
+    question = rows_of(InvoiceLines, INVOICE_LINES).where(INVOICE_LINES.c.invoice == which)
+    return await one_of(connection, InvoiceLines, question)
 
 
 async def owed(connection: AsyncConnection, customer: str) -> Owed:
