@@ -11,6 +11,10 @@ export interface Health {
   readonly reached: "unknown" | "yes" | "no";
   /** The height that the read model had come to with the last answer. */
   readonly modelHeight: number;
+  /** "following", or why the model does not go on. */
+  readonly modelState: string;
+  /** How many blocks the ledger is known to be ahead. */
+  readonly modelBehind: number;
 }
 
 export interface Page<Row> {
@@ -26,7 +30,7 @@ interface Kept {
 }
 
 export class Client {
-  #health: Health = { reached: "unknown", modelHeight: 0 };
+  #health: Health = { reached: "unknown", modelHeight: 0, modelState: "", modelBehind: 0 };
   #watching = new Set<() => void>();
   #kept = new Map<string, Kept>();
   #ahead = 0;
@@ -109,13 +113,20 @@ export class Client {
     const date = Date.parse(response.headers.get("date") ?? "");
     const ahead = date - this.clock();
     if (Number.isFinite(ahead)) this.#ahead = Math.abs(ahead) > 2_000 ? ahead : 0; // the header counts whole seconds
-    const height = Number(response.headers.get("model-height") ?? Number.NaN);
-    this.#tell({ reached: "yes", ...(Number.isInteger(height) ? { modelHeight: height } : {}) });
+    const modelState = response.headers.get("model-state");
+    if (modelState === null) return this.#tell({ reached: "yes" });
+    const number = (name: string) => Number(response.headers.get(name) ?? 0);
+    this.#tell({
+      reached: "yes",
+      modelState,
+      modelHeight: number("model-height"),
+      modelBehind: number("model-behind"),
+    });
   }
 
   #tell(said: Partial<Health>): void {
     const next = { ...this.#health, ...said };
-    if (next.reached === this.#health.reached && next.modelHeight === this.#health.modelHeight) return;
+    if ((Object.keys(next) as (keyof Health)[]).every((name) => next[name] === this.#health[name])) return;
     this.#health = next;
     for (const told of this.#watching) told();
   }

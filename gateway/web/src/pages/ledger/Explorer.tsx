@@ -1,6 +1,7 @@
 /** The ledger's first page: search, the latest blocks, the latest transactions. */
 
-import { usePages } from "../../api/asking";
+import { useRows } from "../../api/asking";
+import { useLive } from "../../api/LiveProvider";
 import type { BlockRow, TransactionRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
@@ -10,12 +11,11 @@ import { Search } from "./Search";
 import { Transactions } from "./Transactions";
 import { TEXTS } from "./texts";
 
-const EVERY_MS = 4_000;
-
 export default function Explorer() {
   const t = useTexts(TEXTS);
-  const blocks = usePages<BlockRow>("/blocks", { size: 10 }, { everyMs: EVERY_MS });
-  const transactions = usePages<TransactionRow>("/transactions", { size: 10 }, { everyMs: EVERY_MS });
+  const blocks = useRows<BlockRow>("/blocks", { size: 10 });
+  const transactions = useRows<TransactionRow>("/transactions", { size: 10 });
+  useLive("blocks", ["/blocks", "/transactions"]);
   return (
     <Page
       title={t.explorer}
@@ -32,12 +32,12 @@ export default function Explorer() {
       <Search />
       <Card title={t.latestBlocks} flush>
         <Answer of={blocks} empty={(rows) => rows.length === 0} lines={6}>
-          {(rows) => <Blocks rows={rows} onMore={blocks.more} busy={blocks.busy} />}
+          {(rows) => <Blocks rows={rows} onMore={blocks.more} busy={blocks.isFetchingNextPage} />}
         </Answer>
       </Card>
       <Card title={t.latestTransactions} flush>
         <Answer of={transactions} empty={(rows) => rows.length === 0} lines={6}>
-          {(rows) => <Transactions rows={rows} onMore={transactions.more} busy={transactions.busy} />}
+          {(rows) => <Transactions rows={rows} onMore={transactions.more} busy={transactions.isFetchingNextPage} />}
         </Answer>
       </Card>
     </Page>

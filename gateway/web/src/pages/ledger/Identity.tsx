@@ -1,6 +1,6 @@
 /** One identity: its organisation and role, its keys, what it has signed. */
 
-import { useAsked, usePages } from "../../api/asking";
+import { useAsk, useRows } from "../../api/asking";
 import { part } from "../../api/client";
 import type { IdentityRow, KeyRow, TransactionRow } from "../../api/rows";
 import { useFormat } from "../../format";
@@ -11,71 +11,63 @@ import { LEDGER, toTransaction } from "./places";
 import { Transactions } from "./Transactions";
 import { TEXTS } from "./texts";
 
-/** With its keys where the gateway tells them in one answer. */
-interface Known {
+interface IdentityShown {
   readonly row: IdentityRow;
+  /** Those that it has and had; none where its name is withheld */
   readonly keys: readonly KeyRow[];
-}
-
-export function identityOf(answer: Known | IdentityRow): Known {
-  return "row" in answer ? answer : { row: answer, keys: [] };
 }
 
 export default function Identity({ params }: { params: { id: string } }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
-  const asked = useAsked<Known | IdentityRow>(`/identities/${part(params.id)}`);
-  const signed = usePages<TransactionRow>("/transactions", { creator: params.id, size: 20 });
-  const known = asked.data && identityOf(asked.data);
+  const asked = useAsk<IdentityShown>(`/identities/${part(params.id)}`);
+  const signed = useRows<TransactionRow>("/transactions", { creator: params.id, size: 20 });
   return (
-    <Page title={known?.row.name || t.identity} back={{ href: `${LEDGER}/identities`, label: t.identities }}>
+    <Page title={asked.data?.row.name || t.identity} back={{ href: `${LEDGER}/identities`, label: t.identities }}>
       <Card>
         <Answer of={asked}>
-          {(answer) => {
-            const { row, keys } = identityOf(answer);
-            return (
-              <Facts
-                of={[
-                  [
-                    t.status,
-                    <Badge key="status" tone={statusTone(row.status)}>
-                      {row.status}
-                    </Badge>,
-                  ],
-                  [t.organisation, row.organisation],
-                  [t.role, row.role],
-                  [t.identity, <Hash key="id" value={row.identity} length={12} />],
-                  [t.publicKey, <Hash key="key" value={row.public_key} length={12} />],
-                  [
-                    t.registered,
-                    <To key="registered" href={toTransaction(row.transaction)}>
-                      {format.time(row.registered_ms)}
-                    </To>,
-                  ],
-                  keys.length > 1
-                    ? [
-                        t.keys,
-                        <ul key="keys" className="grid gap-1">
-                          {keys.map((key) => (
-                            <li key={key.public_key}>
-                              <Hash value={key.public_key} />{" "}
-                              <span className="text-sm text-ink-soft">
-                                {key.overlap_until_ms ? t.keyUntil(format.time(key.overlap_until_ms)) : t.keyNow}
-                              </span>
-                            </li>
-                          ))}
-                        </ul>,
-                      ]
-                    : null,
-                ]}
-              />
-            );
-          }}
+          {({ row, keys }) => (
+            <Facts
+              of={[
+                [
+                  t.status,
+                  <Badge key="status" tone={statusTone(row.status)}>
+                    {row.status}
+                  </Badge>,
+                ],
+                [t.organisation, row.organisation],
+                [t.role, row.role],
+                [t.identity, <Hash key="id" value={row.identity} length={12} />],
+                row.public_key ? [t.publicKey, <Hash key="key" value={row.public_key} length={12} />] : null,
+                [
+                  t.registered,
+                  <To key="registered" href={toTransaction(row.transaction)}>
+                    {format.time(row.registered_ms)}
+                  </To>,
+                ],
+                keys.length > 1
+                  ? [
+                      t.keys,
+                      <ul key="keys" className="grid gap-1">
+                        {keys.map((key) => (
+                          <li key={key.public_key}>
+                            <Hash value={key.public_key} />{" "}
+                            <span className="text-sm text-ink-soft">
+                              {key.overlap_until_ms ? t.keyUntil(format.time(key.overlap_until_ms)) : t.keyNow}
+                            </span>
+                          </li>
+                        ))}
+                      </ul>,
+                    ]
+                  : null,
+              ]}
+            />
+          )}
         </Answer>
       </Card>
       <Card title={t.signedByIt} flush>
         <Answer of={signed} empty={(rows) => rows.length === 0}>
-          {(rows) => <Transactions rows={rows} onMore={signed.more} busy={signed.busy} />}
+          {(rows) => <Transactions rows={rows} onMore={signed.more} busy={signed.isFetchingNextPage} />}
         </Answer>
       </Card>
     </Page>
