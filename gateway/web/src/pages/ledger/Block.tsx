@@ -1,6 +1,6 @@
 /** One block: its header, who has signed it, what is in it. */
 
-import { useAsk, useRows } from "../../api/asking";
+import { useAsked, usePages } from "../../api/asking";
 import { part } from "../../api/client";
 import type { BlockDetail, Signed, TransactionRow } from "../../api/rows";
 import { useFormat } from "../../format";
@@ -13,7 +13,7 @@ import { TEXTS } from "./texts";
 export default function Block({ params }: { params: { which: string } }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
-  const asked = useAsk<BlockDetail>(`/blocks/${part(params.which)}`);
+  const asked = useAsked<BlockDetail>(`/blocks/${part(params.which)}`);
   const title = asked.data ? t.block(format.number(asked.data.row.height)) : t.block("…");
   return (
     <Page
@@ -32,7 +32,7 @@ function Whole({ block }: { block: BlockDetail }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
   const { row } = block;
-  const inside = useRows<TransactionRow>("/transactions", { height: row.height, size: 50 });
+  const inside = usePages<TransactionRow>("/transactions", { height: row.height, size: 50 });
   const [signed, all] = [format.number(block.certificate.length), format.number(block.validators)];
   return (
     <>
@@ -65,7 +65,7 @@ function Whole({ block }: { block: BlockDetail }) {
       </Columns>
       <Card title={t.transactions} lead={format.number(row.receipts)} flush>
         <Answer of={inside} empty={(rows) => rows.length === 0}>
-          {(rows) => <Transactions rows={rows} onMore={inside.more} busy={inside.isFetchingNextPage} ofBlock />}
+          {(rows) => <Transactions rows={rows} onMore={inside.more} busy={inside.busy} ofBlock />}
         </Answer>
       </Card>
     </>

@@ -1,6 +1,6 @@
 /** The contracts and their versions, as the organisations have approved them. */
 
-import { useAsk } from "../../api/asking";
+import { useAsked } from "../../api/asking";
 import type { PackageApproval, PackageRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
@@ -16,7 +16,7 @@ interface Packaged {
 export default function Contracts() {
   const t = useTexts(TEXTS);
   const format = useFormat();
-  const asked = useAsk<{ items: readonly Packaged[] }>("/contracts");
+  const asked = useAsked<{ items: readonly Packaged[] }>("/contracts");
   const columns: Column<Packaged>[] = [
     {
       id: "name",

@@ -1,7 +1,7 @@
 /** What contracts have told, of all or of one. */
 
 import { useState } from "react";
-import { useRows } from "../../api/asking";
+import { usePages } from "../../api/asking";
 import type { EventRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
@@ -15,7 +15,7 @@ export default function Events() {
   const format = useFormat();
   const [contract, setContract] = useState("");
   const contracts = useContracts();
-  const asked = useRows<EventRow>("/events", { contract, size: 50 });
+  const asked = usePages<EventRow>("/events", { contract, size: 50 });
   const columns: Column<EventRow>[] = [
     { id: "name", title: t.event, main: true, cell: (row) => `${row.contract}.${row.name}` },
     { id: "subject", title: t.subject, cell: (row) => <span className="font-mono text-sm">{row.subject || "–"}</span> },
@@ -46,7 +46,7 @@ export default function Events() {
               rows={rows}
               keyOf={(row) => `${row.height}.${row.number}`}
               onMore={asked.more}
-              busy={asked.isFetchingNextPage}
+              busy={asked.busy}
             />
           )}
         </Answer>

@@ -1,43 +1,32 @@
 /** The ledger's first page: search, the latest blocks, the latest transactions. */
 
-import { useRows } from "../../api/asking";
+import { usePages } from "../../api/asking";
 import { useLive } from "../../api/LiveProvider";
 import type { BlockRow, TransactionRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
-import { Answer, ButtonLink, Card, type Column, Hash, Page, Table, To } from "../../ui";
-import { LEDGER, toBlock } from "./places";
+import { Answer, Card, type Column, Hash, Page, Table, To } from "../../ui";
+import { toBlock } from "./places";
 import { Search } from "./Search";
 import { Transactions } from "./Transactions";
 import { TEXTS } from "./texts";
 
 export default function Explorer() {
   const t = useTexts(TEXTS);
-  const blocks = useRows<BlockRow>("/blocks", { size: 10 });
-  const transactions = useRows<TransactionRow>("/transactions", { size: 10 });
+  const blocks = usePages<BlockRow>("/blocks", { size: 10 });
+  const transactions = usePages<TransactionRow>("/transactions", { size: 10 });
   useLive("blocks", ["/blocks", "/transactions"]);
   return (
-    <Page
-      title={t.explorer}
-      lead={t.explorerLead}
-      action={
-        <>
-          <ButtonLink href={`${LEDGER}/transactions`}>{t.transactions}</ButtonLink>
-          <ButtonLink href={`${LEDGER}/events`}>{t.events}</ButtonLink>
-          <ButtonLink href={`${LEDGER}/identities`}>{t.identities}</ButtonLink>
-          <ButtonLink href={`${LEDGER}/contracts`}>{t.contracts}</ButtonLink>
-        </>
-      }
-    >
+    <Page title={t.explorer} lead={t.explorerLead}>
       <Search />
       <Card title={t.latestBlocks} flush>
         <Answer of={blocks} empty={(rows) => rows.length === 0} lines={6}>
-          {(rows) => <Blocks rows={rows} onMore={blocks.more} busy={blocks.isFetchingNextPage} />}
+          {(rows) => <Blocks rows={rows} onMore={blocks.more} busy={blocks.busy} />}
         </Answer>
       </Card>
       <Card title={t.latestTransactions} flush>
         <Answer of={transactions} empty={(rows) => rows.length === 0} lines={6}>
-          {(rows) => <Transactions rows={rows} onMore={transactions.more} busy={transactions.isFetchingNextPage} />}
+          {(rows) => <Transactions rows={rows} onMore={transactions.more} busy={transactions.busy} />}
         </Answer>
       </Card>
     </Page>

@@ -1,7 +1,7 @@
 /** Who may sign. */
 
 import { useState } from "react";
-import { useRows } from "../../api/asking";
+import { usePages } from "../../api/asking";
 import type { IdentityRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
@@ -19,7 +19,7 @@ export default function Identities() {
   const t = useTexts(TEXTS);
   const format = useFormat();
   const [role, setRole] = useState("");
-  const asked = useRows<IdentityRow>("/identities", { role, size: 50 });
+  const asked = usePages<IdentityRow>("/identities", { role, size: 50 });
   const columns: Column<IdentityRow>[] = [
     {
       id: "name",
@@ -52,7 +52,7 @@ export default function Identities() {
               rows={rows}
               keyOf={(row) => row.identity}
               onMore={asked.more}
-              busy={asked.isFetchingNextPage}
+              busy={asked.busy}
             />
           )}
         </Answer>

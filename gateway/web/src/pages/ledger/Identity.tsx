@@ -1,6 +1,6 @@
 /** One identity: its organisation and role, its keys, what it has signed. */
 
-import { useAsk, useRows } from "../../api/asking";
+import { useAsked, usePages } from "../../api/asking";
 import { part } from "../../api/client";
 import type { IdentityRow, KeyRow, TransactionRow } from "../../api/rows";
 import { useFormat } from "../../format";
@@ -20,8 +20,8 @@ interface IdentityShown {
 export default function Identity({ params }: { params: { id: string } }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
-  const asked = useAsk<IdentityShown>(`/identities/${part(params.id)}`);
-  const signed = useRows<TransactionRow>("/transactions", { creator: params.id, size: 20 });
+  const asked = useAsked<IdentityShown>(`/identities/${part(params.id)}`);
+  const signed = usePages<TransactionRow>("/transactions", { creator: params.id, size: 20 });
   return (
     <Page title={asked.data?.row.name || t.identity} back={{ href: `${LEDGER}/identities`, label: t.identities }}>
       <Card>
@@ -67,7 +67,7 @@ export default function Identity({ params }: { params: { id: string } }) {
       </Card>
       <Card title={t.signedByIt} flush>
         <Answer of={signed} empty={(rows) => rows.length === 0}>
-          {(rows) => <Transactions rows={rows} onMore={signed.more} busy={signed.isFetchingNextPage} />}
+          {(rows) => <Transactions rows={rows} onMore={signed.more} busy={signed.busy} />}
         </Answer>
       </Card>
     </Page>

@@ -1,7 +1,7 @@
 /** Search by anything: what is typed is asked when one has stopped typing. */
 
 import { useDeferredValue, useEffect, useState } from "react";
-import { useAsk } from "../../api/asking";
+import { useAsked } from "../../api/asking";
 import type { Found } from "../../api/rows";
 import { useTexts } from "../../i18n";
 import { Answer, Badge, Card, Empty, Field, To } from "../../ui";
@@ -19,7 +19,7 @@ export function Search() {
     return () => clearTimeout(timer);
   }, [typed]);
   const wanted = useDeferredValue(text);
-  const asked = useAsk<{ items: readonly Found[] }>("/search", { q: wanted }, { when: wanted !== "" });
+  const asked = useAsked<{ items: readonly Found[] }>("/search", { q: wanted }, { when: wanted !== "" });
   return (
     <div className="grid grid-cols-1 gap-3">
       <Field

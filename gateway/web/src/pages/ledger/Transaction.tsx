@@ -1,6 +1,6 @@
 /** One transaction: who called what with which arguments, what came of it, and the way to its proof. */
 
-import { useAsk } from "../../api/asking";
+import { useAsked } from "../../api/asking";
 import { PREFIX, part } from "../../api/client";
 import type { EventRow, TransactionDetail } from "../../api/rows";
 import { useFormat } from "../../format";
@@ -15,7 +15,7 @@ type Shown = TransactionDetail & { readonly withheld?: boolean };
 
 export default function Transaction({ params }: { params: { id: string } }) {
   const t = useTexts(TEXTS);
-  const asked = useAsk<Shown>(`/transactions/${part(params.id)}`);
+  const asked = useAsked<Shown>(`/transactions/${part(params.id)}`);
   const row = asked.data?.row;
   return (
     <Page

@@ -1,7 +1,7 @@
 /** All transactions, of a contract, or only those that were refused. */
 
 import { useState } from "react";
-import { useAsk, useRows } from "../../api/asking";
+import { useAsked, usePages } from "../../api/asking";
 import type { PackageRow, TransactionRow } from "../../api/rows";
 import { useTexts } from "../../i18n";
 import { Answer, Card, Choice, Page, Switch } from "../../ui";
@@ -14,7 +14,7 @@ const SYSTEM = ["evidence", "governance", "identity", "lifecycle"];
 
 export function useContracts(): readonly (readonly [string, string])[] {
   const t = useTexts(TEXTS);
-  const asked = useAsk<{ items: readonly { readonly row: PackageRow }[] }>("/contracts");
+  const asked = useAsked<{ items: readonly { readonly row: PackageRow }[] }>("/contracts");
   const names = new Set([...SYSTEM, ...(asked.data?.items.map((one) => one.row.name) ?? [])]);
   return [["", t.allContracts], ...[...names].sort().map((name) => [name, name] as const)];
 }
@@ -24,7 +24,7 @@ export default function TransactionList() {
   const [contract, setContract] = useState("");
   const [refused, setRefused] = useState(false);
   const contracts = useContracts();
-  const asked = useRows<TransactionRow>("/transactions", { contract, refused: refused || undefined, size: 50 });
+  const asked = usePages<TransactionRow>("/transactions", { contract, refused: refused || undefined, size: 50 });
   return (
     <Page title={t.transactions} back={{ href: LEDGER, label: t.explorer }}>
       <Card>
@@ -40,7 +40,7 @@ export default function TransactionList() {
       </Card>
       <Card flush>
         <Answer of={asked} empty={(rows) => rows.length === 0} lines={8}>
-          {(rows) => <Transactions rows={rows} onMore={asked.more} busy={asked.isFetchingNextPage} />}
+          {(rows) => <Transactions rows={rows} onMore={asked.more} busy={asked.busy} />}
         </Answer>
       </Card>
     </Page>

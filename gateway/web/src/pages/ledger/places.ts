@@ -7,7 +7,7 @@ export const LEDGER = "/ledger";
 export const toBlock = (which: number | string) => `${LEDGER}/blocks/${part(which)}`;
 export const toTransaction = (id: string) => `${LEDGER}/transactions/${part(id)}`;
 export const toIdentity = (id: string) => `${LEDGER}/identities/${part(id)}`;
-export const toProposal = (id: string) => `/governance/${part(id)}`;
+export const toProposal = (id: string) => `${LEDGER}/governance/${part(id)}`;
 
 /** Where what the search has found is looked at; '' where it has no page. */
 export function toFound(kind: string, id: string): string {

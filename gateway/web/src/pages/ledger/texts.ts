@@ -5,6 +5,7 @@ import { texts } from "../../i18n/texts";
 export const TEXTS = texts(
   {
     explorer: "Ledger",
+    overview: "Overview",
     explorerLead: "Every block that the validators have agreed on, and what is in it.",
     searchLabel: "Search the ledger",
     searchHint: "A height, a hash or its beginning, an id, a name, a meter's number",
@@ -165,6 +166,7 @@ export const TEXTS = texts(
   },
   {
     explorer: "Ledger",
+    overview: "Überblick",
     explorerLead: "Jeder Block, auf den sich die Validatoren geeinigt haben, und was darin steht.",
     searchLabel: "Im Ledger suchen",
     searchHint: "Eine Höhe, ein Hash oder sein Anfang, eine Kennung, ein Name, eine Zählernummer",
