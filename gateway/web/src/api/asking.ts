@@ -1,56 +1,61 @@
-// `useAsk("/tokens", { point })`: an answer of the API that a page shows, kept while it is asked anew. `useRows` goes on
-// page by page. What is asked is named by its address, so that a live event can have just that asked again.
+// What a page asks, as hooks: kept while one looks elsewhere, asked anew when the window comes back, tried again only
+// where that may help. Lists go on page by page.
 
 import { QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
-
 import { api, type Page } from "./client";
 import { mayPass } from "./problem";
 
-type Params = Readonly<Record<string, string | number | boolean | undefined>>;
+export type Params = Readonly<Record<string, string | number | boolean | undefined>>;
 
-const FRESH_MS = 3_000;
-const TRIES = 3;
+const FRESH_MS = 5_000;
+const TRIES = 2;
 
 export function newQueries(): QueryClient {
   return new QueryClient({
     defaultOptions: {
       queries: {
         staleTime: FRESH_MS,
-        retry: (count, error) => count < TRIES && mayPass(error),
-        retryDelay: (count) => Math.min(500 * 2 ** count, 5_000),
-        networkMode: "always", // a gateway in the house answers without the internet
+        gcTime: 600_000,
+        networkMode: "always",
+        retry: (failed, error) => failed < TRIES && mayPass(error),
       },
     },
   });
 }
 
-export interface AskOptions {
-  /** Do not ask yet: something it needs is not known. */
+interface Options {
+  /** Not before it is known what to ask */
   readonly when?: boolean;
+  /** Ask again that often */
   readonly everyMs?: number;
 }
 
-export function useAsk<Answer>(path: string, params: Params = {}, { when = true, everyMs }: AskOptions = {}) {
+export function useAsked<Answer>(path: string, params: Params = {}, { when = true, everyMs }: Options = {}) {
   return useQuery({
     queryKey: [path, params],
     queryFn: ({ signal }) => api.get<Answer>(path, params, signal),
     enabled: when,
-    ...(everyMs ? { refetchInterval: everyMs } : {}),
+    refetchInterval: everyMs ?? false,
+    placeholderData: (before, query) => (query?.queryKey[0] === path ? before : undefined),
   });
 }
 
-/** A list, as far as it was gone through: `more` is the next page, where there is one. */
-export function useRows<Row>(path: string, params: Params = {}, { when = true }: AskOptions = {}) {
+/** All rows so far as one answer, and how to get more. */
+export function usePages<Row>(path: string, params: Params = {}, { when = true, everyMs }: Options = {}) {
   const asked = useInfiniteQuery({
-    queryKey: [path, params, "rows"],
+    queryKey: [path, "pages", params],
     queryFn: ({ signal, pageParam }) => api.get<Page<Row>>(path, { ...params, after: pageParam }, signal),
     initialPageParam: "",
     getNextPageParam: (last) => last.after || undefined,
     enabled: when,
+    refetchInterval: everyMs ?? false,
+    maxPages: 100,
   });
+  const rows = asked.data?.pages.flatMap((page) => page.items);
   return {
     ...asked,
-    data: asked.data?.pages.flatMap((page) => page.items),
+    data: rows as readonly Row[] | undefined,
     more: asked.hasNextPage ? () => void asked.fetchNextPage() : undefined,
+    busy: asked.isFetchingNextPage,
   };
 }
