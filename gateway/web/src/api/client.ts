@@ -123,7 +123,12 @@ export class Client {
     const modelState = response.headers.get("model-state");
     if (modelState === null) return this.#tell({ reached: "yes" });
     const number = (name: string) => Number(response.headers.get(name) ?? 0);
-    this.#tell({ reached: "yes", modelState, modelHeight: number("model-height"), modelBehind: number("model-behind") });
+    this.#tell({
+      reached: "yes",
+      modelState,
+      modelHeight: number("model-height"),
+      modelBehind: number("model-behind"),
+    });
   }
 
   #tell(said: Partial<Health>): void {
