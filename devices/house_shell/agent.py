@@ -176,7 +176,7 @@ class HomeAgent:
         return effects
 
     def _export(self) -> None:
-        """What was logged since this was last asked waits on the disk for the sink. A disk that does not take it is tried
+        """What was logged since this was last asked waits on the disk for the sink. What a disk does not take is tried
         again at the next event: control goes on."""
         log, before = self.agent.log, self._exported
         now = (log.sampled, log.counted)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.mqtt.connection import Access
 
 _VILLAGE: Final = click.Path(file_okay=False, path_type=Path)
+_FOLDER: Final = click.Path(file_okay=False, exists=True, path_type=Path)
 _FILE: Final = click.Path(dir_okay=False, exists=True, path_type=Path)
 _OPERATOR: Final = "operator"
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -134,14 +135,42 @@ def bus(
     "--speed", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Energy so many times faster."
 )
 @click.option("--loss", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="More at a seller's end.")
-def tie(*, directory: Path, name: str, bus: str, listen: str, watts: float, speed: int, loss: float) -> None:
-    """A house's controller with simulated sensors: it tries the bus every 5 s; its page is at /."""
-    from devices.house_shell.tie import TieController
+@click.option("--meter", "home", type=_FOLDER, help="Its meter's identity, in which `ledgernode meter new` was called.")
+@click.option("--gateway", "gateways", multiple=True, metavar="HOST:PORT", help="Of the meter, in order; repeatable.")
+def tie(
+    *,
+    directory: Path,
+    name: str,
+    bus: str,
+    listen: str,
+    watts: float,
+    speed: int,
+    loss: float,
+    home: Path | None,
+    gateways: tuple[str, ...],
+) -> None:
+    """A house's controller with simulated sensors: it tries the bus every 5 s; its page is at /.
 
+    With --meter the ledger says what may flow, and hears what did: the meter signs readings and deliveries.
+    """
+    from devices.house_shell.tie import TieController
+    from devices.house_shell.tie_meter import TieMeter
+
+    if bool(home) != bool(gateways):
+        raise BadRequest("a meter has its gateways, and a gateway its meter: --meter and --gateway go together")
     token = _token(directory, name)
     here, sensors = _here(listen), _Sensors(directory / "wire", name, watts * speed, loss)
-    controller = TieController(name, token, _address(bus), sense=sensors.sense, switch=sensors.switch, period_s=0.2)
-    _serve(controller.run(*here, ready=_ready))
+
+    async def run() -> None:
+        meter = None if home is None else TieMeter(home, gateways)
+        if meter is not None and meter.point != name:
+            raise BadRequest(f"the meter in {home} hangs at {meter.point}, not at {name}")
+        controller = TieController(
+            name, token, _address(bus), sense=sensors.sense, switch=sensors.switch, period_s=0.2, meter=meter
+        )
+        await controller.run(*here, ready=_ready)
+
+    _serve(run())
 
 
 @house.command()
@@ -169,15 +198,16 @@ def demand(*, directory: Path, name: str, wh: float, at: str) -> None:
 
 class _Sensors:
     """A tie whose registers grow while its relay is closed, and another house's at the other end of the wire. What is
-    closed stands in the folder `wire`, which all houses of a village see."""
+    closed stands in the folder `wire`, which all houses of a village see, and what registers show."""
 
     def __init__(self, wire: Path, name: str, watts: float, loss: float) -> None:
         self._wire, self._name = wire, name
         self._watts, self._loss = watts, loss
         self._closed = {"tie_in": False, "tie_out": False}
-        self._out_mwh = self._in_mwh = 0.0
         self._last_s = time.monotonic()
         self._wire.mkdir(exist_ok=True)
+        self._registers = wire / f"{name}.registers"
+        self._out_mwh, self._in_mwh = self._kept()
 
     def switch(self, relay: str, closed: bool) -> None:
         self._flow()
@@ -203,7 +233,18 @@ class _Sensors:
         gives = self._closed["tie_out"] and any(mark.endswith(".tie_in") for mark in marks)
         self._in_mwh += energy_mwh * takes
         self._out_mwh += energy_mwh * (1 + self._loss) * gives
+        if takes or gives:
+            draft = self._registers.with_suffix(".new")
+            draft.write_text(f"{self._out_mwh} {self._in_mwh}")
+            draft.rename(self._registers)
         return takes or gives
+
+    def _kept(self) -> tuple[float, float]:
+        """Registers only grow, whoever looks at them."""
+        if not self._registers.exists():
+            return 0.0, 0.0
+        out, into = map(float, self._registers.read_text().split())
+        return out, into
 
 
 def _token(directory: Path, name: str) -> str:
