@@ -49,7 +49,8 @@ LARGEST_HEIGHT = 2_147_483_648
 LARGEST_WITHIN = 4_294_967_296
 LARGEST_TID = 16_777_215
 PAGE_COMMANDS = 100
-POINTS_AT_ONCE = 20
+POINTS_AT_ONCE = 10
+"""A meter is shown the whole receipt that it is told in, with what all the others were told there."""
 EVERY_MS = (900_000, 31 * DAY_MS)
 """How often a utility's meters may be told by themselves: each quarter of an hour to once a month."""
 
