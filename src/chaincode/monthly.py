@@ -373,6 +373,7 @@ def handed_over(ctx: Context, standing: Standing, house: House) -> None:
         ctx.call("prepaid", "add_debt", **debt)
         received(ctx, standing, owed_minor, "debt", standing.id)
         keep(ctx, standing_of(ctx, standing.utility, standing.number).replace(handed_over=True))
+        ctx.emit("HandedOver", invoice=standing.id, customer=standing.customer, amount_minor=owed_minor)
 
 
 def ground_of(ctx: Context, utility: str) -> Ground:

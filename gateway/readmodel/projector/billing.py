@@ -46,6 +46,15 @@ def _paid(out: Changes, call: Call, event: Event) -> None:
     out.put(INVOICES, invoice=told["invoice"], paid_minor=told["paid_minor"], settled_ms=call.time_ms, overdue=0)
 
 
+def _paid_changed(out: Changes, _call: Call, event: Event) -> None:
+    """By a payment, by credit that was set against it, or less by a credit note."""
+    out.put(INVOICES, invoice=event.payload["invoice"], paid_minor=event.payload["paid_minor"])
+
+
+def _handed_over(out: Changes, _call: Call, event: Event) -> None:
+    out.put(INVOICES, invoice=event.payload["invoice"], handed_over=1)
+
+
 def _received(out: Changes, call: Call, event: Event) -> None:
     told = event.payload
     values = {name: told[name] for name in ("invoice", "customer", "payer", "amount_minor")}
@@ -77,7 +86,11 @@ def _disputed(out: Changes, _call: Call, event: Event) -> None:
 
 
 def _resolved(out: Changes, _call: Call, event: Event) -> None:
-    out.put(INVOICES, invoice=event.payload["invoice"], dispute="resolved", dispute_text=event.payload["resolution"])
+    """What is open then is due anew."""
+    told = event.payload
+    anew = {"dispute": "resolved", "dispute_text": told["resolution"], "overdue": 0, "stage": ""}
+    due = {"due_ms": told["due_ms"]} if "due_ms" in told else {}
+    out.put(INVOICES, invoice=told["invoice"], **anew, **due)
 
 
 def _credited(out: Changes, call: Call, event: Event) -> None:
@@ -110,6 +123,8 @@ EVENTS = {
     "tariff.TariffDecided": _tariff,
     "billing.InvoiceIssued": _issued,
     "billing.InvoicePaid": _paid,
+    "billing.PaidChanged": _paid_changed,
+    "billing.HandedOver": _handed_over,
     "billing.PaymentReceived": _received,
     "billing.BalanceWithdrawn": _withdrawn,
     "billing.InvoiceOverdue": _overdue,

@@ -36,8 +36,9 @@ INVOICES: Final = table(
     number("from_ms"),
     number("until_ms"),
     text("about"),
+    number("handed_over"),
 )
-"""`paid_minor` is said when nothing is open any more; `received_minor` sums payments that named this invoice."""
+"""`paid_minor` with credit that was set against it; `received_minor` sums payments that named this invoice."""
 Index("invoices_by_customer", INVOICES.c.customer, INVOICES.c.issued_ms, INVOICES.c.invoice)
 Index("invoices_by_utility", INVOICES.c.utility, INVOICES.c.issued_ms, INVOICES.c.invoice)
 Index("invoices_by_point", INVOICES.c.point, INVOICES.c.issued_ms, INVOICES.c.invoice)

@@ -260,6 +260,11 @@ async def test_bills(asked: AsyncConnection, town: WholeTown) -> None:
         assert (row.from_ms, row.until_ms, row.about) == tuple(
             view["invoice"][name] for name in ("from_ms", "until_ms", "about")
         )
+        standing = view["standing"]
+        assert (row.paid_minor, row.credited_minor, row.open_minor, row.status) == (
+            *(standing["paid_minor"], standing["credited_minor"]),
+            *(view["open_minor"], standing["status"]),
+        )
         made = await queries.billing.invoice_lines(asked, row.invoice)
         assert made is not None
         assert msgspec.json.decode(made.lines) == view["invoice"]["lines"]

@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.add_column("invoices", sa.Column("from_ms", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("invoices", sa.Column("until_ms", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("invoices", sa.Column("about", TEXT, server_default="", nullable=False))
+    op.add_column("invoices", sa.Column("handed_over", sa.BigInteger(), server_default="0", nullable=False))
     op.create_table(
         "invoice_lines",
         sa.Column("invoice", TEXT, nullable=False),

@@ -36,9 +36,9 @@ export const WALLET = texts(
     atMostNote: "What a token cannot carry is not taken.",
     scopesOf: { readings: "readings", bills: "bills", trades: "trades" },
     rules: {
-      "sell-above": "Sell what is left over",
-      "buy-below": "Buy what is needed",
-      "keep-battery": "Keep the battery filled",
+      sell_above: "Sell what is left over",
+      buy_below: "Buy what is needed",
+      keep_battery: "Keep the battery filled",
     },
     titles: {
       "currency.transfer": "Send money",
@@ -105,7 +105,8 @@ export const WALLET = texts(
       area: "Area",
     },
     warnings: {
-      unknownCall: "This console does not know this call. It is shown as it stands: confirm it only if you know what it does.",
+      unknownCall:
+        "This console does not know this call. It is shown as it stands: confirm it only if you know what it does.",
       otherLedger: "This is for another ledger than the one you are on.",
       otherSigner: "This is not signed by the account you are using.",
       longValid: "This stays good for longer than the ledger allows.",
@@ -145,9 +146,9 @@ export const WALLET = texts(
     atMostNote: "Was ein Token nicht tragen kann, wird nicht genommen.",
     scopesOf: { readings: "Messwerte", bills: "Rechnungen", trades: "Handel" },
     rules: {
-      "sell-above": "Verkaufen, was übrig ist",
-      "buy-below": "Kaufen, was gebraucht wird",
-      "keep-battery": "Die Batterie gefüllt halten",
+      sell_above: "Verkaufen, was übrig ist",
+      buy_below: "Kaufen, was gebraucht wird",
+      keep_battery: "Die Batterie gefüllt halten",
     },
     titles: {
       "currency.transfer": "Geld senden",
@@ -214,7 +215,8 @@ export const WALLET = texts(
       area: "Gebiet",
     },
     warnings: {
-      unknownCall: "Diese Konsole kennt den Aufruf nicht. Er steht hier, wie er ist: Bestätigen Sie nur, was Sie verstehen.",
+      unknownCall:
+        "Diese Konsole kennt den Aufruf nicht. Er steht hier, wie er ist: Bestätigen Sie nur, was Sie verstehen.",
       otherLedger: "Das ist für ein anderes Hauptbuch als das, auf dem Sie sind.",
       otherSigner: "Das unterschreibt nicht das Konto, das Sie benutzen.",
       longValid: "Das bleibt länger gültig, als das Hauptbuch erlaubt.",
