@@ -21,7 +21,11 @@ function answering(...answers: (() => Response)[]) {
 it("asks again by ETag and keeps what has not changed", async () => {
   const { asked, client } = answering(
     () => json({ items: [1] }, { headers: { etag: '"7"', "model-height": "41", "model-state": "following" } }),
-    () => new Response(null, { status: 304, headers: { "model-height": "42", "model-state": "ledger away", "model-behind": "3" } }),
+    () =>
+      new Response(null, {
+        status: 304,
+        headers: { "model-height": "42", "model-state": "ledger away", "model-behind": "3" },
+      }),
   );
   const first = await client.get("/blocks", { size: 1 });
   expect(await client.get("/blocks", { size: 1 })).toBe(first);

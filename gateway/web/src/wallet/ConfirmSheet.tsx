@@ -98,7 +98,12 @@ export function ConfirmSheet({ body, account, ledger, beside, renew, ended }: Sh
     >
       <div className="grid grid-cols-1 gap-4">
         {reading.warnings.map((warning) => (
-          <Notice key={warning} tone={warning === "unknownCall" ? "warn" : "bad"} icon="alert" title={t.warnings[warning]} />
+          <Notice
+            key={warning}
+            tone={warning === "unknownCall" ? "warn" : "bad"}
+            icon="alert"
+            title={t.warnings[warning]}
+          />
         ))}
         {stage.at === "expired" && <Notice tone="warn" title={t.expired} />}
         <Ended stage={stage} />
@@ -121,7 +126,9 @@ export function Said({ reading }: { reading: Reading }) {
         ...reading.lines.map(
           (line) => [names[line.label] ?? line.label, <Value key={line.label} shown={line.shown} />] as const,
         ),
-        reading.call ? null : (["→", <code key="call">{`${reading.body.contract}.${reading.body.function}`}</code>] as const),
+        reading.call
+          ? null
+          : (["→", <code key="call">{`${reading.body.contract}.${reading.body.function}`}</code>] as const),
       ]}
     />
   );
@@ -138,9 +145,9 @@ function Value({ shown }: { shown: Shown }) {
     case "energyWh":
       return <strong className="text-lg">{format.energyWh(shown.value)}</strong>;
     case "price":
-      return <>{format.price(shown.value)}</>;
+      return format.price(shown.value);
     case "time":
-      return <>{format.time(Number(shown.value))}</>;
+      return format.time(Number(shown.value));
     case "scopes": {
       const names: Readonly<Record<string, string>> = t.scopesOf;
       return <>{shown.value.map((one) => names[one] ?? one).join(", ")}</>;
@@ -150,9 +157,9 @@ function Value({ shown }: { shown: Shown }) {
       return <>{rules[shown.value] ?? <Code value={shown.value} />}</>;
     }
     case "id":
-      return /^[0-9a-f]{64}$/.test(shown.value) ? <Hash value={shown.value} /> : <>{shown.value}</>;
+      return /^[0-9a-f]{64}$/.test(shown.value) ? <Hash value={shown.value} /> : shown.value;
     default:
-      return <>{shown.value}</>;
+      return shown.value;
   }
 }
 
@@ -177,7 +184,9 @@ function Money({ reading, balance, done }: { reading: Reading; balance: Balance 
         of={[
           [t.fee, t.noFee],
           have === null ? null : [done ? t.afterNow : t.before, format.money(have)],
-          done || after === null ? null : [t.after, <strong key="after">{format.money(after < 0n ? 0n : after)}</strong>],
+          done || after === null
+            ? null
+            : [t.after, <strong key="after">{format.money(after < 0n ? 0n : after)}</strong>],
         ]}
       />
       {!done && reading.more && <p className="mt-3 text-sm text-ink-soft">{t.more}</p>}

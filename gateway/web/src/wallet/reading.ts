@@ -45,7 +45,12 @@ const VALID_LONGEST_MS = 10 * 60_000;
 
 const order: Draw = (take, { currencyDigits }) => {
   const [energy, price] = [take.whole("energy_wh"), take.whole("price_micro")];
-  const lines = [take.id("market"), take.id("point"), line("energy", "energyWh", energy), line("price", "price", price)];
+  const lines = [
+    take.id("market"),
+    take.id("point"),
+    line("energy", "energyWh", energy),
+    line("price", "price", price),
+  ];
   lines.push(...take.time("from_ms", "delivery"), ...take.time("until_ms", "deliveryEnds"));
   lines.push(...take.time("expires_ms", "expires"));
   return { lines, spends: worthMinor(energy, price, currencyDigits), more: true };

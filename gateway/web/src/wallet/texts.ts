@@ -105,7 +105,8 @@ export const WALLET = texts(
       area: "Area",
     },
     warnings: {
-      unknownCall: "This console does not know this call. It is shown as it stands: confirm it only if you know what it does.",
+      unknownCall:
+        "This console does not know this call. It is shown as it stands: confirm it only if you know what it does.",
       otherLedger: "This is for another ledger than the one you are on.",
       otherSigner: "This is not signed by the account you are using.",
       longValid: "This stays good for longer than the ledger allows.",
@@ -214,7 +215,8 @@ export const WALLET = texts(
       area: "Gebiet",
     },
     warnings: {
-      unknownCall: "Diese Konsole kennt den Aufruf nicht. Er steht hier, wie er ist: Bestätigen Sie nur, was Sie verstehen.",
+      unknownCall:
+        "Diese Konsole kennt den Aufruf nicht. Er steht hier, wie er ist: Bestätigen Sie nur, was Sie verstehen.",
       otherLedger: "Das ist für ein anderes Hauptbuch als das, auf dem Sie sind.",
       otherSigner: "Das unterschreibt nicht das Konto, das Sie benutzen.",
       longValid: "Das bleibt länger gültig, als das Hauptbuch erlaubt.",
