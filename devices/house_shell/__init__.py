@@ -3,4 +3,6 @@
 http    as much of HTTP/1.1 as a controller of five dollars speaks
 bus     the village's server: who is told to close its relays, and the page of each house
 tie     a house's controller: a message a second, and a page of its own
+agent   a home's agent between its machines (MQTT) and its people (HTTP)
+sink    what it logged, to a time-series store
 """

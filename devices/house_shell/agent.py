@@ -26,10 +26,12 @@ import msgspec
 import structlog
 
 from devices.house.agent.core import Agent, Asked, Effects, Event, Observed, OptedOut, Ticked
+from devices.house.agent.export import happening_lines, sample_lines
 from devices.house.agent.response import Call
 from devices.house.standing import Wanted
 from devices.house.trading import Call as MarketCall
 from devices.house_shell.http import Request, Response, holds, serve
+from devices.house_shell.sink import Sink
 from gateway.mqtt.connection import Access, Connection, Message
 from ledgernode.errors import BadRequest, LedgerError
 
@@ -62,7 +64,8 @@ class OptOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HomeAgent:
-    """`plugs`: names of smart plugs, as the house has them and as they are called at the broker."""
+    """`plugs`: names of smart plugs, as the house has them and as they are called at the broker. What is logged goes to
+    `sink`."""
 
     def __init__(
         self,
@@ -75,6 +78,7 @@ class HomeAgent:
         orders: Callable[[MarketCall], None] = lambda call: None,  # noqa: ARG005
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         retry_s: float = RETRY_S,
+        sink: Sink | None = None,
     ) -> None:
         self.agent = agent
         self.wanted: Wanted | None = None
@@ -84,6 +88,9 @@ class HomeAgent:
         self._connection: Connection | None = None
         self._heard: asyncio.Queue[Message] = asyncio.Queue(WAITING)
         self._told: dict[str, bytes] = {}
+        self._sink = sink
+        self._exported = (0, 0)
+        self._happened_ns: dict[str, int] = {}
         self._log: Any = structlog.get_logger("home agent")
 
     async def run(self, host: str, port: int) -> None:
@@ -92,6 +99,8 @@ class HomeAgent:
         async with server, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stay_connected())
             tasks.create_task(self._listen())
+            if self._sink is not None:
+                tasks.create_task(self._sink.run())
             while True:
                 self.do(Ticked(self._clock_ms()))
                 await asyncio.sleep(TICK_S)
@@ -161,9 +170,27 @@ class HomeAgent:
             self._publish(f"home/{self._house}/alarm", msgspec.json.encode(rung._asdict()))
         for call in effects.responses:
             self._publish(f"home/{self._house}/response/state", msgspec.json.encode(call))
+        self._export()
         for order in effects.calls:
             self._orders(order)
         return effects
+
+    def _export(self) -> None:
+        """What was logged since this was last asked waits on the disk for the sink. A disk that does not take it is
+        tried again at the next event: control goes on."""
+        log, before = self.agent.log, self._exported
+        now = (log.sampled, log.counted)
+        if self._sink is None or before == now:
+            return
+        house = self.agent.settings.point
+        lines, happened_ns = happening_lines(house, log.happenings_after(before[1]), self._happened_ns)
+        try:
+            self._sink.keep(sample_lines(house, log.samples_after(before[0])))
+            self._sink.keep(lines)
+        except OSError as error:
+            self._log.error("what was logged does not get onto the disk", why=str(error))
+        else:
+            self._exported, self._happened_ns = now, happened_ns
 
     def _tell(self, wanted: Wanted) -> None:
         """What changed since it was last told; everything on a new connection."""
@@ -212,6 +239,7 @@ class HomeAgent:
             "alarms": [f"{key.kind} {key.what}".strip() for key in agent.alarms.open],
             "responses": agent.responses.calls,
             "broker": self._connection is not None,
+            "sink": None if self._sink is None else self._sink.counts,
         }
 
 

@@ -20,6 +20,7 @@ from tests.acceptance.community import kwh
 from tests.acceptance.metered_town import FASTER, MeteredTown
 from tests.conditions import until
 from tests.devices.running import MeterRunning
+from tests.running import LEDGER
 from tests.suites.purchase_and_share import measure
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -154,18 +155,29 @@ def test_000_8_a_purchase_and_a_transfer_take_moments(town: MeteredTown) -> None
 
 
 def test_000_11_and_12_a_link_that_is_down_loses_nothing(town: MeteredTown) -> None:
-    """000-11: metering, tokens and the display go on, readings arrive later, in order, once. 000-12: a second bearer
-    takes over; the unit works with the mains lost."""
-    house = town.house()
-    with town.second_gateway("wifi") as wifi, town.second_gateway("cellular") as cellular:
-        bearers = [wifi.endpoint, cellular.endpoint]
+    """000-11: metering, tokens and the display go on, readings arrive later, in order, once. 000-12: from a broker
+    (MQTT) a stream (gRPC) takes over, commands with it; the unit works with the mains lost."""
+    house, community = town.house(), town.community
+    with (
+        town.broker(house) as wifi,
+        town.gateway_at(wifi, "wifi"),
+        town.second_gateway("cellular") as cellular,
+    ):
+        bearers = [f"mqtts://{wifi.endpoint}/{LEDGER}", cellular.endpoint]
         with town.meter(house, bearers, load_w=500) as meter:
-            meter.when(lambda: meter.gateway == wifi.endpoint)
+            meter.when(lambda: meter.gateway == bearers[0])
             town.grant(house, 5)
             meter.when(lambda: meter.supplied)
+            community.ok(community.operator, "commands", "message", point=house.point, text="BY WIFI")
+            meter.shows("BY WIFI")
+            meter.do("*")
             town.whole_rows(house, 2)
             wifi.kill()
             meter.when(lambda: meter.gateway == cellular.endpoint)
+            community.ok(community.operator, "commands", "message", point=house.point, text="BY ANOTHER WAY")
+            meter.shows("BY ANOTHER WAY")
+            meter.do("*")
+            until(lambda: town.answers(house) == [("message", "OK"), ("message", "OK")], LIMIT_S)
             town.whole_rows(house, len(town.rows(house)) + 2)
             cellular.kill()
             meter.when(lambda: not meter.gateway)

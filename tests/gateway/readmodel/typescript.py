@@ -1,6 +1,6 @@
 """What the HTTP API answers, as types for the console: rows of the read model, named and written as they are.
 
-    python tests/gateway/readmodel/typescript.py > gateway/web/src/api/rows.ts
+python tests/gateway/readmodel/typescript.py > gateway/web/src/api/rows.ts
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gateway.readmodel.queries import (
     registry,
     search,
 )
-from gateway.readmodel.queries.pages import Page, Placed
+from gateway.readmodel.queries.pages import Placed
 
 _MODULES: Final = (ledger, governance, registry, metering, accounts, prepaid, billing, market, feeders, search)
 _PLAIN: Final[dict[Any, str]] = {int: "number", str: "string", bool: "boolean", type(None): "null", Any: "unknown"}

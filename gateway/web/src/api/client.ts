@@ -65,6 +65,13 @@ export class Client {
     return body;
   }
 
+  /** Read as it stands: a proof has one form, and its hash is of every byte. */
+  async text(path: string, params: Params = {}): Promise<string> {
+    const response = await this.#send(addressOf(path, params), { headers: { accept: "application/json" } });
+    if (!response.ok) throw await refusalOf(response);
+    return response.text();
+  }
+
   /** Change something; JSON in, JSON out (nothing at 204). */
   async send<Answer>(method: "POST" | "PUT" | "DELETE", path: string, body?: unknown): Promise<Answer> {
     const init: RequestInit = { method, headers: { accept: "application/json" } };

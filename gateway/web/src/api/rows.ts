@@ -361,10 +361,7 @@ export interface TamperRow extends Placed {
   readonly detail: string;
 }
 
-/**
- * The sums of the postings that events name. What contracts distribute (bills, settled trades) is told by sum
- * alone, so the balance itself is asked of the ledger: `currency.balance`.
- */
+/** What an account has, as the sum of its postings. */
 export interface AccountRow extends Placed {
   readonly account: string;
   readonly available_minor: number;
@@ -435,7 +432,10 @@ export interface PayableRow extends Placed {
   readonly paid: boolean;
 }
 
-/** What is known of a prepaid point. `low_balance_mwh` is what its meter had when it last said that it runs low. */
+/**
+ * What is known of a prepaid point. `balance_mwh` is what its meter said last, at `balance_ms`; `low` that it is
+ * little. `low_balance_mwh` is what it had when it last began to be little.
+ */
 export interface PrepaidRow extends Placed {
   readonly point: string;
   readonly low_balance_mwh: number | null;
@@ -447,6 +447,9 @@ export interface PrepaidRow extends Placed {
   readonly tariff_index: number;
   readonly redeemed_mwh: number;
   readonly returned_mwh: number;
+  readonly balance_mwh: number | null;
+  readonly balance_ms: number;
+  readonly low: boolean;
 }
 
 export interface ShareRow extends Placed {
@@ -500,9 +503,16 @@ export interface CreditNoteRow extends Placed {
   readonly issued_ms: number;
 }
 
+/** What an invoice is made of: `parts` are stays with how many of the lines are their own. */
+export interface InvoiceLines extends Placed {
+  readonly invoice: string;
+  readonly parts: unknown;
+  readonly lines: unknown;
+}
+
 /**
- * An invoice and how it stands. `settled_ms` is when nothing was open any more, 0 until then. Its lines are asked
- * of the ledger (`billing.invoice`); `issued_height` and `issued_position` name the transaction to prove.
+ * An invoice and how it stands. `settled_ms` is when nothing was open any more, 0 until then; `issued_height` and
+ * `issued_position` name the transaction to prove. `about`: the invoice that a late fee is for.
  */
 export interface InvoiceRow extends Placed {
   readonly invoice: string;
@@ -524,6 +534,9 @@ export interface InvoiceRow extends Placed {
   readonly settled_ms: number;
   readonly issued_height: number;
   readonly issued_position: number;
+  readonly from_ms: number;
+  readonly until_ms: number;
+  readonly about: string;
 }
 
 /** A customer's invoices in sum. */

@@ -86,7 +86,8 @@ export async function outcomeSince(of: Signed): Promise<Outcome> {
 
 /** Ask a contract in the person's own name. */
 export async function query<Answer>(wanted: Call, account: Account, ledger: LedgerInfo): Promise<Answer> {
-  return api.post<Answer>("/queries", await signed(prepare(wanted, account, ledger, "query"), account));
+  const raw = await signed(prepare(wanted, account, ledger, "query"), account);
+  return (await api.post<{ readonly result: Answer }>("/queries", raw)).result;
 }
 
 async function keepOutcome(of: Signed, outcome: Outcome): Promise<void> {

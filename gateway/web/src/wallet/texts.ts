@@ -36,9 +36,9 @@ export const WALLET = texts(
     atMostNote: "What a token cannot carry is not taken.",
     scopesOf: { readings: "readings", bills: "bills", trades: "trades" },
     rules: {
-      "sell-above": "Sell what is left over",
-      "buy-below": "Buy what is needed",
-      "keep-battery": "Keep the battery filled",
+      sell_above: "Sell what is left over",
+      buy_below: "Buy what is needed",
+      keep_battery: "Keep the battery filled",
     },
     titles: {
       "currency.transfer": "Send money",
@@ -146,9 +146,9 @@ export const WALLET = texts(
     atMostNote: "Was ein Token nicht tragen kann, wird nicht genommen.",
     scopesOf: { readings: "Messwerte", bills: "Rechnungen", trades: "Handel" },
     rules: {
-      "sell-above": "Verkaufen, was übrig ist",
-      "buy-below": "Kaufen, was gebraucht wird",
-      "keep-battery": "Die Batterie gefüllt halten",
+      sell_above: "Verkaufen, was übrig ist",
+      buy_below: "Kaufen, was gebraucht wird",
+      keep_battery: "Die Batterie gefüllt halten",
     },
     titles: {
       "currency.transfer": "Geld senden",

@@ -1,11 +1,4 @@
-"""A community is founded: organisations, nodes, contracts, tariffs, feeders, houses, meters, a market.
-
-    north   the utility: feeders, money, tariffs, vending, the gateway      south   another utility
-    east    the regulator                                                   west    whose people hold the wallets
-
-Ids: area and market `north:<scenario>`, feeder `north:<feeder>`, house (point, premises, customer) `north:<house>`, its
-sun `north:<house>-sun`, the meter at a transformer `north:<feeder>-head`.
-"""
+"""A community is founded: organisations, nodes, contracts, tariffs, feeders, houses, meters, a market."""
 
 from __future__ import annotations
 
@@ -21,62 +14,35 @@ from chaincode.pricing import FLAT, Band, Levy, Tariff
 from devices.community.scenario import House, Scenario
 from devices.meter.core import new_state
 from devices.meter_shell import Facts, create_home
-from ledgernode.cli.living.people import LARGE, Call, Member, People
-from ledgernode.errors import Conflict
 from ledgernode.execution.sandbox.package import pack, package_hash
 from ledgernode.identity.founding import ADMIN, found_network
 from ledgernode.identity.founding_set import founding_set
 from ledgernode.identity.records import Role
 from ledgernode.local.node import free_ports
 from ledgernode.local.simulated import CLOCK, SimulatedClock
-from ledgernode.sts.keys import KeyParameters, KeyType, VendingKey, derive
-from ledgernode.sts.pan import check_digit, read_pan
 from ledgernode.sts.tid import BaseDate
-from ledgernode.wire.genesis import SIMULATED, chain_id, parse_genesis
+from ledgernode.wire.genesis import SIMULATED, parse_genesis
 from ledgernode.wire.parameters import Parameters
+from living.folder import Founded
+from living.people import LARGE, Call, Member
+from living.place import BASE_YEAR, CURRENCY, KEY_REVISION, ORGANISATIONS, SUPPLY_GROUP, TARIFF, Place, key_of
+from living.units import DAY_MS, DIGITS, INTERVAL_MS, MICRO_PER_CENT, MINOR_PER_CENT, MINUTE_MS
+from living.vending import found_vending
 
-ORGANISATIONS: Final = ("north", "south", "east", "west")
 CONTRACTS: Final = (
     "registry", "currency", "tariff", "metering", "prepaid", "settlement", "auction", "market", "feeder", "billing"
 )  # fmt: skip
-INTERVAL_MS: Final = 900_000
-MINUTE_MS: Final = 60_000
-DAY_MS: Final = 86_400_000
-DIGITS: Final = 4
-MINOR_PER_CENT: Final = 10 ** (DIGITS - 2)
-MICRO_PER_CENT: Final = 10_000
-SUPPLY_GROUP: Final = "123457"
-BASE_YEAR: Final = 2014
-TARIFF: Final = "north:flat"
 GRACE_MS: Final = 6 * MINUTE_MS
 """How long after an interval meters may still tell, at any pace."""
+KIOSK_CENTS: Final = 1_000_000
+"""What it has paid in: what it sells, it pays at once, and has from its customers."""
 POW_INTERVAL_MS: Final = 300
 _SKEW_MS: Final = 1_000
 _VIEW_MS: Final = 8_000
 """Of our own time; a simulated clock makes more of it."""
-_FOUNDED: Final = "community.json"
-_STANDING: Final = "standing.json"
 _INSTALLED_AT_ONCE: Final = 5
 
 Say = Callable[[str], None]
-
-
-class Founded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`community.json` in the network's folder: what was founded here. Its last write says that all of it stands."""
-
-    scenario: Scenario
-    starts_ms: int
-    """When the community's first interval begins."""
-    vending_key: str
-    """Of a simulation, where tokens buy nothing."""
-
-
-def read_founded(directory: Path) -> Founded | None:
-    """None where no community was founded, or not to the end."""
-    try:
-        return msgspec.json.decode((directory / _FOUNDED).read_bytes(), type=Founded)
-    except (OSError, msgspec.MsgspecError):
-        return None
 
 
 def found_nodes(directory: Path, scenario: Scenario, now_ms: int) -> SimulatedClock:
@@ -112,85 +78,6 @@ def begins_ms(scenario: Scenario, now_ms: int) -> int:
     return at_ms if at_ms >= earliest_ms else at_ms + DAY_MS
 
 
-class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`standing.json`: where a play ended, and all that the next one goes on from. Gone while one is under way."""
-
-    time_ms: int
-    at_ms: int
-    streets: dict[str, str]
-    instruments: dict[str, int]
-
-
-def take_standing(directory: Path) -> Standing:
-    """Refuses a community whose play was not ended in order: its devices no longer know what they had signed."""
-    path = directory / _STANDING
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Standing)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise Conflict(
-            f"the community in {directory} was not ended in order, and cannot go on: "
-            f"look at it with `ledgernode audit {directory}/nodes/north-1`, then remove it or name another folder"
-        ) from error
-    path.unlink()
-    return found
-
-
-def write_standing(directory: Path, standing: Standing) -> None:
-    (directory / _STANDING).write_bytes(msgspec.json.encode(standing))
-
-
-class Place:
-    """Names of a scenario's things on the ledger, and who stands behind them."""
-
-    def __init__(self, scenario: Scenario, people: People) -> None:
-        self.scenario = scenario
-        self.people = people
-        self.area = f"north:{scenario.name}"
-        self.market = f"north:{scenario.name}-market"
-        self.pans = {house.name: pan_of(number) for number, house in enumerate(scenario.houses, 1)}
-        self.feeder_of = {house.name: feeder.name for feeder in scenario.feeders for house in feeder.houses}
-
-    @staticmethod
-    def point(house: str) -> str:
-        return f"north:{house}"
-
-    def wallet(self, house: str) -> Member:
-        return self.people.member("west", house)
-
-    def meter(self, house: str) -> Member:
-        return self.people.member("north", f"meter-{house}")
-
-    def sun(self, house: str) -> Member:
-        return self.people.member("north", f"sun-{house}")
-
-    def head(self, feeder: str) -> Member:
-        return self.people.member("north", f"head-{feeder}")
-
-    @property
-    def operator(self) -> Member:
-        return self.people.member("north", "operator")
-
-    @property
-    def admin(self) -> Member:
-        return self.people.member("north", ADMIN)
-
-    @property
-    def gateway(self) -> Member:
-        return self.people.member("north", "gateway")
-
-    @property
-    def accounts(self) -> dict[str, Member]:
-        return {name: self.people.member("north", name) for name in ("treasury", "taxes", "levies")}
-
-    @property
-    def prepaid(self) -> list[House]:
-        return [house for house in self.scenario.houses if house.payment == "prepaid"]
-
-    def meter_home(self, house: str) -> Path:
-        """The folder of its identity: a meter lives where its key was born."""
-        return self.meter(house).directory
-
-
 class Founding:
     """Everything that has to stand before the first minute, in steps that are told."""
 
@@ -206,6 +93,7 @@ class Founding:
         """All of it; answers what is then written down."""
         self._say("keys and certificates are made")
         members = list(self._newcomers())
+        self._vending_key = found_vending(self.people.network, self.place.kiosk.directory)
         self._say(f"{len(CONTRACTS)} contracts are installed, approved by {len(ORGANISATIONS)} organisations")
         await self._install()
         self._say(f"{len(members)} identities are registered: people, meters, a gateway")
@@ -218,16 +106,17 @@ class Founding:
         await self._meters(starts_ms)
         self._say("the market opens, the feeders are watched")
         await self._open(starts_ms)
-        return Founded(self.scenario, starts_ms, VENDING_KEY_HEX)
+        return Founded(self.scenario, starts_ms)
 
     # ------------------------------------------------------------ people and contracts
 
     def _newcomers(self) -> Iterator[Member]:
         new, at = self.people.newcomer, self._real_ms
-        for name in ("operator", "treasury", "taxes", "levies"):
+        for name in ("operator", "vending", "treasury", "taxes", "levies"):
             yield new("north", name, Role.OPERATOR, at)
         yield new("north", "gateway", Role.GATEWAY, at, tls_names=("localhost", "127.0.0.1"))
         yield new("east", "regulator", Role.REGULATOR, at)
+        yield new("west", "kiosk", Role.CUSTOMER, at)
         for feeder in self.scenario.feeders:
             if feeder.rating_va:
                 yield new("north", f"head-{feeder.name}", Role.METER, at)
@@ -264,7 +153,7 @@ class Founding:
     async def _ground(self) -> None:
         place, prices, accounts = self.place, self.scenario.prices, self.place.accounts
         ground = {"interval_ms": INTERVAL_MS, "digits": DIGITS}
-        money = {"code": "EUR", "digits": DIGITS, "approval_above_minor": 2**53 - 1}
+        money = {"code": CURRENCY, "digits": DIGITS, "approval_above_minor": 2**53 - 1}
         await self.people.together(
             [Call(place.admin, "registry", "establish", ground), Call(place.admin, "currency", "establish", money)]
         )
@@ -362,6 +251,7 @@ class Founding:
     def _money(self) -> Iterator[Call]:
         purses = {self.place.wallet(house.name).id: house.purse_cents for house in self.scenario.houses}
         purses[self.place.accounts["treasury"].id] = 100_000
+        purses[self.place.kiosk.id] = KIOSK_CENTS
         for account, cents in purses.items():
             if cents:
                 money = {"account": account, "amount_minor": cents * MINOR_PER_CENT, "purpose": "to begin with"}
@@ -395,7 +285,13 @@ class Founding:
                     calls.append(Call(operator, "registry", "install", sun))
         self.clock.forward_to(starts_ms - INTERVAL_MS + 2 * MINUTE_MS)
         await self.people.together(calls)
-        key = {"supply_group": SUPPLY_GROUP, "base": BASE_YEAR, "key_revision": 1, "tariff_index": 1, "key_expiry": 255}
+        key = {
+            "supply_group": SUPPLY_GROUP,
+            "base": BASE_YEAR,
+            "key_revision": KEY_REVISION,
+            "tariff_index": 1,
+            "key_expiry": 255,
+        }
         await self.people.together(
             Call(operator, "prepaid", "set_key", {"point": self.place.point(house.name), **key})
             for house in self.place.prepaid
@@ -416,7 +312,7 @@ class Founding:
             send_ms=0,
         )
         validators = founding_set(parse_genesis((self.people.network / "genesis.json").read_bytes()))
-        create_home(home, facts, new_state(key_of(pan), BaseDate(BASE_YEAR), validators=validators))
+        create_home(home, facts, new_state(key_of(pan, self._vending_key), BaseDate(BASE_YEAR), validators=validators))
 
     # ------------------------------------------------------------ market, pool, watch
 
@@ -476,36 +372,3 @@ class Founding:
             "retail_micro": prices.retail_cents * MICRO_PER_CENT,
             "feed_in_micro": prices.feed_in_cents * MICRO_PER_CENT,
         }
-
-
-# ---------------------------------------------------------------- prepayment
-
-VENDING_KEY_HEX: Final = "abababababababab949494949494949401234567"
-"""Of every simulation: its tokens buy nothing anywhere."""
-
-
-def pan_of(number: int) -> str:
-    digits = f"600727{number:011d}"
-    return digits + check_digit(digits)
-
-
-def key_of(pan: str) -> Any:
-    """What the factory gives a meter and the vending service derives."""
-    parameters = KeyParameters(
-        pan=read_pan(pan),
-        supply_group=SUPPLY_GROUP,
-        tariff_index="01",
-        key_revision=1,
-        key_type=KeyType.UNIQUE,
-        base=BaseDate(BASE_YEAR),
-    )
-    return derive(VendingKey.from_hex(VENDING_KEY_HEX), parameters)
-
-
-def write_founded(directory: Path, founded: Founded) -> None:
-    """The last step: what was founded stands."""
-    (directory / _FOUNDED).write_bytes(msgspec.json.format(msgspec.json.encode(founded), indent=2) + b"\n")
-
-
-def chain_of(directory: Path) -> Any:
-    return chain_id((directory / "genesis.json").read_bytes())

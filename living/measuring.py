@@ -13,23 +13,17 @@ import asyncio
 import os
 import platform
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Coroutine
 from typing import Any, Final
 
-import click
 import msgspec
 
 from devices.community.scenario import Scenario
-from ledgernode.cli.living import report
-from ledgernode.cli.living.play import Play, Say
-from ledgernode.cli.living.running import until_told
-from ledgernode.cli.output import size, table
 from ledgernode.local.usage import MemoryPeak, disk_bytes, usage
+from living.play import Play
 
 IDLE_S: Final = 10.0
 _DAY_S: Final = 86_400
-_YEAR_DAYS: Final = 365
 
 
 class Taken(msgspec.Struct):
@@ -50,15 +44,23 @@ class Measured(msgspec.Struct):
     disk_bytes_a_day: int
 
 
-def measured(directory: Path, scenario: Scenario, minutes: float, say: Say) -> dict[str, Any]:
-    """Play it on this machine and answer what it took, beside what it came to."""
-    play = Play(directory, scenario, say=say)
-    play.closing = report.closing
+async def measured(play: Play, playing: Coroutine[Any, Any, None]) -> dict[str, Measured]:
+    """Let it be played, and say what its processes took; nothing where it was stopped before it lived."""
     found: dict[str, Measured] = {}
-    asyncio.run(_measured(play, minutes, found))
-    if not found:
-        raise click.Abort
-    told = report.document(play, play.closed, report.audited(play))
+    play.idle_s = IDLE_S
+    looking = asyncio.create_task(_look(play, found))
+    try:
+        await playing
+    finally:
+        play.resting.set()
+        play.living.set()
+        play.over.set()
+        await looking
+    return found
+
+
+def document(told: dict[str, Any], scenario: Scenario, found: dict[str, Measured]) -> dict[str, Any]:
+    """Beside what the report says of the play."""
     return {
         "scenario": scenario.name,
         "houses": len(scenario.houses),
@@ -74,18 +76,6 @@ def measured(directory: Path, scenario: Scenario, minutes: float, say: Say) -> d
         "disagreements": told["disagreements"],
         "problems": told["problems"],
     }
-
-
-async def _measured(play: Play, minutes: float, found: dict[str, Measured]) -> None:
-    play.idle_s = IDLE_S
-    looking = asyncio.create_task(_look(play, found))
-    try:
-        await until_told(play, minutes)
-    finally:
-        play.resting.set()
-        play.living.set()
-        play.over.set()
-        await looking
 
 
 async def _look(play: Play, found: dict[str, Measured]) -> None:
@@ -109,7 +99,7 @@ async def _look(play: Play, found: dict[str, Measured]) -> None:
         began_at, began = looked()
         await play.over.wait()
         ended_at, ended = looked()
-    community_s = max((play.minute - play.first_minute) * 60, 1.0)
+    community_s = max(play.time.played_minutes * 60, 1.0)
     for name in processes:
         idle = (began[name].cpu_s - rested[name].cpu_s) / max(began_at - rested_at, 0.001)
         spent_s = ended[name].cpu_s - began[name].cpu_s - idle * (ended_at - began_at)
@@ -121,31 +111,3 @@ async def _look(play: Play, found: dict[str, Measured]) -> None:
             disk_before_bytes=began[name].disk_bytes,
             disk_bytes_a_day=round(grown * _DAY_S / community_s),
         )
-
-
-def parts(told: dict[str, Any]) -> Iterator[Any]:
-    """As a table."""
-    yield (
-        f"{told['houses']} houses ({told['scenario']}), ordered by {told['engine']}, {told['minutes']:.0f} minutes at "
-        f"{told['pace']:.0f}x, a reading each {told['reading_seconds']} s; {told['transactions']:,} transactions; load "
-        f"of this machine {told['load']}"
-    )
-    yield ""
-    columns = ("process", "CPU at rest", "CPU, living", "memory at most", "disk at first", "disk a day", "disk a year")
-    yield table(columns, (_row(name, one) for name, one in told["processes"].items()), numbers=columns[1:])
-    yield ""
-    yield "CPU is of one core of this machine, at the real pace"
-    for line in told["disagreements"] + told["problems"]:
-        yield f"noticed: {line}"
-
-
-def _row(name: str, one: dict[str, Any]) -> tuple[str, ...]:
-    return (
-        name,
-        f"{one['idle_share']:.2%}",
-        f"{one['idle_share'] + one['work_share']:.2%}",
-        size(one["memory_bytes"]),
-        size(one["disk_before_bytes"]),
-        size(one["disk_bytes_a_day"]),
-        size(one["disk_bytes_a_day"] * _YEAR_DAYS),
-    )

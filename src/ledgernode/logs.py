@@ -1,7 +1,7 @@
-"""The node's log: structured lines on standard error, as JSON or for the console.
+"""Logs of a process: structured lines on standard error, as JSON or for the console.
 
-One line per thing that happens to the node, never per transaction. Whatever other modules and libraries log
-through `logging` comes out in the same form. The level can be changed while the node runs.
+One line per thing that happens to a node or gateway, never per transaction. Whatever other modules and libraries log
+through `logging` comes out in the same form. The level can be changed while the process runs.
 """
 
 from __future__ import annotations

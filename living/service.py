@@ -1,4 +1,4 @@
-"""The gateway of a community, as a process of its own."""
+"""A service of the community as a process of its own: a command that says in a line of JSON that it serves."""
 
 from __future__ import annotations
 
@@ -21,35 +21,27 @@ _STOP_S: Final = 15.0
 _LOG_LINES: Final = 12
 
 
-class Carrier:
-    """`ledgernode gateway run` beside a network; a context that ends it. Its port stays over a restart."""
+class Service:
+    """It runs from the first moment; a context that ends it. Its log is `NAME.log` in its folder."""
 
-    def __init__(
-        self, network: Path, nodes: list[str], identity: Path, ledger: str, broker: dict[str, Any] | None = None
-    ) -> None:
-        self.directory = network / "gateway"
-        self.directory.mkdir(exist_ok=True)
-        limits = {"connects_burst": 1_000}  # the whole street begins at once
-        (self.directory / "gateway.json").write_bytes(msgspec.json.encode({"limits": limits, "broker": broker}))
-        self._log = self.directory / "gateway.log"
-        self._command = [sys.executable, "-m", "ledgernode.cli", "gateway", "run", str(self.directory), "--json"]
-        self._command += ["--identity", str(identity), "--genesis", str(network / "genesis.json")]
-        self._command += ["--ledger", ledger, "--listen", "127.0.0.1:0"]
-        for node in nodes:
-            self._command += ["--endpoint", node]
+    def __init__(self, name: str, directory: Path, command: list[str]) -> None:
+        self.name = name
+        self.directory = directory
+        self._log = directory / f"{name}.log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # this very program
-                self._command,
+                [sys.executable, "-m", "ledgernode.cli", *command, "--json"],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,  # Ctrl-C is for the command, which then stops it
             )
-        self.address = ""
+        self.serving: dict[str, Any] = {}
+        """What it said when it began to."""
 
     def wait_until_serving(self) -> None:
-        """Refuses, with the end of its log, a gateway that does not come up."""
+        """Refuses, with the end of its log, one that does not come up."""
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as waiting:
             waiting.register(self._process.stdout, selectors.EVENT_READ)
@@ -60,9 +52,8 @@ class Carrier:
         if not line:
             self.stop()
             tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
-            raise NodeUnreachable(f"the gateway did not start; the end of {self._log}:\n{tail}")
-        serving: dict[str, Any] = msgspec.json.decode(line)
-        self.address = f"{serving['host']}:{serving['port']}"
+            raise NodeUnreachable(f"the {self.name} did not start; the end of {self._log}:\n{tail}")
+        self.serving = msgspec.json.decode(line)
 
     @property
     def process_id(self) -> int:
@@ -71,10 +62,10 @@ class Carrier:
     def check(self) -> None:
         """Raises when it has ended by itself."""
         if self._process.poll() is not None:
-            raise NodeUnreachable(f"the gateway has ended: see {self._log}")
+            raise NodeUnreachable(f"the {self.name} has ended: see {self._log}")
 
     def stop(self) -> None:
-        """Let it drain; it never outlives this call."""
+        """Let it end in order; it never outlives this call."""
         if self._process.poll() is None:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):

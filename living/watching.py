@@ -1,139 +1,23 @@
 """What the ledger says has happened: every block is read, counted, and told in words.
 
-`Figures` are sums over blocks and events; whoever shows them shows nothing else. `Heard` is what somebody here has to
-act on: a credit to be minted, a trade to be delivered, a share that a meter is asked for.
+Sums go to `figures`. `Heard` is what somebody here has to act on: a trade to be delivered.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from ledgernode.cli.living.founding import MICRO_PER_CENT, MINOR_PER_CENT
 from ledgernode.client import LedgerClient
 from ledgernode.wire.block import parse_header
 from ledgernode.wire.receipt import OK, Origin, parse_receipt
 from ledgernode.wire.transaction import parse_transaction
 from ledgernode.wire.types import Height
-
-_LATELY_S: Final = 10.0
-_LINES: Final = 400
-_TRADES: Final = 200
-MWH_PER_KWH: Final = 1_000_000
-COLUMNS: Final = (
-    "import_mwh", "export_mwh", "trade_in_mwh", "pool_in_mwh", "grid_in_mwh", "trade_out_mwh", "pool_out_mwh",
-    "feed_in_mwh",
-)  # fmt: skip
-"""Of an interval, as settlement sums them."""
-
-
-class Trade(msgspec.Struct):
-    """A trade as it was agreed, and what came of it."""
-
-    number: int
-    seller: str
-    buyer: str
-    energy_wh: int
-    price_micro: int
-    from_ms: int
-    until_ms: int
-    delivered_mwh: int | None = None
-
-
-class Interval(msgspec.Struct, frozen=True):
-    """What settlement has closed, in mWh: taken and given in all; by class from and to neighbours, pool, grid."""
-
-    start_ms: int
-    import_mwh: int
-    export_mwh: int
-    trade_in_mwh: int
-    pool_in_mwh: int
-    grid_in_mwh: int
-    trade_out_mwh: int
-    pool_out_mwh: int
-    feed_in_mwh: int
-    moved_minor: int
-    trades: int
-
-
-class Report(msgspec.Struct, frozen=True):
-    """A feeder's interval."""
-
-    feeder: str
-    start_ms: int
-    state: str
-    generation_mwh: int | None
-    consumption_mwh: int | None
-    supply_mwh: int | None
-    loss_mwh: int | None
-    loading_micro: int | None
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One thing that happened, at the ledger's time."""
-
-    time_ms: int
-    kind: str
-    text: str
-
-
-class Figures:
-    """Everything that is counted."""
-
-    def __init__(self) -> None:
-        self.height = 0
-        self.time_ms = 0
-        self.blocks = 0
-        self.transactions = 0
-        self.timers = 0
-        self.readings = 0
-        self.samples = 0
-        self.orders = 0
-        self.refused: dict[str, int] = {}
-        self.trades: dict[int, Trade] = {}
-        self.intervals: list[Interval] = []
-        self.reports: list[Report] = []
-        self.credits = 0
-        self.tokens_bought = 0
-        self.tokens_returned = 0
-        self.tokens_redeemed = 0
-        self.units_bought_mwh = 0
-        self.units_redeemed_mwh = 0
-        self.shares = 0
-        self.shared_mwh = 0
-        self.heard = 0
-        """Lines of trades at the broker."""
-        self.commands = 0
-        self.acknowledged = 0
-        self.timed_out = 0
-        self.alerts: dict[tuple[str, str], bool] = {}
-        self.alerts_opened = 0
-        self.lines: deque[Line] = deque(maxlen=_LINES)
-        self._arrived: deque[tuple[float, int]] = deque()
-
-    def arrived(self, transactions: int) -> None:
-        now = time.monotonic()
-        self._arrived.append((now, transactions))
-        while self._arrived and self._arrived[0][0] < now - _LATELY_S:
-            self._arrived.popleft()
-
-    @property
-    def rate(self) -> float:
-        """Transactions a second of ours, over the last seconds."""
-        if not self._arrived:
-            return 0.0
-        now = time.monotonic()
-        return sum(count for at, count in self._arrived if at >= now - _LATELY_S) / _LATELY_S
-
-    @property
-    def traded_mwh(self) -> int:
-        return sum(trade.delivered_mwh or 0 for trade in self.trades.values())
-
+from living.figures import COLUMNS, Figures, Interval, Line, Report, Trade
+from living.units import cents, clock, kwh, money
 
 Heard = Callable[[str, str, dict[str, Any], int], None]
 """Told of every event: contract, name, payload, block time."""
@@ -260,14 +144,17 @@ class Watcher:
                 figures.units_bought_mwh += said["units"] * 100_000
             case "prepaid", "CreditReserved":
                 units = said["units"] / 10
-                figures.credits += 1
+                figures.open_credits.add(said["credit"])
                 if said["kind"] == "vend":
                     figures.tokens_bought += 1
                     self._say("token", f"{house} buys a token of {units:.1f} kWh")
                 elif said["kind"] == "return":
                     figures.tokens_returned += 1
                     self._say("token", f"{units:.1f} kWh that neighbours sold come back to {house} as a token")
+            case "prepaid", "CreditBurned":
+                figures.open_credits.discard(said["credit"])
             case "prepaid", "CreditRedeemed":
+                figures.open_credits.discard(said["credit"])
                 figures.tokens_redeemed += 1
                 figures.units_redeemed_mwh += said["energy_mwh"]
                 self._say("token", f"the meter of {house} takes a token: {kwh(said['energy_mwh'])}")
@@ -281,24 +168,3 @@ class Watcher:
                 self._say("credit", f"{house} is low: {kwh(said['balance_mwh'])} left")
             case "settlement", "PoolUnfunded":
                 self._say("pool", f"{len(said['points'])} houses have no money left for the pool")
-
-
-# ---------------------------------------------------------------- in words
-
-
-def kwh(energy_mwh: int) -> str:
-    return f"{energy_mwh / MWH_PER_KWH:.3f} kWh"
-
-
-def cents(price_micro: int) -> str:
-    return f"{price_micro / MICRO_PER_CENT:.2f} ct/kWh"
-
-
-def money(amount_minor: int) -> str:
-    return f"{amount_minor / MINOR_PER_CENT / 100:.4f} EUR"
-
-
-def clock(time_ms: int) -> str:
-    """The time of the ledger's day."""
-    minutes, _ = divmod(time_ms // 1_000, 60)
-    return f"{minutes // 60 % 24:02d}:{minutes % 60:02d}"
