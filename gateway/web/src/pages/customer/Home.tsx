@@ -25,10 +25,13 @@ export interface Now {
   readonly today: BucketRow | null;
 }
 
+/** `amount_minor` and `energy_mwh` where the kind has them. */
 interface NoticeRow {
   readonly kind: string;
   readonly about: string;
-  readonly amount: number;
+  readonly due_ms: number | null;
+  readonly amount_minor: number | null;
+  readonly energy_mwh: number | null;
 }
 
 export function Home() {
@@ -165,18 +168,22 @@ function Notices() {
   const format = useFormat();
   const asked = useAsked<{ readonly items: readonly NoticeRow[] }>("/notices");
   return (asked.data?.items ?? []).map((one) => {
-    const low = one.kind === "low_credit";
-    const due = one.kind === "bill_due" || one.kind === "bill_overdue";
-    const title = low
-      ? t.notices.low(format.energy(one.amount))
-      : due
-        ? t.notices.due(one.about, format.money(one.amount))
-        : t.notices.other;
+    const bill = one.kind === "bill_due" || one.kind === "bill_overdue";
+    const [title, href, go] = bill
+      ? [t.notices.due(one.about, format.money(one.amount_minor ?? 0)), `/bills/${part(one.about)}`, t.home.pay]
+      : one.kind === "low_credit"
+        ? [t.notices.low(format.energy(one.energy_mwh ?? 0)), "/tokens", t.home.buy]
+        : one.kind === "supply_off"
+          ? [t.tokens.supplyBlocked, "/tokens", t.home.buy]
+          : [t.notices.other, "/wallet", t.home.notices];
     return (
-      <Notice key={`${one.kind} ${one.about}`} tone="warn" icon={due ? "bill" : "token"} title={title}>
-        <To href={low ? "/tokens" : due ? `/bills/${part(one.about)}` : "/wallet"}>
-          {low ? t.home.buy : t.home.notices}
-        </To>
+      <Notice
+        key={`${one.kind} ${one.about}`}
+        tone={one.kind === "bill_due" ? "info" : "warn"}
+        icon={bill ? "bill" : "token"}
+        title={title}
+      >
+        <To href={href}>{go}</To>
       </Notice>
     );
   });
