@@ -93,8 +93,18 @@ function Shown({ bill, back }: { bill: InvoiceRow; back: { href: string; label: 
         <Card>
           <Facts
             of={[
-              [t.state, <Badge key="state" tone={BILL_TONES[stateOf(bill)]}>{t.states[stateOf(bill)]}</Badge>],
-              [t.total, <strong key="total" className="text-xl">{format.money(bill.total_minor)}</strong>],
+              [
+                t.state,
+                <Badge key="state" tone={BILL_TONES[stateOf(bill)]}>
+                  {t.states[stateOf(bill)]}
+                </Badge>,
+              ],
+              [
+                t.total,
+                <strong key="total" className="text-xl">
+                  {format.money(bill.total_minor)}
+                </strong>,
+              ],
               bill.received_minor > 0 ? [t.paidSoFar, format.money(bill.received_minor)] : null,
               bill.credited_minor > 0 ? [t.credited, format.money(bill.credited_minor)] : null,
               isOpen(bill) ? [t.stillOpen, format.money(left)] : null,
@@ -124,7 +134,11 @@ function Lines({ lines, total }: { lines: readonly Line[]; total: number }) {
   const format = useFormat();
   const quantity = (line: Line) => {
     if (line.unit === "mWh") return format.energy(line.quantity);
-    return line.unit === "" ? (line.quantity ? format.number(line.quantity) : "") : `${format.number(line.quantity)} ${line.unit}`;
+    return line.unit === ""
+      ? line.quantity
+        ? format.number(line.quantity)
+        : ""
+      : `${format.number(line.quantity)} ${line.unit}`;
   };
   const columns: Column<Line>[] = [
     { id: "what", title: t.what, main: true, cell: (line) => line.name || line.kind },
@@ -201,7 +215,12 @@ function Dispute({ invoice }: { invoice: string }) {
     <details className="rounded-card border border-line bg-surface px-4 py-2 sm:px-5">
       <summary className="min-h-11 py-2">{t.dispute}</summary>
       <form className="grid max-w-xl gap-4 pb-4" onSubmit={submit} noValidate>
-        <Field label={t.disputeReason} value={reason} maxLength={200} onChange={(event) => setReason(event.target.value)} />
+        <Field
+          label={t.disputeReason}
+          value={reason}
+          maxLength={200}
+          onChange={(event) => setReason(event.target.value)}
+        />
         <Button type="submit" disabled={!reason.trim()}>
           {t.disputeGo}
         </Button>

@@ -6,7 +6,21 @@ import { useLive } from "../../api/LiveProvider";
 import type { CustomerRow, InvoiceRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
-import { Answer, Badge, Button, ButtonLink, Card, type Column, Columns, Empty, Figure, Page, Table, To, type Tone } from "../../ui";
+import {
+  Answer,
+  Badge,
+  Button,
+  ButtonLink,
+  Card,
+  type Column,
+  Columns,
+  Empty,
+  Figure,
+  Page,
+  Table,
+  To,
+  type Tone,
+} from "../../ui";
 import { useConfirm } from "../../wallet/ConfirmProvider";
 import { useAskContract } from "../../wallet/useAskContract";
 import { type BillState, isOpen, leftOf, stateOf } from "./money";
@@ -32,7 +46,12 @@ export function Bills() {
   const asked = usePages<InvoiceRow>("/bills", { size: 50 });
   const customers = usePages<CustomerRow>("/customers");
   const customer = customers.data?.[0]?.customer ?? "";
-  const ledger = useAskContract<CustomerLedger>("billing", "ledger", { customer }, { when: customer !== "", path: "/bills" });
+  const ledger = useAskContract<CustomerLedger>(
+    "billing",
+    "ledger",
+    { customer },
+    { when: customer !== "", path: "/bills" },
+  );
   const open = (asked.data ?? []).filter(isOpen).sort((one, other) => one.due_ms - other.due_ms);
   const [next] = open;
   const credit = ledger.data?.credit_minor ?? 0;

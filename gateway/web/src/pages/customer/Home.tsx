@@ -1,11 +1,11 @@
 /** What one wants to know at a glance: now, today, the money, what is due. And the way to the one thing to do. */
 
-import { Chart } from "../../charts";
-import { useAsked, usePages } from "../../api/asking";
-import { api, type Page as Rows, part } from "../../api/client";
-import { useLive } from "../../api/LiveProvider";
 import type { Balance } from "../../api/answers";
+import { useAsked, usePages } from "../../api/asking";
+import { api, part, type Page as Rows } from "../../api/client";
+import { useLive } from "../../api/LiveProvider";
 import type { BucketRow, InvoiceRow } from "../../api/rows";
+import { Chart } from "../../charts";
 import { useFormat } from "../../format";
 import { dayStart } from "../../format/zone";
 import { useTexts } from "../../i18n";
@@ -102,7 +102,11 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
         <Figure
           label={t.home.money}
           value={balance.data ? format.money(balance.data.available_minor) : "–"}
-          note={balance.data && balance.data.escrow_minor > 0 ? t.home.escrow(format.money(balance.data.escrow_minor)) : undefined}
+          note={
+            balance.data && balance.data.escrow_minor > 0
+              ? t.home.escrow(format.money(balance.data.escrow_minor))
+              : undefined
+          }
         />
         {prepaid ? (
           <Figure
@@ -169,7 +173,9 @@ function Notices() {
         : t.notices.other;
     return (
       <Notice key={`${one.kind} ${one.about}`} tone="warn" icon={due ? "bill" : "token"} title={title}>
-        <To href={low ? "/tokens" : due ? `/bills/${part(one.about)}` : "/wallet"}>{low ? t.home.buy : t.home.notices}</To>
+        <To href={low ? "/tokens" : due ? `/bills/${part(one.about)}` : "/wallet"}>
+          {low ? t.home.buy : t.home.notices}
+        </To>
       </Notice>
     );
   });

@@ -8,7 +8,23 @@ import { useLive } from "../../api/LiveProvider";
 import type { ShareRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
-import { Answer, Badge, Button, Card, type Column, Columns, Empty, Field, Figure, Hash, Notice, Page, Table, To, type Tone } from "../../ui";
+import {
+  Answer,
+  Badge,
+  Button,
+  Card,
+  type Column,
+  Columns,
+  Empty,
+  Field,
+  Figure,
+  Hash,
+  Notice,
+  Page,
+  Table,
+  To,
+  type Tone,
+} from "../../ui";
 import { useConfirm } from "../../wallet/ConfirmProvider";
 import { useAskContract } from "../../wallet/useAskContract";
 import { type Homes, panOf, useHomes, usePoint, WhichHome } from "./home";
@@ -146,7 +162,8 @@ function Shared({ point }: { point: string }) {
       main: true,
       cell: (row) => (
         <To href={`/ledger/transactions/${row.transaction}`}>
-          {row.sender === point ? t.sent : t.got}, {row.requested_ms > 0 ? format.time(row.requested_ms) : `#${row.share}`}
+          {row.sender === point ? t.sent : t.got},{" "}
+          {row.requested_ms > 0 ? format.time(row.requested_ms) : `#${row.share}`}
         </To>
       ),
     },

@@ -203,7 +203,12 @@ function Quoted({ quote }: { quote: Quote }) {
       <p className="mb-2 text-sm text-ink-soft">{t.quote}</p>
       <Facts
         of={[
-          [t.forEnergy, <strong key="energy" className="text-lg">{format.energy(quote.energy_mwh)}</strong>],
+          [
+            t.forEnergy,
+            <strong key="energy" className="text-lg">
+              {format.energy(quote.energy_mwh)}
+            </strong>,
+          ],
           [t.costs, format.money(quote.total_minor)],
           quote.rest_minor > 0 ? [t.rest, format.money(quote.rest_minor)] : null,
         ]}
@@ -270,8 +275,18 @@ function Bought({ point }: { point: string }) {
       cell: (row) => <To href={`/ledger/transactions/${row.transaction}`}>{format.time(row.reserved_ms)}</To>,
     },
     { id: "kind", title: "", cell: (row) => kinds[row.kind] ?? row.kind },
-    { id: "energy", title: t.energy, figure: true, cell: (row) => (row.energy_mwh === null ? "–" : format.energy(row.energy_mwh)) },
-    { id: "paid", title: t.paid, figure: true, cell: (row) => (row.total_minor === null ? "–" : format.money(row.total_minor)) },
+    {
+      id: "energy",
+      title: t.energy,
+      figure: true,
+      cell: (row) => (row.energy_mwh === null ? "–" : format.energy(row.energy_mwh)),
+    },
+    {
+      id: "paid",
+      title: t.paid,
+      figure: true,
+      cell: (row) => (row.total_minor === null ? "–" : format.money(row.total_minor)),
+    },
     {
       id: "status",
       title: t.status,
@@ -305,7 +320,17 @@ function Bought({ point }: { point: string }) {
 function Digits({ row }: { row: TokenRow & { readonly digits?: string } }) {
   const t = useTexts(CUSTOMER).tokens;
   const [shown, setShown] = useState(false);
-  if (!row.digits) return row.status === "minted" || row.status === "delivered" ? <span className="text-sm text-ink-soft">{t.noDigits}</span> : "–";
-  if (!shown) return <Button look="plain" onClick={() => setShown(true)}>{t.show}</Button>;
+  if (!row.digits)
+    return row.status === "minted" || row.status === "delivered" ? (
+      <span className="text-sm text-ink-soft">{t.noDigits}</span>
+    ) : (
+      "–"
+    );
+  if (!shown)
+    return (
+      <Button look="plain" onClick={() => setShown(true)}>
+        {t.show}
+      </Button>
+    );
   return <span className="font-mono text-lg tabular-nums">{row.digits.replace(/(\d{4})(?=\d)/g, "$1 ")}</span>;
 }

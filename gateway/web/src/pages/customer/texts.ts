@@ -44,7 +44,8 @@ export const CUSTOMER = texts(
       codeHint: "It is not sent. Only a proof that you know it is.",
       go: "Link it",
       waitingTitle: "Waiting for your utility",
-      waiting: (premises: string) => `You have asked to speak for ${premises}. Your utility looks at it; this page notices by itself.`,
+      waiting: (premises: string) =>
+        `You have asked to speak for ${premises}. Your utility looks at it; this page notices by itself.`,
       refused: (premises: string) => `Your utility has refused the claim on ${premises}. Ask there why.`,
       missing: "Type what stands on the bill.",
     },
@@ -220,12 +221,15 @@ export const CUSTOMER = texts(
       organisations: (names: string) => `By ${names}`,
       at: (height: string, time: string) => `Block ${height}, ${time}`,
       notTitle: "What this does not show",
-      notLines: "The lines themselves are in the nodes' state, not in the proof: that they are right is the nodes' word, not a signature you hold.",
-      notPage: "The check is done by this page. Whoever trusts nobody checks the saved proof with `ledgernode proof check`.",
+      notLines:
+        "The lines themselves are in the nodes' state, not in the proof: that they are right is the nodes' word, not a signature you hold.",
+      notPage:
+        "The check is done by this page. Whoever trusts nobody checks the saved proof with `ledgernode proof check`.",
       notRecompute: "The recomputation was answered by one node that the gateway chose.",
       save: "Save the proof",
       genesis: "Founding document of the ledger (genesis.json)",
-      genesisHint: "The gateway does not give it out. Your utility and the regulator have it; its hash is your ledger's id.",
+      genesisHint:
+        "The gateway does not give it out. Your utility and the regulator have it; its hash is your ledger's id.",
       genesisWrong: "This is another ledger's founding document.",
     },
     market: {
@@ -403,7 +407,8 @@ export const CUSTOMER = texts(
       codeHint: "Er wird nicht gesendet, nur ein Nachweis, dass Sie ihn kennen.",
       go: "Verbinden",
       waitingTitle: "Wartet auf Ihren Versorger",
-      waiting: (premises) => `Sie möchten für ${premises} sprechen. Ihr Versorger sieht es sich an; diese Seite merkt es von selbst.`,
+      waiting: (premises) =>
+        `Sie möchten für ${premises} sprechen. Ihr Versorger sieht es sich an; diese Seite merkt es von selbst.`,
       refused: (premises) => `Ihr Versorger hat den Antrag für ${premises} abgelehnt. Fragen Sie dort nach.`,
       missing: "Tippen Sie, was auf der Rechnung steht.",
     },
@@ -528,7 +533,13 @@ export const CUSTOMER = texts(
       state: "Zustand",
       emptyTitle: "Noch keine Rechnungen",
       emptyText: "Die erste kommt, wenn ein Monat vorbei ist.",
-      states: { paid: "Bezahlt", open: "Offen", overdue: "Überfällig", disputed: "Beanstandet", credit: "Zu Ihren Gunsten" },
+      states: {
+        paid: "Bezahlt",
+        open: "Offen",
+        overdue: "Überfällig",
+        disputed: "Beanstandet",
+        credit: "Zu Ihren Gunsten",
+      },
       pay: (amount) => `${amount} bezahlen`,
       one: (number) => `Rechnung ${number}`,
       period: (from, until) => `${from} bis ${until}`,
@@ -579,12 +590,15 @@ export const CUSTOMER = texts(
       organisations: (names) => `Von ${names}`,
       at: (height, time) => `Block ${height}, ${time}`,
       notTitle: "Was das nicht zeigt",
-      notLines: "Die Posten stehen im Zustand der Knoten, nicht im Beweis: Dass sie stimmen, ist das Wort der Knoten, keine Unterschrift in Ihrer Hand.",
-      notPage: "Geprüft hat diese Seite. Wer niemandem traut, prüft den gesicherten Beweis mit `ledgernode proof check`.",
+      notLines:
+        "Die Posten stehen im Zustand der Knoten, nicht im Beweis: Dass sie stimmen, ist das Wort der Knoten, keine Unterschrift in Ihrer Hand.",
+      notPage:
+        "Geprüft hat diese Seite. Wer niemandem traut, prüft den gesicherten Beweis mit `ledgernode proof check`.",
       notRecompute: "Die Neuberechnung hat ein Knoten beantwortet, den das Gateway ausgesucht hat.",
       save: "Beweis sichern",
       genesis: "Gründungsurkunde des Hauptbuchs (genesis.json)",
-      genesisHint: "Das Gateway gibt sie nicht heraus. Versorger und Aufsicht haben sie; ihr Hash ist die Kennung Ihres Hauptbuchs.",
+      genesisHint:
+        "Das Gateway gibt sie nicht heraus. Versorger und Aufsicht haben sie; ihr Hash ist die Kennung Ihres Hauptbuchs.",
       genesisWrong: "Das ist die Gründungsurkunde eines anderen Hauptbuchs.",
     },
     market: {
@@ -623,7 +637,13 @@ export const CUSTOMER = texts(
       cancel: "Zurücknehmen",
       cancelOf: (number) => `Auftrag ${number} zurücknehmen`,
       takeOf: (number) => `Auftrag ${number} annehmen`,
-      states: { open: "Offen", matched: "Gehandelt", cancelled: "Zurückgenommen", expired: "Vorbei", cleared: "Geräumt" },
+      states: {
+        open: "Offen",
+        matched: "Gehandelt",
+        cancelled: "Zurückgenommen",
+        expired: "Vorbei",
+        cleared: "Geräumt",
+      },
       trades: "Ihr Handel",
       tradesEmpty: "Sie haben noch nicht gehandelt.",
       trade: "Handel",
