@@ -68,7 +68,7 @@ class Console:
             sessions=present,
             ledger=ledger,
             ask=ask,
-            clock_ms=clock_ms,
+            clock_ms=home.signer.now_ms,
             nodes=tuple(Node(address, self._client(home, (address,))) for address in home.nodes),
         )
         return [sessions.router(present), *areas(asking), live.router(asking, self.newsroom)]

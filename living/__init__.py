@@ -10,6 +10,7 @@
     life        one step, and what follows from it              pacing      step after step
     watching    what the ledger says has happened               figures     the same, counted
     play        from founding to the last settled quarter       report      what it came to
+    visitors    who enters the console in a browser
     measuring   what it took of the machine                     units       and the same in words
 
 Everything goes through the SDK and the gateway, as it would from other machines. What is shown was read from the ledger

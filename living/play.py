@@ -51,6 +51,7 @@ from living.tasks import Tasks
 from living.timing import Time
 from living.units import INTERVAL_MS
 from living.vending import VendingService
+from living.visitors import Visitors, enrolled, visitors_of
 
 _OPENS_S: Final = 60.0
 _SETTLES_S: Final = 40.0
@@ -89,6 +90,9 @@ class Play:
         self.stopping = asyncio.Event()
         self.beside: list[Callable[[Play], AbstractAsyncContextManager[object]]] = []
         """What stands beside the gateway: entered once that serves, left before it ends."""
+        self.has_console = False
+        """Is the gateway to serve pages, and are people to enter there?"""
+        self.visitors: Visitors | None = None
         self.closing: Callable[[Play], Coroutine[Any, Any, Any]] | None = None
         """Asked last, while the nodes still run; what it answers is in `closed`."""
         self.closed: Any = None
@@ -159,12 +163,15 @@ class Play:
     async def _carried(self, running: AsyncExitStack) -> Life:
         """The gateway serves, and devices are on their lines to it."""
         self.say("the gateway and the vending service start")
+        if self.has_console:
+            self.visitors = visitors_of(self.directory)
+            self.beside.append(enrolled)
         radio = Radio(self._on_air)
         setting = await radio.start(self.directory / "gateway")
         running.push_async_callback(radio.stop)
         ledger = self.nodes.network.ledger
         self.carrier = running.enter_context(
-            Carrier(self.directory, self._endpoints, self.place.gateway.directory, ledger, setting)
+            Carrier(self.directory, self.place.gateway.directory, broker=setting, visitors=self.visitors)
         )
         self.vending = running.enter_context(VendingService(self.directory, self.place.vending.directory, self.carrier))
         for service in (self.carrier, self.vending):

@@ -121,7 +121,10 @@ export class Client {
     const ahead = date - this.clock();
     if (Number.isFinite(ahead)) this.#ahead = Math.abs(ahead) > 2_000 ? ahead : 0; // the header counts whole seconds
     const modelState = response.headers.get("model-state");
-    if (modelState === null) return this.#tell({ reached: "yes" });
+    if (modelState === null) {
+      this.#tell({ reached: "yes" });
+      return;
+    }
     const number = (name: string) => Number(response.headers.get(name) ?? 0);
     this.#tell({
       reached: "yes",

@@ -145,9 +145,9 @@ function Value({ shown }: { shown: Shown }) {
     case "energyWh":
       return <strong className="text-lg">{format.energyWh(shown.value)}</strong>;
     case "price":
-      return <>{format.price(shown.value)}</>;
+      return format.price(shown.value);
     case "time":
-      return <>{format.time(Number(shown.value))}</>;
+      return format.time(Number(shown.value));
     case "scopes": {
       const names: Readonly<Record<string, string>> = t.scopesOf;
       return <>{shown.value.map((one) => names[one] ?? one).join(", ")}</>;
@@ -157,9 +157,9 @@ function Value({ shown }: { shown: Shown }) {
       return <>{rules[shown.value] ?? <Code value={shown.value} />}</>;
     }
     case "id":
-      return /^[0-9a-f]{64}$/.test(shown.value) ? <Hash value={shown.value} /> : <>{shown.value}</>;
+      return /^[0-9a-f]{64}$/.test(shown.value) ? <Hash value={shown.value} /> : shown.value;
     default:
-      return <>{shown.value}</>;
+      return shown.value;
   }
 }
 

@@ -11,7 +11,7 @@ import { useFormat } from "../../format";
 import { dayStart, monthStart, type Zone } from "../../format/zone";
 import { useTexts } from "../../i18n";
 import { Answer, Button, Card, type Column, Columns, Empty, Figure, Page, Segments, Table, To } from "../../ui";
-import { useHomes, WhichHome } from "./home";
+import { useHomes, WhichHome } from "./homes";
 import { LinkHome } from "./LinkHome";
 import { CUSTOMER } from "./texts";
 
