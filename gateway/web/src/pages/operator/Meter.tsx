@@ -1,7 +1,7 @@
 /** One meter: where it hangs, what it told last, its readings as they were signed, what it has noticed. */
 
 import { useAsked, usePages } from "../../api/asking";
-import { part } from "../../api/client";
+import { api, part } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { MeterRow, ReadingRow, TamperRow } from "../../api/rows";
 import { useFormat } from "../../format";
@@ -34,7 +34,7 @@ function Whole({ row }: { row: MeterRow }) {
         <Card title={t.meter}>
           <Facts
             of={[
-              [t.status, <MeterStatus key="status" row={row} nowMs={Date.now()} />],
+              [t.status, <MeterStatus key="status" row={row} nowMs={api.now()} />],
               [
                 t.point,
                 <To key="point" href={toPoint(row.point)}>

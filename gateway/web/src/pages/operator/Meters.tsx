@@ -3,6 +3,7 @@
 import { useMemo, useState } from "react";
 import { useSearchParams } from "wouter";
 import { usePages } from "../../api/asking";
+import { api } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { MeterRow } from "../../api/rows";
 import { useFormat } from "../../format";
@@ -27,7 +28,7 @@ export default function Meters() {
   const [search] = useSearchParams();
   const feeder = search.get("feeder") ?? "";
   const [which, setWhich] = useState<"all" | "silent">("all");
-  const nowMs = useMemo(() => Math.floor(Date.now() / 60_000) * 60_000, []);
+  const nowMs = useMemo(() => Math.floor(api.now() / 60_000) * 60_000, []);
   const silent = which === "silent" ? nowMs - SILENT_MS : undefined;
   const asked = usePages<MeterRow>("/meters", { feeder, silent_before_ms: silent, size: 50 });
   useLive("blocks", ["/meters"]);

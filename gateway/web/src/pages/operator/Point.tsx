@@ -2,7 +2,7 @@
 
 import { useMemo } from "react";
 import { useAsked } from "../../api/asking";
-import { part } from "../../api/client";
+import { api, part } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { MeterRow, PointChange, PrepaidRow } from "../../api/rows";
 import { Chart } from "../../charts";
@@ -178,7 +178,7 @@ function Prepaid({ path }: { path: string }) {
 function Meters({ rows }: { rows: readonly MeterRow[] }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
-  const now = Date.now();
+  const now = api.now();
   const columns: Column<MeterRow>[] = [
     { id: "meter", title: t.meter, main: true, cell: (row) => <To href={toMeter(row.meter)}>{row.meter}</To> },
     { id: "status", title: t.status, cell: (row) => <MeterStatus row={row} nowMs={now} /> },

@@ -1,6 +1,7 @@
 /** Billing runs, month by month, and the points that cannot be billed yet. */
 
 import { useAsked } from "../../api/asking";
+import { api } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { RunRow, WaitingRow } from "../../api/rows";
 import { isStaff } from "../../app/roles";
@@ -22,7 +23,7 @@ export default function Runs() {
   const waiting = useAsked<Items<WaitingRow>>("/runs/waiting");
   useLive("blocks", ["/runs"]);
   const { zone } = format.ground;
-  const last = monthStart(zone, Date.now(), -1);
+  const last = monthStart(zone, api.now(), -1);
   const wall = new Date(last + offsetMs(zone, last));
   const [year, month] = [wall.getUTCFullYear(), wall.getUTCMonth() + 1];
   const known = asked.data?.items.some((row) => row.year === year && row.month === month) ?? true;

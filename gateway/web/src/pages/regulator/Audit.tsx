@@ -118,7 +118,7 @@ interface CheckRow {
 
 function useChecks(): readonly CheckRow[] {
   const t = useTexts(TEXTS);
-  const [untilMs] = useState(() => Math.floor(Date.now() / 60_000) * 60_000);
+  const [untilMs] = useState(() => Math.floor(api.now() / 60_000) * 60_000);
   const blocks = useAsked<Listed<BlockRow>>("/blocks", { size: SIZE });
   const epochs = useAsked<Listed<Epoch>>("/validators", { size: 50 });
   const accounts = useWhole<AccountRow>("/accounts");

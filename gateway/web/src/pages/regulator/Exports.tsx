@@ -2,7 +2,7 @@
 
 import { useState } from "react";
 import { useAsked } from "../../api/asking";
-import { addressOf, part } from "../../api/client";
+import { addressOf, api, part } from "../../api/client";
 import { useFormat } from "../../format";
 import { dayStart, instantOf, offsetMs } from "../../format/zone";
 import { useTexts } from "../../i18n";
@@ -34,8 +34,8 @@ function Chosen({ tables }: { tables: readonly Exported[] }) {
   const names: Readonly<Record<string, string>> = t.tables;
   const dayOf = (timeMs: number) => new Date(timeMs + offsetMs(zone, timeMs)).toISOString().slice(0, 10);
   const [name, setName] = useState(tables[0]?.name ?? "");
-  const [from, setFrom] = useState(() => dayOf(dayStart(zone, Date.now(), -30)));
-  const [until, setUntil] = useState(() => dayOf(Date.now()));
+  const [from, setFrom] = useState(() => dayOf(dayStart(zone, api.now(), -30)));
+  const [until, setUntil] = useState(() => dayOf(api.now()));
   const chosen = tables.find((one) => one.name === name);
   const [fromMs, lastMs] = [instantOf(zone, Date.parse(from)), instantOf(zone, Date.parse(until))];
   const valid = Number.isFinite(fromMs) && Number.isFinite(lastMs) && fromMs <= lastMs;
