@@ -5,6 +5,7 @@ import {
   blocksFollow,
   consumptionIsAllocated,
   energyIsConserved,
+  generationIsAllocated,
 } from "../src/pages/regulator/checks";
 
 const block = (height: number, time_ms: number, signatures = 3): BlockRow => ({
@@ -31,8 +32,15 @@ describe("checks of a regulator", () => {
     expect(energyIsConserved([report(whole)])).toEqual({ looked: 1, broken: [] });
     expect(energyIsConserved([report({ ...whole, loss_mwh: 2 })]).broken).toHaveLength(1);
     expect(energyIsConserved([report({ ...whole, loss_mwh: null })]).looked).toBe(0);
-    expect(
-      consumptionIsAllocated([report({ consumption_mwh: 9, self_mwh: 4, pool_mwh: 3, deficit_mwh: 2 })]).broken,
-    ).toEqual([]);
+    const allocated = {
+      generation_mwh: 7,
+      self_mwh: 4,
+      pool_mwh: 3,
+      surplus_mwh: 1,
+      deficit_mwh: 0,
+      consumption_mwh: 6,
+    };
+    expect(consumptionIsAllocated([report(allocated)])).toEqual({ looked: 1, broken: [] });
+    expect(generationIsAllocated([report({ ...allocated, pool_mwh: 2 })]).broken).toHaveLength(1);
   });
 });

@@ -10,8 +10,8 @@ import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
 import { Answer, Badge, ButtonLink, Card, type Column, Columns, Empty, Facts, Page, Table, To } from "../../ui";
 import type { PointShown, Series } from "./answers";
-import { MeterStatus } from "./Meters";
-import { OPERATOR, toCustomer, toFeeder, toMeter, toTariff } from "./places";
+import { MeterName, MeterStatus } from "./Meters";
+import { OPERATOR, toCustomer, toFeeder, toTariff } from "./places";
 import { useRange } from "./ranges";
 import { TEXTS } from "./texts";
 
@@ -180,7 +180,7 @@ function Meters({ rows }: { rows: readonly MeterRow[] }) {
   const format = useFormat();
   const now = api.now();
   const columns: Column<MeterRow>[] = [
-    { id: "meter", title: t.meter, main: true, cell: (row) => <To href={toMeter(row.meter)}>{row.meter}</To> },
+    { id: "meter", title: t.meter, main: true, cell: (row) => <MeterName row={row} /> },
     { id: "status", title: t.status, cell: (row) => <MeterStatus row={row} nowMs={now} /> },
     { id: "installed", title: t.installed, figure: true, cell: (row) => format.date(row.installed_ms) },
     { id: "last", title: t.lastReading, figure: true, cell: (row) => (row.last_ms ? format.moment(row.last_ms) : "–") },

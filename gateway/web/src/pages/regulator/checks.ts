@@ -47,11 +47,16 @@ export const energyIsConserved = (rows: readonly IntervalRow[]): Checked =>
     [row.consumption_mwh, row.loss_mwh],
   ]);
 
+/** What houses do not make themselves comes out of the pool, or is missing on the feeder. */
 export const consumptionIsAllocated = (rows: readonly IntervalRow[]): Checked =>
-  sums(rows, (row) => [[row.consumption_mwh], [row.self_mwh, row.pool_mwh, row.deficit_mwh]]);
+  sums(rows, (row) => [
+    [row.consumption_mwh, row.surplus_mwh],
+    [row.self_mwh, row.pool_mwh, row.deficit_mwh],
+  ]);
 
+/** The pool is all that houses do not use themselves, what then leaves the feeder included. */
 export const generationIsAllocated = (rows: readonly IntervalRow[]): Checked =>
-  sums(rows, (row) => [[row.generation_mwh], [row.self_mwh, row.pool_mwh, row.surplus_mwh]]);
+  sums(rows, (row) => [[row.generation_mwh], [row.self_mwh, row.pool_mwh]]);
 
 export function accountsAreCovered(rows: readonly AccountRow[]): Checked {
   const broken = rows.filter((row) => row.available_minor < 0 || row.escrow_minor < 0).map((row) => row.account);

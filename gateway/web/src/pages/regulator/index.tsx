@@ -4,7 +4,7 @@ import { lazy } from "react";
 import { Route, Switch } from "wouter";
 import { useTexts } from "../../i18n";
 import { Failed } from "../../ui";
-import { Area } from "../Area";
+import { Area, At } from "../Area";
 import { TEXTS } from "./texts";
 
 const Audit = lazy(() => import("./Audit"));
@@ -20,8 +20,8 @@ export default function RegulatorPages() {
   return (
     <Area label={t.regulator} places={places}>
       <Switch>
-        <Route path={REGULATOR} component={Audit} />
-        <Route path={`${REGULATOR}/exports`} component={Exports} />
+        <At path={REGULATOR} page={Audit} />
+        <At path={`${REGULATOR}/exports`} page={Exports} />
         <Route>
           <Failed error={{ status: 404 }} />
         </Route>
