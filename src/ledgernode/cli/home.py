@@ -167,6 +167,7 @@ def run(
                 at.signer(),
                 do=agent.do,
                 clock_ms=clock_ms,
+                ready=lambda: agent.agent.is_ready,
                 look_s=every_s,
             )
             async with asyncio.TaskGroup() as tasks:
