@@ -52,10 +52,11 @@ def test_002_3_a_trade_closes_relays_until_what_was_bought_is_there(
     community: Community, controller: Feeder, tmp_path: Path
 ) -> None:
     """002-3, 003-4, 001-9: an order is matched on the ledger; when its delivery begins the gateway says the trade's
-    line and both ties' meters are shown the ledger's command; the bus closes the seller's OUT and the buyer's IN, both ends
-    measure, the buyer's page shows it live, and relays are open when the bought amount is there: once, over the deaths
-    of bus and gateway. The next one is stopped in the middle by the ledger, because its feeder can carry no more. What
-    each trade moved is acknowledged by the meters' signatures, and the ledger settles what they have reported."""
+    line and both ties' meters are shown the ledger's command; the bus closes the seller's OUT and the buyer's IN, both
+    ends measure, the buyer's page shows it live, and relays are open when the bought amount is there: once, over the
+    deaths of bus and gateway. The next one is stopped in the middle by the ledger, because its feeder can carry no
+    more. What each trade moved is acknowledged by the meters' signatures, and the ledger settles what they have
+    reported."""
     street = community.streets["village"]
     seller, buyer = street.houses
     community.ok(community.operator, "settlement", "open_area", area=street.area)
@@ -249,8 +250,8 @@ async def test_003_5_a_homes_agent_trades_its_sun(community: Community, home_bro
 
     async def such(condition: Any) -> None:
         async with asyncio.timeout(60):
-            while not condition(await home.state()):
-                await asyncio.sleep(0.1)  # another process's state: it is asked again
+            while not condition(await home.state()):  # noqa: ASYNC110  # another process: it is asked again
+                await asyncio.sleep(0.1)
 
     with (
         Influx(tmp_path / "influx") as influx,
