@@ -141,12 +141,15 @@ class Measured(msgspec.Struct, frozen=True):
 
 class RegistersRead(msgspec.Struct, frozen=True):
     """The same from registers that only grow, kept by whoever measures: what is new of them is counted once, also when
-    a reading of them comes twice or some were lost. Those that stand lower begin anew."""
+    a reading of them comes twice or some were lost. Those that stand lower begin anew.
+
+    `trade`: whose energy that was, at a tie of which is known which trade it is in (0: in none)."""
 
     now_ms: int
     import_mwh: int
     export_mwh: int = 0
     phases: tuple[Phase, ...] = ()
+    trade: int | None = None
 
 
 class KeyPressed(msgspec.Struct, frozen=True):

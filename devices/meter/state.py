@@ -70,11 +70,12 @@ class Supply(msgspec.Struct, frozen=True):
 
 
 class Tie(msgspec.Struct, frozen=True):
-    """A delivery that runs, and the register at its start."""
+    """A delivery that runs, and the register at its start. `moved_mwh`: what flowed for it, where that is known."""
 
     trade: int
     relay: str
     start_mwh: int
+    moved_mwh: int | None = None
 
 
 class Customer(msgspec.Struct, frozen=True):

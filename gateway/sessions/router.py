@@ -73,6 +73,14 @@ class Sessions:
         """
         self._require_origin(request)
         person = self._tickets.whose(self._ticket(request), self._clock_ms())
+        return await self._as_of_now(person)
+
+    async def still(self, request: Request) -> Person:
+        """Who was there when this request began, as of now; that it lasts keeps no ticket alive."""
+        person = self._tickets.known(self._ticket(request), self._clock_ms())
+        return await self._as_of_now(person)
+
+    async def _as_of_now(self, person: Person) -> Person:
         try:
             return await self._people.still(person)
         except (RevokedSigner, SuspendedSigner):

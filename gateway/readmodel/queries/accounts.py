@@ -21,9 +21,7 @@ class CurrencyRow(Placed, frozen=True):
 
 
 class AccountRow(Placed, frozen=True):
-    """The sums of the postings that events name. What contracts distribute (bills, settled trades) is told by sum
-    alone, so the balance itself is asked of the ledger: `currency.balance`.
-    """
+    """What an account has, as the sum of its postings."""
 
     account: str
     available_minor: int
@@ -106,7 +104,7 @@ async def distributions(
 
 
 async def escrows(connection: AsyncConnection, owner: str) -> tuple[EscrowRow, ...]:
-    """Those that an account has opened, as far as events say what is in them."""
+    """Those that an account has opened and that hold something."""
     question = rows_of(EscrowRow, ESCROWS).where(ESCROWS.c.owner == owner, ESCROWS.c.amount_minor > 0)
     return await all_of(connection, EscrowRow, question.order_by(ESCROWS.c.escrow))
 

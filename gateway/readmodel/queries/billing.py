@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, rows_of
 from gateway.readmodel.tables.billing import (
     CREDIT_NOTES,
+    INVOICE_LINES,
     INVOICES,
     OVERDUE,
     PAYMENTS,
@@ -33,8 +34,9 @@ class TariffRow(Placed, frozen=True):
 
 
 class InvoiceRow(Placed, frozen=True):
-    """An invoice and how it stands. `settled_ms` is when nothing was open any more, 0 until then. Its lines are asked
-    of the ledger (`billing.invoice`); `issued_height` and `issued_position` name the transaction to prove.
+    """An invoice and how it stands. `settled_ms` is when nothing was open any more, 0 until then; `issued_height` and
+    `issued_position` name the transaction to prove. `about`: the invoice that a late fee is for; `handed_over`: vends
+    of the prepaid meter pay it.
     """
 
     invoice: str
@@ -56,6 +58,36 @@ class InvoiceRow(Placed, frozen=True):
     settled_ms: int
     issued_height: int
     issued_position: int
+    from_ms: int
+    until_ms: int
+    about: str
+    handed_over: bool
+
+    @property
+    def open_minor(self) -> int:
+        """What is still to be paid."""
+        return max(self.total_minor, 0) - self.paid_minor - self.credited_minor
+
+    @property
+    def status(self) -> str:
+        """One word for how it stands, as the contract `billing` has it."""
+        if self.handed_over:
+            return "handed_over"
+        if self.dispute == "open":
+            return "disputed"
+        if not self.open_minor:
+            return "credited" if self.credited_minor and not self.paid_minor else "paid"
+        if self.overdue:
+            return "overdue"
+        return "partly" if self.paid_minor or self.credited_minor else "open"
+
+
+class InvoiceLines(Placed, frozen=True):
+    """What an invoice is made of: `parts` are stays with how many of the lines are their own."""
+
+    invoice: str
+    parts: msgspec.Raw
+    lines: msgspec.Raw
 
 
 class PaymentRow(Placed, frozen=True):
@@ -153,10 +185,16 @@ async def invoice(connection: AsyncConnection, which: str) -> InvoiceRow | None:
     return await one_of(connection, InvoiceRow, rows_of(InvoiceRow, INVOICES).where(INVOICES.c.invoice == which))
 
 
+async def invoice_lines(connection: AsyncConnection, which: str) -> InvoiceLines | None:
+    """Nothing of an invoice with more lines than its event holds: those are asked of the ledger (`billing.invoice`)."""
+    question = rows_of(InvoiceLines, INVOICE_LINES).where(INVOICE_LINES.c.invoice == which)
+    return await one_of(connection, InvoiceLines, question)
+
+
 async def owed(connection: AsyncConnection, customer: str) -> Owed:
     """How many invoices a customer has, how many are open, and what is due next."""
     is_open = and_(INVOICES.c.settled_ms == 0, INVOICES.c.total_minor > 0)
-    left = INVOICES.c.total_minor - INVOICES.c.received_minor - INVOICES.c.credited_minor
+    left = INVOICES.c.total_minor - INVOICES.c.paid_minor - INVOICES.c.credited_minor
     counts = func.count(), func.count().filter(is_open), func.coalesce(func.sum(left).filter(is_open), 0)
     due = func.coalesce(func.min(INVOICES.c.due_ms).filter(is_open), 0)
     row = (await connection.execute(select(*counts, due).where(INVOICES.c.customer == customer))).one()

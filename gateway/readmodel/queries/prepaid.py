@@ -64,7 +64,9 @@ class DebtRow(Placed, frozen=True):
 
 
 class PrepaidRow(Placed, frozen=True):
-    """What is known of a prepaid point. `low_balance_mwh` is what its meter had when it last said that it runs low."""
+    """What is known of a prepaid point. `balance_mwh` is what its meter said last, at `balance_ms`; `low` that it is
+    little. `low_balance_mwh` is what it had when it last began to be little.
+    """
 
     point: str
     low_balance_mwh: int | None
@@ -76,6 +78,9 @@ class PrepaidRow(Placed, frozen=True):
     tariff_index: int
     redeemed_mwh: int
     returned_mwh: int
+    balance_mwh: int | None
+    balance_ms: int
+    low: bool
 
 
 class PayableRow(Placed, frozen=True):

@@ -27,7 +27,7 @@ from ledgernode.cli.output import console
 from ledgernode.errors import LedgerError
 
 if TYPE_CHECKING:
-    from ledgernode.cli.living.play import Play
+    from living.play import Play
 
 SCENARIO: Final = "ten-houses"
 ENGINE: Final = "pbft"
@@ -52,9 +52,11 @@ def demo(directory: Path, engine: str | None, seconds: float | None, scenario: s
     needed()
     import msgspec
 
-    from ledgernode.cli.living import report
-    from ledgernode.cli.living.founding import read_founded
-    from ledgernode.cli.living.play import Play
+    from ledgernode.cli.living.running import audited
+    from ledgernode.cli.living.tables import parts
+    from living import report
+    from living.folder import read_founded
+    from living.play import Play
 
     wanted = found(scenario)
     known = read_founded(directory)
@@ -69,9 +71,9 @@ def demo(directory: Path, engine: str | None, seconds: float | None, scenario: s
         click.echo("Stopped before anything was shown.")
         return
     click.echo("  the chain is audited")
-    found_out = report.document(play, play.closed, report.audited(play))
+    found_out = report.document(play, play.closed, audited(play))
     out = console()
-    for part in report.parts(found_out):
+    for part in parts(found_out):
         out.print(part, highlight=False, markup=False) if isinstance(part, str) else out.print(part)
     _steps_afterwards(play)
     click.echo(f"Stopped. The ledger is in {directory}; start it again with the same command.")
@@ -82,7 +84,7 @@ async def _shown(play: Play, seconds: float | None) -> None:
 
     watching = asyncio.create_task(_look(play))
     try:
-        await until_told(play, math.inf, seconds)
+        await until_told(play, play.run(until_minute=math.inf, seconds=seconds))
     finally:
         play.over.set()
         await watching

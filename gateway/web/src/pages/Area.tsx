@@ -1,0 +1,53 @@
+/** Pages that belong together: the way between them above, the page below, loaded when it is first looked at. */
+
+import { type ComponentType, type ReactNode, Suspense } from "react";
+import { Link, useLocation } from "wouter";
+import { joined, Loading } from "../ui";
+
+export interface Place {
+  readonly href: string;
+  readonly title: string;
+}
+
+interface AreaProps {
+  readonly label: string;
+  readonly places: readonly Place[];
+  readonly children: ReactNode;
+}
+
+export function Area({ label, places, children }: AreaProps) {
+  const [location] = useLocation();
+  const here = places.filter(({ href }) => location === href || location.startsWith(`${href}/`));
+  const current = here.reduce<Place | undefined>(
+    (best, one) => (best && best.href.length >= one.href.length ? best : one),
+    undefined,
+  );
+  return (
+    <>
+      <nav aria-label={label} className="border-b border-line">
+        <ul className="mx-auto flex max-w-6xl gap-1 overflow-x-auto px-2 [scrollbar-width:none] sm:px-4">
+          {places.map((place) => (
+            <li key={place.href}>
+              <Link
+                href={place.href}
+                aria-current={place === current ? "page" : undefined}
+                className={joined(
+                  "flex min-h-11 items-center border-b-2 px-2.5 whitespace-nowrap",
+                  place === current
+                    ? "border-accent font-medium text-ink"
+                    : "border-transparent text-ink-soft hover:text-ink",
+                )}
+              >
+                {place.title}
+              </Link>
+            </li>
+          ))}
+        </ul>
+      </nav>
+      <Suspense fallback={<Loading lines={8} />}>{children}</Suspense>
+    </>
+  );
+}
+
+/** What a route hands to its page. */
+export type PageOf<P> = ComponentType<{ readonly params: P }>;
