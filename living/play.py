@@ -171,7 +171,6 @@ class Play:
         radio = Radio(self._on_air)
         setting = await radio.start(self.directory / "gateway")
         running.push_async_callback(radio.stop)
-        ledger = self.nodes.network.ledger
         self.carrier = running.enter_context(
             Carrier(self.directory, self.place.gateway.directory, broker=setting, visitors=self.visitors)
         )
