@@ -55,6 +55,7 @@ ROWS = {
     "GET /ledger/genesis": Row("/ledger/genesis", "200 200 200 200 200", open=True),
     "GET /blocks": Row("/blocks?size=7", "7 7 7 7 7"),
     "GET /blocks/{which}": Row("/blocks/3", "200 200 200 200 200"),
+    "GET /blocks/{which} that is the first": Row("/blocks/0", "200 200 200 200 200"),
     "GET /transactions": Row("/transactions?size=500", "+ + + + +", _creators),
     "GET /transactions by creator": Row(
         lambda site: f"/transactions?creator={site.people['customer'].id}", "+ 0 + 0 +"
