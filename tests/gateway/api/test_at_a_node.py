@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from gateway.api import founding
 from gateway.api.areas import areas
 from gateway.api.asking import Asking, Node
 from gateway.readmodel.model import LedgerHome, ReadModel
@@ -77,11 +78,10 @@ async def gateway(place: Place) -> AsyncIterator[str]:
             ask=ask,
             clock_ms=now_ms,
             nodes=(Node(place.node.endpoint, ledger),),
-            genesis_bytes=network.genesis_bytes,
         )
         following = asyncio.create_task(model.run())
         try:
-            async with served(router(sessions), *areas(asking)) as server:
+            async with served(router(sessions), founding.router(network.genesis_bytes), *areas(asking)) as server:
                 yield server.url
         finally:
             following.cancel()
@@ -135,7 +135,7 @@ async def test_a_wallet_enters_hands_in_finds_it_and_proves_it(place: Place) -> 
         assert [row["id"] for row in listed] == [signed.id.hex()]
 
         evidence = (await anna.get(f"/proofs/transactions/{signed.id.hex()}")).content
-        genesis = (await anna.get("/ledger/genesis")).content
+        genesis = (await anna.get("/genesis")).content
         assert check_proof(evidence, genesis).receipt.id == signed.id
         assert (await otto.get(f"/proofs/transactions/{signed.id.hex()}")).status_code == 404
 

@@ -52,7 +52,7 @@ def _reading(site: Site) -> str:
 
 ROWS = {
     "GET /ledger": Row("/ledger", "200 200 200 200 200", open=True),
-    "GET /ledger/genesis": Row("/ledger/genesis", "200 200 200 200 200", open=True),
+    "GET /genesis": Row("/genesis", "200 200 200 200 200", open=True),
     "GET /blocks": Row("/blocks?size=7", "7 7 7 7 7"),
     "GET /blocks/{which}": Row("/blocks/3", "200 200 200 200 200"),
     "GET /blocks/{which} that is the first": Row("/blocks/0", "200 200 200 200 200"),
