@@ -62,6 +62,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connects_refill_ms: int = 3_000
     devices_of_stream: int = 10_000
 
+    tls_look_ms: int = 10_000
+    """So often it is looked whether TLS files are others."""
+
     # http
     http_connections: int = 20_000
     http_requests: int = 2_000

@@ -4,14 +4,13 @@ import { useMemo, useState } from "react";
 import { useAsked, usePages } from "../../api/asking";
 import { part } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
-import type { AlertEvent, IntervalRow, SampleRow } from "../../api/rows";
+import type { AlertEvent, AlertRow, IntervalRow, SampleRow } from "../../api/rows";
 import { Chart, gapped, Sankey, type Series } from "../../charts";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
 import { Answer, Badge, Button, Card, type Column, Columns, Empty, Facts, Figure, Page, Table, To } from "../../ui";
 import { useAlert } from "./alerts";
-import type { FeederShown, Items } from "./answers";
-import { flowOf } from "./flow";
+import type { FeederShown, FlowShown, Items } from "./answers";
 import { OPERATOR } from "./places";
 import { useRange } from "./ranges";
 import { TEXTS } from "./texts";
@@ -24,7 +23,7 @@ export default function Feeder({ params }: { params: { id: string } }) {
   return (
     <Page
       title={params.id}
-      lead={asked.data && `${t.transformer} ${asked.data.row.transformer}`}
+      lead={asked.data && `${t.transformer} ${asked.data.transformer}`}
       back={{ href: OPERATOR, label: t.feeders }}
     >
       <Answer of={asked} lines={8}>
@@ -37,7 +36,7 @@ export default function Feeder({ params }: { params: { id: string } }) {
 function Whole({ shown, path }: { shown: FeederShown; path: string }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
-  const { row, transformer, interval, sample, houses } = shown;
+  const { at: transformer, interval, sample, houses } = shown;
   const { fromMs, untilMs, chooser } = useRange();
   const times = { from_ms: fromMs, until_ms: untilMs };
   const intervals = useAsked<Items<IntervalRow>>(`${path}/intervals`, times);
@@ -50,7 +49,7 @@ function Whole({ shown, path }: { shown: FeederShown; path: string }) {
         <Figure
           label={t.loading}
           value={loading === null ? "–" : format.share(loading)}
-          note={format.apparent(row.rating_va)}
+          note={format.apparent(shown.rating_va)}
           tone={
             loading !== null && loading > 1_000_000 ? "bad" : loading !== null && loading > 800_000 ? "warn" : "plain"
           }
@@ -72,10 +71,10 @@ function Whole({ shown, path }: { shown: FeederShown; path: string }) {
           note={t.houses(format.number(houses))}
         />
       </Columns>
-      <OpenAlerts shown={shown} />
+      <OpenAlerts feeder={shown.feeder} />
       <div className="flex justify-end">{chooser}</div>
       <Answer of={intervals} empty={(answer) => answer.items.length === 0} whenEmpty={<NoReports />} lines={8}>
-        {(answer) => <Energy rows={answer.items} />}
+        {(answer) => <Energy rows={answer.items} path={path} />}
       </Answer>
       <Answer of={samples} empty={(answer) => answer.items.length === 0} whenEmpty={<NoSamples />} lines={8}>
         {(answer) => <Samples rows={answer.items} low={transformer?.low_mv ?? 0} />}
@@ -84,26 +83,26 @@ function Whole({ shown, path }: { shown: FeederShown; path: string }) {
         <Card title={t.transformer}>
           <Facts
             of={[
-              [t.transformer, row.transformer],
-              [t.rating, format.apparent(row.rating_va)],
+              [t.transformer, shown.transformer],
+              [t.rating, format.apparent(shown.rating_va)],
               transformer
                 ? [t.nominal, `${format.voltage(transformer.high_mv)} / ${format.voltage(transformer.low_mv)}`]
                 : null,
-              [t.operatedBy, row.operator],
-              [t.area, row.area || "–"],
-              [t.phases, format.number(row.phases)],
-              [t.limitForward, row.limit_w ? format.power(row.limit_w * 1_000) : t.noLimit],
-              [t.limitReverse, row.reverse_limit_w ? format.power(row.reverse_limit_w * 1_000) : t.noLimit],
+              [t.operatedBy, shown.operator],
+              [t.area, shown.area || "–"],
+              [t.phases, format.number(shown.phases)],
+              [t.limitForward, shown.limit_w ? format.power(shown.limit_w * 1_000) : t.noLimit],
+              [t.limitReverse, shown.reverse_limit_w ? format.power(shown.reverse_limit_w * 1_000) : t.noLimit],
               [
                 t.meters,
-                <To key="meters" href={`${OPERATOR}/meters?feeder=${part(row.feeder)}`}>
+                <To key="meters" href={`${OPERATOR}/meters?feeder=${part(shown.feeder)}`}>
                   {t.metersHere}
                 </To>,
               ],
             ]}
           />
         </Card>
-        <AlertLog feeder={row.feeder} />
+        <AlertLog feeder={shown.feeder} />
       </Columns>
     </>
   );
@@ -127,16 +126,16 @@ function NoSamples() {
   );
 }
 
-function OpenAlerts({ shown }: { shown: FeederShown }) {
+function OpenAlerts({ feeder }: { feeder: string }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
   const { kindOf, amountOf } = useAlert();
-  const open = shown.alerts.filter((alert) => alert.open);
-  if (open.length === 0) return null;
+  const asked = usePages<AlertRow>("/alerts", { feeder });
+  if (!asked.data?.length) return null;
   return (
     <Card title={t.alerts}>
       <ul className="grid gap-2">
-        {open.map((alert) => (
+        {asked.data.map((alert) => (
           <li key={alert.kind} className="flex flex-wrap items-center gap-x-3 gap-y-1">
             <Badge tone="bad">{kindOf(alert.kind)}</Badge>
             <span>{t.above(amountOf(alert.kind, alert.value), amountOf(alert.kind, alert.limit))}</span>
@@ -173,7 +172,7 @@ function useColumns<Row>(
 const intervalTime = (row: IntervalRow) => row.interval_ms;
 const sampleTime = (row: SampleRow) => row.time_ms;
 
-function Energy({ rows }: { rows: readonly IntervalRow[] }) {
+function Energy({ rows, path }: { rows: readonly IntervalRow[]; path: string }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
   const energy = useColumns(
@@ -217,7 +216,7 @@ function Energy({ rows }: { rows: readonly IntervalRow[] }) {
   const said = last?.supply_mwh == null ? t.supplyUnknown : t.lastSupply(format.energy(last.supply_mwh));
   return (
     <>
-      <Flow rows={rows} />
+      <Flow rows={rows} path={path} />
       <Card title={t.energy} lead={t.perInterval}>
         <Chart title={t.energy} summary={said} timeTitle={t.time} {...energy} value={format.energy} />
       </Card>
@@ -249,40 +248,51 @@ function FULL(label: string): { value: number; label: string } {
   return found;
 }
 
-function Flow({ rows }: { rows: readonly IntervalRow[] }) {
+/** Interval by interval, the last one first. */
+function Flow({ rows, path }: { rows: readonly IntervalRow[]; path: string }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
-  const known = rows.filter((row) => flowOf(row).length > 0);
   const [place, setPlace] = useState<number | null>(null);
-  const at = Math.min(place ?? known.length - 1, known.length - 1);
-  const row = known[at];
-  if (!row) return null;
-  const words = { from: t.from, to: t.to, energy: t.energy };
+  const at = Math.min(place ?? rows.length - 1, rows.length - 1);
+  const interval = rows[at]?.interval_ms;
+  const asked = useAsked<FlowShown>(`${path}/flow`, { interval_ms: interval }, { when: interval !== undefined });
   const nodes = [
     { id: "generation", label: t.generation, column: 0, colour: 2 },
-    { id: "grid", label: t.grid, column: 0, colour: 3 },
-    { id: "self", label: t.ownUse, column: 1, colour: 2 },
+    { id: "supply", label: t.grid, column: 0, colour: 3 },
+    { id: "own_use", label: t.ownUse, column: 1, colour: 2 },
     { id: "pool", label: t.pool, column: 1, colour: 6 },
     { id: "consumption", label: t.consumption, column: 2, colour: 1 },
-    { id: "back", label: t.toGrid, column: 2, colour: 3 },
+    { id: "upstream", label: t.toGrid, column: 2, colour: 3 },
     { id: "loss", label: t.loss, column: 2, colour: 4 },
   ] as const;
+  const words = { from: t.from, to: t.to, energy: t.energy };
+  const shown = new Set<string>(nodes.map((node) => node.id));
+  const links = (flow: FlowShown) =>
+    flow.links
+      .filter((link) => shown.has(link.target))
+      .map((link) => ({ from: link.source, to: link.target, value: link.energy_mwh }));
   return (
     <Card
       title={t.flow}
-      lead={format.time(row.interval_ms)}
+      lead={interval !== undefined && format.time(interval)}
       action={
         <div className="flex gap-2">
-          <Button onClick={() => setPlace(Math.max(0, at - 1))} disabled={at === 0}>
+          <Button onClick={() => setPlace(Math.max(0, at - 1))} disabled={at <= 0}>
             {t.earlier}
           </Button>
-          <Button onClick={() => setPlace(at + 1)} disabled={at >= known.length - 1}>
+          <Button onClick={() => setPlace(at + 1)} disabled={at >= rows.length - 1}>
             {t.later}
           </Button>
         </div>
       }
     >
-      <Sankey title={t.flow} nodes={nodes} links={flowOf(row)} words={words} />
+      <Answer
+        of={asked}
+        empty={(flow) => flow.links.length === 0}
+        whenEmpty={<Empty icon="energy" title={t.flowUnknown} text={t.flowUnknownText} />}
+      >
+        {(flow) => <Sankey title={t.flow} nodes={nodes} links={links(flow)} words={words} />}
+      </Answer>
     </Card>
   );
 }
@@ -358,7 +368,7 @@ function AlertLog({ feeder }: { feeder: string }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
   const { kindOf, amountOf } = useAlert();
-  const asked = usePages<AlertEvent>("/alerts", { feeder, log: true, size: 20 });
+  const asked = usePages<AlertEvent>(`/feeders/${part(feeder)}/alerts`, { size: 20 });
   const columns: Column<AlertEvent>[] = [
     {
       id: "kind",

@@ -1,13 +1,13 @@
 /** One meter: where it hangs, what it told last, its readings as they were signed, what it has noticed. */
 
 import { useAsked, usePages } from "../../api/asking";
-import { part } from "../../api/client";
+import { api, part } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { MeterRow, ReadingRow, TamperRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
 import { Answer, Badge, Card, type Column, Columns, Empty, Facts, Page, Table, To } from "../../ui";
-import { toIdentity, toTransaction } from "../ledger/places";
+import { toTransaction } from "../ledger/places";
 import { MeterStatus } from "./Meters";
 import { OPERATOR, toPoint } from "./places";
 import { TEXTS } from "./texts";
@@ -16,7 +16,10 @@ export default function Meter({ params }: { params: { id: string } }) {
   const t = useTexts(TEXTS);
   const asked = useAsked<MeterRow>(`/meters/${part(params.id)}`);
   return (
-    <Page title={params.id} lead={t.meter} back={{ href: `${OPERATOR}/meters`, label: t.meters }}>
+    <Page
+      title={asked.data?.pan ? `${t.meter} ${asked.data.pan}` : t.meter}
+      back={{ href: `${OPERATOR}/meters`, label: t.meters }}
+    >
       <Answer of={asked} lines={6}>
         {(row) => <Whole row={row} />}
       </Answer>
@@ -34,7 +37,7 @@ function Whole({ row }: { row: MeterRow }) {
         <Card title={t.meter}>
           <Facts
             of={[
-              [t.status, <MeterStatus key="status" row={row} nowMs={Date.now()} />],
+              [t.status, <MeterStatus key="status" row={row} nowMs={api.now()} />],
               [
                 t.point,
                 <To key="point" href={toPoint(row.point)}>
@@ -49,12 +52,6 @@ function Whole({ row }: { row: MeterRow }) {
                     </span>,
                   ]
                 : null,
-              [
-                t.identity,
-                <To key="identity" href={toIdentity(row.meter)}>
-                  {t.showIdentity}
-                </To>,
-              ],
               [t.signs, row.gateway_signed ? t.gatewaySigns : t.meterSigns],
               [t.installed, format.time(row.installed_ms)],
               row.predecessor ? [t.predecessor, row.predecessor] : null,

@@ -3,11 +3,12 @@
 import { useMemo, useState } from "react";
 import { useSearchParams } from "wouter";
 import { usePages } from "../../api/asking";
+import { api } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { MeterRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
-import { Answer, Badge, Card, type Column, Empty, Page, Segments, Table, To } from "../../ui";
+import { Answer, Badge, Card, type Column, Empty, Hash, Page, Segments, Table, To } from "../../ui";
 import { toMeter, toPoint } from "./places";
 import { TEXTS } from "./texts";
 
@@ -21,18 +22,30 @@ export function MeterStatus({ row, nowMs }: { row: MeterRow; nowMs: number }) {
   return nowMs - row.heard_ms > SILENT_MS ? <Badge tone="bad">{t.silent}</Badge> : <Badge tone="good">{t.heard}</Badge>;
 }
 
+/** By the number on its card where it has one; its id is a key's hash. */
+export function MeterName({ row }: { row: MeterRow }) {
+  if (!row.pan) return <Hash value={row.meter} href={toMeter(row.meter)} />;
+  return (
+    <span className="font-mono">
+      <To href={toMeter(row.meter)} title={row.meter}>
+        {row.pan}
+      </To>
+    </span>
+  );
+}
+
 export default function Meters() {
   const t = useTexts(TEXTS);
   const format = useFormat();
   const [search] = useSearchParams();
   const feeder = search.get("feeder") ?? "";
   const [which, setWhich] = useState<"all" | "silent">("all");
-  const nowMs = useMemo(() => Math.floor(Date.now() / 60_000) * 60_000, []);
+  const nowMs = useMemo(() => Math.floor(api.now() / 60_000) * 60_000, []);
   const silent = which === "silent" ? nowMs - SILENT_MS : undefined;
   const asked = usePages<MeterRow>("/meters", { feeder, silent_before_ms: silent, size: 50 });
   useLive("blocks", ["/meters"]);
   const columns: Column<MeterRow>[] = [
-    { id: "meter", title: t.meter, main: true, cell: (row) => <To href={toMeter(row.meter)}>{row.meter}</To> },
+    { id: "meter", title: t.meter, main: true, cell: (row) => <MeterName row={row} /> },
     { id: "status", title: t.status, cell: (row) => <MeterStatus row={row} nowMs={nowMs} /> },
     { id: "point", title: t.point, cell: (row) => <To href={toPoint(row.point)}>{row.point}</To> },
     {

@@ -2,7 +2,7 @@
 
 import { useMemo } from "react";
 import { useAsked } from "../../api/asking";
-import { part } from "../../api/client";
+import { api, part } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { MeterRow, PointChange, PrepaidRow } from "../../api/rows";
 import { Chart } from "../../charts";
@@ -10,8 +10,8 @@ import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
 import { Answer, Badge, ButtonLink, Card, type Column, Columns, Empty, Facts, Page, Table, To } from "../../ui";
 import type { PointShown, Series } from "./answers";
-import { MeterStatus } from "./Meters";
-import { OPERATOR, toCustomer, toFeeder, toMeter, toTariff } from "./places";
+import { MeterName, MeterStatus } from "./Meters";
+import { OPERATOR, toCustomer, toFeeder, toTariff } from "./places";
 import { useRange } from "./ranges";
 import { TEXTS } from "./texts";
 
@@ -178,9 +178,9 @@ function Prepaid({ path }: { path: string }) {
 function Meters({ rows }: { rows: readonly MeterRow[] }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
-  const now = Date.now();
+  const now = api.now();
   const columns: Column<MeterRow>[] = [
-    { id: "meter", title: t.meter, main: true, cell: (row) => <To href={toMeter(row.meter)}>{row.meter}</To> },
+    { id: "meter", title: t.meter, main: true, cell: (row) => <MeterName row={row} /> },
     { id: "status", title: t.status, cell: (row) => <MeterStatus row={row} nowMs={now} /> },
     { id: "installed", title: t.installed, figure: true, cell: (row) => format.date(row.installed_ms) },
     { id: "last", title: t.lastReading, figure: true, cell: (row) => (row.last_ms ? format.moment(row.last_ms) : "–") },

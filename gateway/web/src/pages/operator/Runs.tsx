@@ -1,6 +1,7 @@
 /** Billing runs, month by month, and the points that cannot be billed yet. */
 
 import { useAsked } from "../../api/asking";
+import { api } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { RunRow, WaitingRow } from "../../api/rows";
 import { isStaff } from "../../app/roles";
@@ -10,22 +11,19 @@ import { useTexts } from "../../i18n";
 import { usePerson } from "../../session/SessionProvider";
 import { Answer, Badge, Bar, Card, type Column, Empty, Page, Table, To } from "../../ui";
 import { Act } from "../Act";
+import type { Items } from "./answers";
 import { toPoint } from "./places";
 import { TEXTS } from "./texts";
-
-interface RunsShown {
-  readonly items: readonly RunRow[];
-  readonly waiting?: readonly WaitingRow[];
-}
 
 export default function Runs() {
   const t = useTexts(TEXTS);
   const format = useFormat();
   const person = usePerson();
-  const asked = useAsked<RunsShown>("/runs");
+  const asked = useAsked<Items<RunRow>>("/runs");
+  const waiting = useAsked<Items<WaitingRow>>("/runs/waiting");
   useLive("blocks", ["/runs"]);
   const { zone } = format.ground;
-  const last = monthStart(zone, Date.now(), -1);
+  const last = monthStart(zone, api.now(), -1);
   const wall = new Date(last + offsetMs(zone, last));
   const [year, month] = [wall.getUTCFullYear(), wall.getUTCMonth() + 1];
   const known = asked.data?.items.some((row) => row.year === year && row.month === month) ?? true;
@@ -52,7 +50,7 @@ export default function Runs() {
           {(answer) => <RunTable rows={answer.items} />}
         </Answer>
       </Card>
-      {asked.data?.waiting && asked.data.waiting.length > 0 && <WaitingPoints rows={asked.data.waiting} />}
+      {waiting.data && waiting.data.items.length > 0 && <WaitingPoints rows={waiting.data.items} />}
     </Page>
   );
 }

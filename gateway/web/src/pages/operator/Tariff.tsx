@@ -5,7 +5,7 @@
 
 import { useMemo, useState } from "react";
 import { useAsked } from "../../api/asking";
-import { part } from "../../api/client";
+import { api, part } from "../../api/client";
 import type { TariffRow } from "../../api/rows";
 import { isStaff } from "../../app/roles";
 import { Chart } from "../../charts";
@@ -141,7 +141,7 @@ function Day({ tariffs }: { tariffs: readonly (readonly [string, Tariff])[] }) {
   const format = useFormat();
   const drawn = useMemo(() => {
     const lists = tariffs.map(([label, tariff]) => {
-      const prices = pricesOfDay(tariff, dayStart(tariff.zone, Date.now()));
+      const prices = pricesOfDay(tariff, dayStart(tariff.zone, api.now()));
       return { label, times: prices.map(([time]) => time), values: prices.map(([, price]) => price) };
     });
     const times = lists[0]?.times ?? [];
@@ -189,7 +189,7 @@ function useDraft(held: Tariff) {
     fixed: write(held.fixed_minor, digits),
     gridFee: write(held.grid_fee_micro, PRICE_DIGITS),
     tax: write(held.tax_micro, 4),
-    from: new Date(monthStart(held.zone, Date.now(), 1) + DAY_MS).toISOString().slice(0, 8).concat("01"),
+    from: new Date(monthStart(held.zone, api.now(), 1) + DAY_MS).toISOString().slice(0, 8).concat("01"),
   }));
   const tariff = useMemo(
     () => drafted(held, draft, (text, of) => readNumber(text, of, separator), digits),
@@ -341,10 +341,7 @@ function Preview({ held, draft }: { held: Tariff; draft: Tariff }) {
   const format = useFormat();
   const [typed, setTyped] = useState("");
   const [point, setPoint] = useState("");
-  const [from, until] = useMemo(
-    () => [monthStart(held.zone, Date.now(), -1), monthStart(held.zone, Date.now())],
-    [held],
-  );
+  const [from, until] = useMemo(() => [monthStart(held.zone, api.now(), -1), monthStart(held.zone, api.now())], [held]);
   const asked = useAsked<Series>(
     `/points/${part(point)}/series`,
     { from_ms: from, until_ms: until, by: "quarter" },

@@ -1,6 +1,7 @@
 /** Tariffs as they hold now, those that are decided for later, and what waits for a second person. */
 
 import { useAsked } from "../../api/asking";
+import { api } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { TariffRow } from "../../api/rows";
 import { isStaff } from "../../app/roles";
@@ -28,7 +29,7 @@ export default function Tariffs() {
   const asked = useAsked<Items<TariffRow>>("/tariffs");
   useLive("blocks", ["/tariffs", "/proposals"]);
   const kinds: Readonly<Record<string, string>> = t.tariffKinds;
-  const now = Date.now();
+  const now = api.now();
   const columns: Column<TariffRow>[] = [
     { id: "tariff", title: t.tariff, main: true, cell: (row) => <To href={toTariff(row.tariff)}>{row.tariff}</To> },
     { id: "kind", title: t.kind, cell: (row) => kinds[tariffOf(row)?.kind ?? ""] ?? "–" },

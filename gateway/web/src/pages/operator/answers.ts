@@ -1,7 +1,6 @@
 /** Answers of the API about feeders and points that are more than a row. */
 
 import type {
-  AlertRow,
   BucketRow,
   CustomerRow,
   FeederRow,
@@ -15,13 +14,17 @@ import type {
   WalletRow,
 } from "../../api/rows";
 
-export interface FeederShown {
-  readonly row: FeederRow;
-  readonly transformer: TransformerRow | null;
+export interface FeederShown extends FeederRow {
   readonly houses: number;
-  readonly interval: IntervalRow | null;
+  readonly at: TransformerRow | null;
   readonly sample: SampleRow | null;
-  readonly alerts: readonly AlertRow[];
+  readonly interval: IntervalRow | null;
+}
+
+/** A report, and its energy as links between nodes; none of what is not known. */
+export interface FlowShown {
+  readonly report: IntervalRow;
+  readonly links: readonly { readonly source: string; readonly target: string; readonly energy_mwh: number }[];
 }
 
 export interface Items<Row> {

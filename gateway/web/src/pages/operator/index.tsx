@@ -4,7 +4,7 @@ import { lazy } from "react";
 import { Route, Switch } from "wouter";
 import { useTexts } from "../../i18n";
 import { Failed } from "../../ui";
-import { Area } from "../Area";
+import { Area, At } from "../Area";
 import { OPERATOR } from "./places";
 import { TEXTS } from "./texts";
 
@@ -39,20 +39,20 @@ export default function OperatorPages() {
   return (
     <Area label={t.operator} places={places}>
       <Switch>
-        <Route path={OPERATOR} component={Feeders} />
-        <Route path={`${OPERATOR}/feeders/:id`} component={Feeder} />
-        <Route path={`${OPERATOR}/meters`} component={Meters} />
-        <Route path={`${OPERATOR}/meters/:id`} component={Meter} />
-        <Route path={`${OPERATOR}/customers`} component={Customers} />
-        <Route path={`${OPERATOR}/customers/:id`} component={Customer} />
-        <Route path={`${OPERATOR}/points/:id`} component={Point} />
-        <Route path={`${OPERATOR}/tariffs`} component={Tariffs} />
-        <Route path={`${OPERATOR}/tariffs/:id`} component={TariffPage} />
-        <Route path={`${OPERATOR}/vending`} component={Vending} />
-        <Route path={`${OPERATOR}/runs`} component={Runs} />
-        <Route path={`${OPERATOR}/disputes`} component={Disputes} />
-        <Route path={`${OPERATOR}/risk`} component={Risk} />
-        <Route path={`${OPERATOR}/backtest`} component={Backtest} />
+        <At path={OPERATOR} page={Feeders} />
+        <At path={`${OPERATOR}/feeders/:id`} page={Feeder} />
+        <At path={`${OPERATOR}/meters`} page={Meters} />
+        <At path={`${OPERATOR}/meters/:id`} page={Meter} />
+        <At path={`${OPERATOR}/customers`} page={Customers} />
+        <At path={`${OPERATOR}/customers/:id`} page={Customer} />
+        <At path={`${OPERATOR}/points/:id`} page={Point} />
+        <At path={`${OPERATOR}/tariffs`} page={Tariffs} />
+        <At path={`${OPERATOR}/tariffs/:id`} page={TariffPage} />
+        <At path={`${OPERATOR}/vending`} page={Vending} />
+        <At path={`${OPERATOR}/runs`} page={Runs} />
+        <At path={`${OPERATOR}/disputes`} page={Disputes} />
+        <At path={`${OPERATOR}/risk`} page={Risk} />
+        <At path={`${OPERATOR}/backtest`} page={Backtest} />
         <Route>
           <Failed error={{ status: 404 }} />
         </Route>

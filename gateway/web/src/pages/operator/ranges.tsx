@@ -1,6 +1,7 @@
 /** Which stretch of time a page looks at: the last day, week, month, or year, up to now. */
 
 import { useMemo, useState } from "react";
+import { api } from "../../api/client";
 import { useTexts } from "../../i18n";
 import { Segments } from "../../ui";
 import { TEXTS } from "./texts";
@@ -16,7 +17,7 @@ export function useRange(first: Range = "day", of: readonly Range[] = ["day", "w
   const t = useTexts(TEXTS);
   const [range, setRange] = useState<Range>(first);
   const { fromMs, untilMs } = useMemo(() => {
-    const until = Math.ceil(Date.now() / STEP_MS) * STEP_MS;
+    const until = Math.ceil(api.now() / STEP_MS) * STEP_MS;
     return { fromMs: until - LENGTHS[range], untilMs: until };
   }, [range]);
   const names: Readonly<Record<Range, string>> = t.ranges;
