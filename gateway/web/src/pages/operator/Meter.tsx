@@ -37,6 +37,7 @@ function Whole({ row }: { row: MeterRow }) {
         <Card title={t.meter}>
           <Facts
             of={[
+              [t.identity, <Hash key="id" value={row.meter} href={toIdentity(row.meter)} />],
               [t.status, <MeterStatus key="status" row={row} nowMs={api.now()} />],
               [
                 t.point,
