@@ -29,7 +29,7 @@ export interface Format {
   power(milliwatts: Whole): string;
   /** "250 kVA", from VA */
   apparent(voltAmperes: Whole): string;
-  /** "230.1 V", from mV */
+  /** "230.1 V", "11 kV", from mV */
   voltage(millivolts: Whole): string;
   /** "16.2 A", from mA */
   current(milliamperes: Whole): string;
@@ -121,7 +121,7 @@ export function makeFormat(ground: Ground): Format {
       return size >= 1_000_000_000n ? unit(value, 9, "MW", 1, 2) : unit(value, 6, "kW", 1, 2);
     },
     apparent: (value) => (absolute(whole(value)) < 1_000n ? unit(value, 0, "VA", 0, 0) : unit(value, 3, "kVA", 0, 1)),
-    voltage: (value) => unit(value, 3, "V", 1, 1),
+    voltage: (value) => (absolute(whole(value)) < 1_000_000n ? unit(value, 3, "V", 1, 1) : unit(value, 6, "kV", 0, 2)),
     current: (value) => unit(value, 3, "A", 1, 1),
     temperature: (value) => unit(value, 3, "°C", 1, 1),
     price: (value) => `${amount("price", shift(value, 6), digitsOf(Math.min(digits + 2, 4), 6))}/kWh`,
