@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from fastapi import APIRouter
 
-from gateway.api import live
+from gateway.api import founding, live
 from gateway.api.areas import areas
 from gateway.api.asking import Asking, Node
 from gateway.api.newsroom import Newsroom
@@ -71,7 +71,8 @@ class Console:
             clock_ms=home.signer.now_ms,
             nodes=tuple(Node(address, self._client(home, (address,))) for address in home.nodes),
         )
-        return [sessions.router(present), *areas(asking), live.router(asking, self.newsroom)]
+        founded = founding.router(home.genesis_bytes)
+        return [sessions.router(present), founded, *areas(asking), live.router(asking, self.newsroom)]
 
     def _client(self, home: LedgerHome, nodes: Sequence[str]) -> LedgerClient:
         client = LedgerClient(nodes, home.ledger, channel_credentials(home.tls))

@@ -3,6 +3,7 @@
     home/<house>/<source>/state      in: {"power_mw": …}, whole numbers under names that end with their unit
     tele/<plug>/SENSOR               in: a smart plug as it is sold (Tasmota), kW and kWh made mW and mWh
     home/<house>/<machine>/set       out, retained: {"on": true}; battery and vehicle {"power_mw": n}, null: as it likes
+    home/<house>/generation/set      out, retained: {"export_mw": n}: so much may leave the house; null: all of it
     cmnd/<plug>/POWER                out, retained: ON, OFF
     home/<house>/alarm               out: what rang
     home/<house>/response/call, …/opt-out      in;  …/response/state  out: calls for less, and what they brought
@@ -93,9 +94,10 @@ class HomeAgent:
         self._happened_ns: dict[str, int] = {}
         self._log: Any = structlog.get_logger("home agent")
 
-    async def run(self, host: str, port: int) -> None:
+    async def run(self, host: str, port: int, *, ready: Callable[[int], None] = lambda port: None) -> None:  # noqa: ARG005
         """Until it is cancelled."""
         server = await serve(host, port, self.answer)
+        ready(server.sockets[0].getsockname()[1])
         async with server, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stay_connected())
             tasks.create_task(self._listen())
@@ -176,8 +178,8 @@ class HomeAgent:
         return effects
 
     def _export(self) -> None:
-        """What was logged since this was last asked waits on the disk for the sink. A disk that does not take it is
-        tried again at the next event: control goes on."""
+        """What was logged since this was last asked waits on the disk for the sink. What a disk does not take is tried
+        again at the next event: control goes on."""
         log, before = self.agent.log, self._exported
         now = (log.sampled, log.counted)
         if self._sink is None or before == now:
@@ -198,6 +200,8 @@ class HomeAgent:
         found: dict[str, bytes] = {}
         if house.battery is not None:
             found[f"{base}/battery/set"] = _power(wanted.battery_w)
+        if house.panels is not None or house.wind is not None or house.hydro is not None:
+            found[f"{base}/generation/set"] = msgspec.json.encode({"export_mw": _milli(wanted.export_limit_w)})
         if house.vehicle is not None:
             found[f"{base}/vehicle/set"] = _power(wanted.vehicle_w)
         for machine in [each.name for each in house.thermostats] + [each.name for each in house.machines]:
@@ -238,6 +242,9 @@ class HomeAgent:
             "wanted": self.wanted,
             "alarms": [f"{key.kind} {key.what}".strip() for key in agent.alarms.open],
             "responses": agent.responses.calls,
+            "terms": agent.terms,
+            "trades": agent.trades,
+            "halts": agent.halts,
             "broker": self._connection is not None,
             "sink": None if self._sink is None else self._sink.counts,
         }
@@ -258,7 +265,11 @@ def plug_values(payload: bytes) -> dict[str, int]:
 
 
 def _power(watts: float | None) -> bytes:
-    return msgspec.json.encode({"power_mw": None if watts is None else round(watts * 1_000)})
+    return msgspec.json.encode({"power_mw": _milli(watts)})
+
+
+def _milli(watts: float | None) -> int | None:
+    return None if watts is None else round(watts * 1_000)
 
 
 def _read(content: bytes, form: Any) -> Any:

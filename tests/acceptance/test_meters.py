@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chaincode.tables import table_of
+from devices.customer_unit import money
 from devices.journal import Journal
 from devices.meter.state import Clock
 from ledgernode.client import Signer
@@ -18,6 +20,7 @@ from ledgernode.identity.records import Role
 from tests.acceptance.clocked_program import INVENTED
 from tests.acceptance.community import kwh
 from tests.acceptance.metered_town import FASTER, MeteredTown
+from tests.acceptance.street import FLAT_TARIFF
 from tests.conditions import until
 from tests.devices.running import MeterRunning
 from tests.running import LEDGER
@@ -239,6 +242,30 @@ def test_a_command_of_the_ledger_is_done_and_answered_by_the_meters_signature(to
             return [one["code"] for one in said if one["meter"] == house.meter.id] == ["OK", "OK"]
 
         until(answered, LIMIT_S)
+
+
+def test_a_tariff_that_changes_is_on_the_meters_display(town: MeteredTown) -> None:
+    """Decided by two, sent by one, proven to the meter, answered by its signature; over a restart."""
+    house, community = town.house(), town.community
+    held = {"id": FLAT_TARIFF, "at_ms": community.now_ms}
+    tariff = community.ask(community.operator, "tariff", "tariff", **held)
+    with town.meter(house) as meter:
+        meter.when(lambda: meter.gateway)
+        community.ok(community.operator, "commands", "tariffs", points=[house.point])
+        until(lambda: town.answers(house) == [("tariff", "OK")], LIMIT_S)
+        [band] = table_of(tariff, 0)["bands"]
+        meter.do("#2##")
+        meter.shows(f"PRICE {band[0].upper():>10} {money(band[1])} /kWh")
+        dearer = tariff | {"bands": [tariff["bands"][0] | {"price_micro": 500_000}]}
+        at_ms = community.now_ms + 30 * 86_400_000
+        community.two("tariff", "propose_tariff", tariff=dearer, from_ms=at_ms)
+        community.ok(community.operator, "commands", "tariffs", points=[house.point])
+        until(lambda: town.answers(house) == [("tariff", "OK")] * 2, LIMIT_S)
+        meter.kill()
+        meter.start()
+        meter.do("#2###")
+        meter.shows(f"{money(table_of(dearer, 0)['bands'][0][1])} /kWh")
+        assert meter.lines[0].startswith("NEXT  2")
 
 
 def test_a_gateway_cannot_invent_a_command(town: MeteredTown) -> None:

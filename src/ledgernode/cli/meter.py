@@ -42,6 +42,7 @@ meter.add_command(accuracy)
 )
 @click.option("--phases", type=click.Choice(["1", "3"]), default="1", show_default=True, help="Of alternating current.")
 @click.option("--direct", is_flag=True, help="It hangs on a bus of 12 V instead.")
+@click.option("--postpaid", is_flag=True, help="What it counts is billed: it takes no tokens and keeps no balance.")
 @click.option("--reading-ms", type=click.IntRange(1_000), default=60_000, show_default=True, help="Between readings.")
 @click.option(
     "--send-ms", type=click.IntRange(0), default=300_000, show_default=True, help="Readings wait so long at most."
@@ -59,6 +60,7 @@ def new(
     chain_id: str,
     phases: str,
     direct: bool,
+    postpaid: bool,
     reading_ms: int,
     send_ms: int,
     sample_ms: int,
@@ -92,6 +94,7 @@ def new(
         chain_id=chain_id or chain,
         phases=int(phases),
         direct=direct,
+        prepaid=not postpaid,
         reading_ms=reading_ms,
         send_ms=send_ms,
         sample_ms=sample_ms,

@@ -96,6 +96,7 @@ export function makeFormat(ground: Ground): Format {
     by("plain", {})
       .formatToParts(1.5)
       .find((part) => part.type === "decimal")?.value ?? ".";
+  const cents = Math.min(digits, 2); // a ledger may count finer than people do: all of it is written, zeros are not
   const wall = (timeMs: number) => timeMs + offsetMs(zone, timeMs);
   const clockOf = (options: Intl.DateTimeFormatOptions) => {
     const format = new Intl.DateTimeFormat(language, { timeZone: "UTC", ...options });
@@ -105,9 +106,9 @@ export function makeFormat(ground: Ground): Format {
 
   const format: Format = {
     ground,
-    money: (minor) => amount("money", shift(minor, digits), digitsOf(digits, digits)),
-    moved: (minor) => amount("moved", shift(minor, digits), { ...digitsOf(digits, digits), signDisplay: "exceptZero" }),
-    moneyPlain: (minor) => exactly(by(`${digits}-${digits}`, digitsOf(digits, digits)), shift(minor, digits)),
+    money: (minor) => amount("money", shift(minor, digits), digitsOf(cents, digits)),
+    moved: (minor) => amount("moved", shift(minor, digits), { ...digitsOf(cents, digits), signDisplay: "exceptZero" }),
+    moneyPlain: (minor) => exactly(by(`${cents}-${digits}`, digitsOf(cents, digits)), shift(minor, digits)),
     energy(value) {
       const size = absolute(whole(value));
       if (size !== 0n && size < 100_000n) return unit(value, 3, "Wh", 0, 1);

@@ -4,7 +4,7 @@ import type { Balance } from "../../api/answers";
 import { useAsked, usePages } from "../../api/asking";
 import { api, part, type Page as Rows } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
-import type { BucketRow, HeadRow, PrepaidRow, ReadingRow } from "../../api/rows";
+import type { BucketRow, PrepaidRow, ReadingRow } from "../../api/rows";
 import { Chart } from "../../charts";
 import { useFormat } from "../../format";
 import { dayStart } from "../../format/zone";
@@ -17,18 +17,19 @@ import { LinkHome } from "./LinkHome";
 import { type BillRow, isOpen } from "./money";
 import { CUSTOMER } from "./texts";
 
-/** What the meter said last, and what went through since the local day began. */
+/** What the meter said last. */
 export interface Now {
   readonly time_ms: number;
-  readonly head: HeadRow | null;
   readonly reading: ReadingRow | null;
-  readonly today: BucketRow | null;
 }
 
+/** `amount_minor` and `energy_mwh` where the kind has them. */
 interface NoticeRow {
   readonly kind: string;
   readonly about: string;
-  readonly amount: number;
+  readonly due_ms: number | null;
+  readonly amount_minor: number | null;
+  readonly energy_mwh: number | null;
 }
 
 export function Home() {
@@ -66,7 +67,7 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
   const exported = rows.reduce((sum, row) => sum + row.export_mwh, 0);
   const open = (bills.data ?? []).filter(isOpen).sort((one, other) => one.due_ms - other.due_ms);
   const [next] = open;
-  const { reading, today } = now.data ?? { reading: null, today: null };
+  const reading = now.data?.reading ?? null;
   const power = reading?.power_mw ?? null;
   const action = prepaid ? (
     <ButtonLink look="primary" icon="token" href="/tokens">
@@ -97,8 +98,8 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
         />
         <Figure
           label={t.home.today}
-          value={today ? format.energy(today.import_mwh) : "–"}
-          note={today && today.export_mwh > 0 ? t.home.todayNote(format.energy(today.export_mwh)) : undefined}
+          value={day.data ? format.energy(imported) : "–"}
+          note={exported > 0 ? t.home.todayNote(format.energy(exported)) : undefined}
         />
         <Figure
           label={t.home.money}
@@ -116,7 +117,7 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
             value={credit.data && credit.data.balance_mwh !== null ? format.energy(credit.data.balance_mwh) : "–"}
             note={
               credit.data && credit.data.balance_ms > 0
-                ? t.home.creditNote(format.since(credit.data.balance_ms, api.now()))
+                ? t.home.creditNote(format.since(Math.min(credit.data.balance_ms, api.now()), api.now()))
                 : undefined
             }
           />
@@ -165,18 +166,22 @@ function Notices() {
   const format = useFormat();
   const asked = useAsked<{ readonly items: readonly NoticeRow[] }>("/notices");
   return (asked.data?.items ?? []).map((one) => {
-    const low = one.kind === "low_credit";
-    const due = one.kind === "bill_due" || one.kind === "bill_overdue";
-    const title = low
-      ? t.notices.low(format.energy(one.amount))
-      : due
-        ? t.notices.due(one.about, format.money(one.amount))
-        : t.notices.other;
+    const bill = one.kind === "bill_due" || one.kind === "bill_overdue";
+    const [title, href, go] = bill
+      ? [t.notices.due(one.about, format.money(one.amount_minor ?? 0)), `/bills/${part(one.about)}`, t.home.pay]
+      : one.kind === "low_credit"
+        ? [t.notices.low(format.energy(one.energy_mwh ?? 0)), "/tokens", t.home.buy]
+        : one.kind === "supply_off"
+          ? [t.tokens.supplyBlocked, "/tokens", t.home.buy]
+          : [t.notices.other, "/wallet", t.home.notices];
     return (
-      <Notice key={`${one.kind} ${one.about}`} tone="warn" icon={due ? "bill" : "token"} title={title}>
-        <To href={low ? "/tokens" : due ? `/bills/${part(one.about)}` : "/wallet"}>
-          {low ? t.home.buy : t.home.notices}
-        </To>
+      <Notice
+        key={`${one.kind} ${one.about}`}
+        tone={one.kind === "bill_due" ? "info" : "warn"}
+        icon={bill ? "bill" : "token"}
+        title={title}
+      >
+        <To href={href}>{go}</To>
       </Notice>
     );
   });
