@@ -64,7 +64,7 @@ export default function Plot({ times, series, height, zero, limit, value }: Plot
             },
             {
               ...axis,
-              size: (_, values) => 14 + 7 * Math.max(4, ...(values ?? []).map((one) => one.length)),
+              size: (_, values) => 24 + 6.8 * Math.max(4, ...(values ?? []).map((one) => one.length)),
               values: (_, splits) => splits.map(value),
             },
           ],
