@@ -294,6 +294,7 @@ async def test_003_5_a_homes_agent_trades_its_sun(community: Community, home_bro
             home.start()
             await such(lambda state: [each["number"] for each in state.get("trades", ())] == [trade["trade"]])
             assert book() == [], "it has not ordered again"
+            await such(lambda state: state["broker"])
             stands(**now)
             await such(lambda state: state["sources"] == now)
             assert said["battery/set"] == {"power_mw": None}, "its delivery has not begun"
