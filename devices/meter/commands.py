@@ -17,7 +17,7 @@ transaction what concerns units, deliveries or the supply, and of each command o
 
 from __future__ import annotations
 
-from devices.meter import believing, clock, customer_key, shares, tokens
+from devices.meter import believing, clock, customer_key, shares, tariffs, tokens
 from devices.meter.events import (
     Answer,
     BlockSupply,
@@ -29,6 +29,7 @@ from devices.meter.events import (
     EnterToken,
     ProveUnused,
     SetClock,
+    SetTariff,
     SetTerms,
     ShareUnits,
     ShowMessage,
@@ -162,6 +163,8 @@ def _carry_out(turn: Turn, command: Command) -> None:
             if not 0 <= low_mwh <= LARGEST_MWH:
                 raise Refused("AMOUNT")
             turn.change("credit", low_mwh=low_mwh)
+        case SetTariff():
+            tariffs.told(turn, command)
         case SetClock(true_ms):
             clock.set_by_utility(turn, true_ms)
         case ChoosePin():

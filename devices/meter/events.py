@@ -57,6 +57,14 @@ class SetTerms(msgspec.Struct, frozen=True, tag=True):
     low_mwh: int
 
 
+class SetTariff(msgspec.Struct, frozen=True, tag=True):
+    """What a kWh costs from a time on; `table` is JSON (`prices.Table`)."""
+
+    from_ms: int
+    tariff: str
+    table: bytes
+
+
 class SetClock(msgspec.Struct, frozen=True, tag=True):
     """The time as the utility knows it, when a meter's clock is further off than a gateway may mend. From the ledger it
     is the time of the block that says so."""
@@ -85,6 +93,7 @@ Command = (
     | Deliver
     | ShowMessage
     | SetTerms
+    | SetTariff
     | SetClock
     | ChoosePin
     | CloseAccount

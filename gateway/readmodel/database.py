@@ -4,8 +4,9 @@
     sqlite:///folder/model.db     the same
     postgresql://user@host/name   a server
 
-One engine writes, in transactions that take the lock at once; another reads. A SQLite commit is not waited for on
-disk: after a power cut the file is whole and lacks the last blocks, which are followed again.
+One engine writes, in transactions that take the lock at once; another reads, and each of its transactions sees one
+state. A SQLite commit is not waited for on disk: after a power cut the file is whole and lacks the last blocks, which
+are followed again.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class Database:
     def _engine(self, connections: int, begin: str) -> AsyncEngine:
         options: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_pre_ping": True}
         if self.dialect == POSTGRESQL:
+            if begin == "BEGIN":
+                options["isolation_level"] = "REPEATABLE READ"  # all questions of a page see one state, as in SQLite
             return create_async_engine(self.url, **options, connect_args={"timeout": CONNECT_S})
         engine = create_async_engine(self.url, **options)
         event.listen(engine.sync_engine, "connect", _prepared)

@@ -24,9 +24,9 @@ Grid energy of a time in which nobody had the point is the utility's own.
 
 Roles: staff of the utility run, propose, approve; anyone pays; the customer's wallets dispute and withdraw credit;
 the treasury funds payouts; timers run and dun. The customer, staff, regulators and whom the customer lets (bills) read.
-Events: RunStarted, RunProgressed, RunDone, HouseWaits, InvoiceIssued, InvoicePaid, InvoiceOverdue, DunningChanged,
-PaymentReceived, Disputed, DisputeResolved, CreditNoteIssued, PayoutFunded, PayoutReturned, BalanceWithdrawn,
-RulesChanged; Proposed, Approved, Withdrawn.
+Events: RunStarted, RunProgressed, RunDone, HouseWaits, InvoiceIssued, HandedOver, PaidChanged, InvoicePaid,
+InvoiceOverdue, DunningChanged, PaymentReceived, Disputed, DisputeResolved, CreditNoteIssued, PayoutFunded,
+PayoutReturned, BalanceWithdrawn, RulesChanged; Proposed, Approved, Withdrawn.
 """
 
 from chaincode.access import organisation_of, require_direct, require_staff, require_text

@@ -547,7 +547,8 @@ class Currency(Contract):
             moved(ctx, owner, "released", 0, -taken[owner], other=ctx.caller, purpose=purpose)
         for account in sorted(given):
             moved(ctx, account, "received", given[account], 0, other=ctx.caller, purpose=purpose)
-        ctx.emit("Distributed", keeper=ctx.caller, amount_minor=whole, purpose=purpose)
+        moves = {"debits": debits, "credits": credits}
+        ctx.emit("Distributed", keeper=ctx.caller, amount_minor=whole, purpose=purpose, **moves)
         return whole
 
     # ------------------------------------------------------------ reading

@@ -192,10 +192,13 @@ def closed(ledger: Ledger, standing: Standing, off_minor: int) -> Ledger:
 
 
 def told(ctx: Context, before: Standing, after: Standing) -> None:
-    """Say so, once, when nothing is left to pay; nobody is reminded of it any more."""
+    """Say what is paid now; once, that nothing is left to pay: nobody is reminded of it any more."""
+    paid = {"invoice": after.id, "customer": after.customer, "paid_minor": after.paid_minor}
     if open_of(before) and not open_of(after):
         ctx.cancel("dun/" + after.id)
-        ctx.emit("InvoicePaid", invoice=after.id, customer=after.customer, paid_minor=after.paid_minor)
+        ctx.emit("InvoicePaid", **paid)
+    elif before.paid_minor != after.paid_minor:
+        ctx.emit("PaidChanged", **paid)
 
 
 def open_of(standing: Standing) -> int:

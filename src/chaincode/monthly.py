@@ -39,6 +39,8 @@ CORRECTED_COLUMN_UNITS = 800
 """What a step may cost; a month, and each day's column that holds energy in it; the most of a month; a correction."""
 REACTIVE_UNITS = 12_000
 """What asking for the reactive registers of a month may cost."""
+LINES_TOLD = 200
+"""An invoice's event holds its lines, so that they are proven with it; of one that has more it holds none."""
 DAYS_A_PAGE = 31
 LATE_PAGES = 5
 CORRECTED_MONTHS = 1
@@ -343,6 +345,11 @@ def issue(ctx: Context, draft: Invoice, rules: Rules) -> Standing:
         customer=invoice.customer,
         total_minor=total_minor,
         due_ms=invoice.due_ms,
+        from_ms=invoice.from_ms,
+        until_ms=invoice.until_ms,
+        about=invoice.about,
+        parts=invoice.parts,
+        lines=invoice.lines if len(invoice.lines) <= LINES_TOLD else [],
     )
     watched(ctx, standing, rules)
     return standing
@@ -366,6 +373,7 @@ def handed_over(ctx: Context, standing: Standing, house: House) -> None:
         ctx.call("prepaid", "add_debt", **debt)
         received(ctx, standing, owed_minor, "debt", standing.id)
         keep(ctx, standing_of(ctx, standing.utility, standing.number).replace(handed_over=True))
+        ctx.emit("HandedOver", invoice=standing.id, customer=standing.customer, amount_minor=owed_minor)
 
 
 def ground_of(ctx: Context, utility: str) -> Ground:

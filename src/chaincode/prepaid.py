@@ -24,10 +24,10 @@ Roles: anyone pays for anyone; the utility's staff mint, deliver, change keys, r
 correct, write off and set rules; the meter redeems, debits, reports and proves; the tenant's wallet or customer key
 shares and takes emergency credit; settlement returns and claws back; billing adds debts.
 Events: CreditReserved, CreditMinted, CreditDelivered, CreditRedeemed, CreditBurned, CreditReissued, CreditRefunded,
-TokenRefused, LowCredit, ShareRequested, ShareDebited, ShareCredited, ShareReturned, ShareTimedOut, PayableNetted,
-PayablePaid, UnitsReturned, UnitsClawedBack, DebtAdded, DebtPaid, DebtWrittenOff, VendingBlocked, VendingUnblocked,
-SharingBlocked, SharingUnblocked, SupplyBlocked, SupplyUnblocked, FinalBalance, MeterCleared, Relocated, KeySet,
-KeyChangeAsked, KeyChanged, RefundsFunded, RulesChanged, Proposed, Approved, Withdrawn.
+TokenRefused, BalanceReported, LowCredit, ShareRequested, ShareDebited, ShareCredited, ShareReturned, ShareTimedOut,
+PayableNetted, PayablePaid, UnitsReturned, UnitsClawedBack, DebtAdded, DebtPaid, DebtWrittenOff, VendingBlocked,
+VendingUnblocked, SharingBlocked, SharingUnblocked, SupplyBlocked, SupplyUnblocked, FinalBalance, MeterCleared,
+Relocated, KeySet, KeyChangeAsked, KeyChanged, RefundsFunded, RulesChanged, Proposed, Approved, Withdrawn.
 Timers: hold/<credit>, share/<number>, credit/<share>, returns, returns/<point>, net/<day>.
 """
 

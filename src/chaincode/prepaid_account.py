@@ -130,7 +130,8 @@ def reported(ctx: Context, account: Account, balance_mwh: int, counter: int, low
     """
     if not -LARGEST <= balance_mwh <= LARGEST or not 0 < counter <= LARGEST:
         raise OutOfRange("a balance lies within 2^53-1, and what a meter signs is numbered from 1")
-    if counter > account.counter:
+    newest = counter > account.counter
+    if newest:
         account = account.replace(balance_mwh=balance_mwh, counter=counter, reported_ms=ctx.time_ms)
     consumed_mwh = account.credited_mwh - account.shared_mwh - account.cleared_mwh - account.balance_mwh
     more_mwh = consumed_mwh - account.consumed_mwh
@@ -139,6 +140,8 @@ def reported(ctx: Context, account: Account, balance_mwh: int, counter: int, low
     elif more_mwh < 0:
         give_back_units(ctx, account.point, -more_mwh)
     low = account.balance_mwh < low_mwh
+    if newest:
+        ctx.emit("BalanceReported", point=account.point, balance_mwh=balance_mwh, low=low)
     if low and not account.low:
         ctx.emit("LowCredit", point=account.point, balance_mwh=account.balance_mwh)
     return keep_account(ctx, account.replace(consumed_mwh=consumed_mwh, low=low))

@@ -80,7 +80,8 @@ def resolved(ctx: Context, standing: Standing, resolution: str) -> None:
     dispute = ctx.get(key, Dispute)
     assert dispute is not None, "what is disputed has its dispute"
     ctx.put(key, dispute.replace(resolution=resolution, resolved_ms=ctx.time_ms))
-    ctx.emit("DisputeResolved", invoice=standing.id, customer=standing.customer, resolution=resolution)
+    about = {"invoice": standing.id, "customer": standing.customer}
+    ctx.emit("DisputeResolved", resolution=resolution, due_ms=due_ms, **about)
 
 
 def moved(ctx: Context, utility: str, payment: Payment) -> None:

@@ -32,6 +32,8 @@ from ledgernode.errors import LedgerError
 from ledgernode.execution.sandbox.package import pack, package_hash
 from ledgernode.identity.home import NodeConfig
 from ledgernode.identity.records import Role
+from ledgernode.local import simulated
+from ledgernode.wire.genesis import SIMULATED
 from ledgernode.wire.receipt import Receipt, parse_receipt
 from ledgernode.wire.types import TransactionId
 from tests.acceptance import clocked_node
@@ -119,6 +121,27 @@ class ClockedNode(NodeProcess):
     def _command(self) -> list[str]:
         clock = self.network.directory.parent / f"{self.network.directory.name}.clock"
         return [sys.executable, clocked_node.__file__, str(self.home), NodeConfig.read(self.home).listen, str(clock)]
+
+
+class SimulatedNetwork(CommunityNetwork):
+    """One whose ledger says that its clock is simulated, and whose folder has the clock: commands sign by it too."""
+
+    def __init__(self, directory: Path, engine: str, name: str) -> None:
+        super().__init__(directory, engine, ledger=f"{SIMULATED}{name}")
+
+    def _node(self, home: Path, endpoint: str) -> NodeProcess:
+        clock = self.founded.directory / simulated.CLOCK
+        if not clock.exists():
+            clock.symlink_to(self.clock.path)
+        return SimulatedNode(self.founded, home, endpoint, wait=False)
+
+
+class SimulatedNode(NodeProcess):
+    """A node as simulations run it."""
+
+    def _command(self) -> list[str]:
+        clock = self.network.directory / simulated.CLOCK
+        return [sys.executable, "-m", simulated.__name__, str(self.home), str(clock)]
 
 
 def evening_of_the_month(now_ms: int) -> int:

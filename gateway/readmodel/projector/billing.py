@@ -11,6 +11,7 @@ from gateway.readmodel.decoded import Call, Event
 from gateway.readmodel.projector.staff import proposal_of
 from gateway.readmodel.tables.billing import (
     CREDIT_NOTES,
+    INVOICE_LINES,
     INVOICES,
     PAYMENTS,
     PAYOUTS,
@@ -31,7 +32,11 @@ def _issued(out: Changes, call: Call, event: Event) -> None:
     utility, _, number = told["invoice"].rpartition(":")
     values = {name: told[name] for name in ("kind", "point", "customer", "total_minor", "due_ms")}
     place = {"issued_ms": call.time_ms, "issued_height": call.height, "issued_position": call.position}
-    out.put(INVOICES, invoice=told["invoice"], utility=utility, number=int(number), **values, **place)
+    span = {name: told[name] for name in ("from_ms", "until_ms", "about") if name in told}
+    out.put(INVOICES, invoice=told["invoice"], utility=utility, number=int(number), **values, **place, **span)
+    if told.get("lines"):
+        parts, lines = (msgspec.json.encode(told[name]).decode() for name in ("parts", "lines"))
+        out.put(INVOICE_LINES, invoice=told["invoice"], parts=parts, lines=lines)
     out.put(WAITING, point=told["point"], reason="", since_ms=call.time_ms)
 
 
@@ -39,6 +44,15 @@ def _paid(out: Changes, call: Call, event: Event) -> None:
     """Wholly: the ledger tells it when nothing is open any more."""
     told = event.payload
     out.put(INVOICES, invoice=told["invoice"], paid_minor=told["paid_minor"], settled_ms=call.time_ms, overdue=0)
+
+
+def _paid_changed(out: Changes, _call: Call, event: Event) -> None:
+    """By a payment, by credit that was set against it, or less by a credit note."""
+    out.put(INVOICES, invoice=event.payload["invoice"], paid_minor=event.payload["paid_minor"])
+
+
+def _handed_over(out: Changes, _call: Call, event: Event) -> None:
+    out.put(INVOICES, invoice=event.payload["invoice"], handed_over=1)
 
 
 def _received(out: Changes, call: Call, event: Event) -> None:
@@ -72,7 +86,11 @@ def _disputed(out: Changes, _call: Call, event: Event) -> None:
 
 
 def _resolved(out: Changes, _call: Call, event: Event) -> None:
-    out.put(INVOICES, invoice=event.payload["invoice"], dispute="resolved", dispute_text=event.payload["resolution"])
+    """What is open then is due anew."""
+    told = event.payload
+    anew = {"dispute": "resolved", "dispute_text": told["resolution"], "overdue": 0, "stage": ""}
+    due = {"due_ms": told["due_ms"]} if "due_ms" in told else {}
+    out.put(INVOICES, invoice=told["invoice"], **anew, **due)
 
 
 def _credited(out: Changes, call: Call, event: Event) -> None:
@@ -105,6 +123,8 @@ EVENTS = {
     "tariff.TariffDecided": _tariff,
     "billing.InvoiceIssued": _issued,
     "billing.InvoicePaid": _paid,
+    "billing.PaidChanged": _paid_changed,
+    "billing.HandedOver": _handed_over,
     "billing.PaymentReceived": _received,
     "billing.BalanceWithdrawn": _withdrawn,
     "billing.InvoiceOverdue": _overdue,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from gateway.readmodel.changes import Changes
 from gateway.readmodel.decoded import Call, Decoded, Event
 from gateway.readmodel.tables.ledger import BLOCKS, CALLS, EVENTS, TRANSACTIONS
@@ -50,7 +52,7 @@ def call(out: Changes, found: Call) -> None:
     out.append(
         CALLS,
         **place,
-        arguments=_kept(found.arguments),
+        arguments=_kept(found.arguments) if found.succeeded or _is_json(found.arguments) else None,
         arguments_bytes=len(found.arguments),
         result=_kept(found.result),
         message=clean(found.message[:MESSAGE_LIMIT]),
@@ -85,6 +87,15 @@ def subject(payload: dict[str, Any]) -> str:
 def clean(text: str) -> str:
     """PostgreSQL keeps no NUL in a text."""
     return text.replace("\x00", "\ufffd")
+
+
+def _is_json(raw: bytes) -> bool:
+    """What was refused may hold anything: a mined block's transactions were looked at by nobody before."""
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _kept(raw: bytes) -> str | None:

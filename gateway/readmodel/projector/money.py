@@ -87,10 +87,17 @@ def _split(out: Changes, _call: Call, event: Event) -> None:
 
 
 def _distributed(out: Changes, call: Call, event: Event) -> None:
-    """Who paid and who was paid stands in the ledger's state alone."""
+    """Out of many escrows to many accounts, at once."""
     told = event.payload
-    values = {"keeper": told["keeper"], "amount_minor": told["amount_minor"], "purpose": told["purpose"]}
+    keeper = told["keeper"]
+    values = {"keeper": keeper, "amount_minor": told["amount_minor"], "purpose": told["purpose"]}
     out.append(DISTRIBUTIONS, at_height=call.height, at_number=event.number, time_ms=call.time_ms, **values)
+    postings = _Postings(out, call, event)
+    for owner, escrow, amount in told.get("debits", ()):
+        out.add(ESCROWS, owner=owner, escrow=escrow, amount_minor=-amount)
+        postings.post(owner, 0, -amount, other=keeper, of=escrow)
+    for account, amount in told.get("credits", ()):
+        postings.post(account, amount, 0, other=keeper)
 
 
 def _issue_proposed(out: Changes, _call: Call, event: Event) -> None:

@@ -106,6 +106,12 @@ def _low(out: Changes, call: Call, event: Event) -> None:
     out.put(PREPAID, point=told["point"], low_balance_mwh=told["balance_mwh"], low_ms=call.time_ms)
 
 
+def _reported(out: Changes, call: Call, event: Event) -> None:
+    told = event.payload
+    values = {"balance_mwh": told["balance_mwh"], "balance_ms": call.time_ms, "low": int(told["low"])}
+    out.put(PREPAID, point=told["point"], **values)
+
+
 def _blocked(out: Changes, _call: Call, event: Event) -> None:
     kind = next(name for name in _BLOCKS if event.name.startswith(name)).lower()
     out.put(PREPAID, point=event.payload["point"], **{f"{kind}_blocked": int(event.name.endswith("Blocked"))})
@@ -136,6 +142,7 @@ EVENTS = {
     "prepaid.PayableNetted": _payable,
     "prepaid.PayablePaid": _payable,
     "prepaid.LowCredit": _low,
+    "prepaid.BalanceReported": _reported,
     **{f"prepaid.{kind}{end}": _blocked for kind in _BLOCKS for end in ("Blocked", "Unblocked")},
     "prepaid.KeySet": _key_set,
     "prepaid.KeyChanged": _key_set,

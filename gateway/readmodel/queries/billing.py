@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, rows_of
 from gateway.readmodel.tables.billing import (
     CREDIT_NOTES,
+    INVOICE_LINES,
     INVOICES,
     OVERDUE,
     PAYMENTS,
@@ -33,8 +34,9 @@ class TariffRow(Placed, frozen=True):
 
 
 class InvoiceRow(Placed, frozen=True):
-    """An invoice and how it stands. `settled_ms` is when nothing was open any more, 0 until then. Its lines are asked
-    of the ledger (`billing.invoice`); `issued_height` and `issued_position` name the transaction to prove.
+    """An invoice and how it stands. `settled_ms` is when nothing was open any more, 0 until then; `issued_height` and
+    `issued_position` name the transaction to prove. `about`: the invoice that a late fee is for; `handed_over`: vends
+    of the prepaid meter pay it.
     """
 
     invoice: str
@@ -56,6 +58,18 @@ class InvoiceRow(Placed, frozen=True):
     settled_ms: int
     issued_height: int
     issued_position: int
+    from_ms: int
+    until_ms: int
+    about: str
+    handed_over: bool
+
+
+class InvoiceLines(Placed, frozen=True):
+    """What an invoice is made of: `parts` are stays with how many of the lines are their own."""
+
+    invoice: str
+    parts: msgspec.Raw
+    lines: msgspec.Raw
 
 
 class PaymentRow(Placed, frozen=True):
@@ -153,10 +167,34 @@ async def invoice(connection: AsyncConnection, which: str) -> InvoiceRow | None:
     return await one_of(connection, InvoiceRow, rows_of(InvoiceRow, INVOICES).where(INVOICES.c.invoice == which))
 
 
+def open_of(row: InvoiceRow) -> int:
+    """What is still to be paid."""
+    return max(row.total_minor, 0) - row.paid_minor - row.credited_minor
+
+
+def status_of(row: InvoiceRow) -> str:
+    """One word for how it stands, as the contract `billing` has it."""
+    if row.handed_over:
+        return "handed_over"
+    if row.dispute == "open":
+        return "disputed"
+    if not open_of(row):
+        return "credited" if row.credited_minor and not row.paid_minor else "paid"
+    if row.overdue:
+        return "overdue"
+    return "partly" if row.paid_minor or row.credited_minor else "open"
+
+
+async def invoice_lines(connection: AsyncConnection, which: str) -> InvoiceLines | None:
+    """Nothing of an invoice with more lines than its event holds: those are asked of the ledger (`billing.invoice`)."""
+    question = rows_of(InvoiceLines, INVOICE_LINES).where(INVOICE_LINES.c.invoice == which)
+    return await one_of(connection, InvoiceLines, question)
+
+
 async def owed(connection: AsyncConnection, customer: str) -> Owed:
     """How many invoices a customer has, how many are open, and what is due next."""
     is_open = and_(INVOICES.c.settled_ms == 0, INVOICES.c.total_minor > 0)
-    left = INVOICES.c.total_minor - INVOICES.c.received_minor - INVOICES.c.credited_minor
+    left = INVOICES.c.total_minor - INVOICES.c.paid_minor - INVOICES.c.credited_minor
     counts = func.count(), func.count().filter(is_open), func.coalesce(func.sum(left).filter(is_open), 0)
     due = func.coalesce(func.min(INVOICES.c.due_ms).filter(is_open), 0)
     row = (await connection.execute(select(*counts, due).where(INVOICES.c.customer == customer))).one()
@@ -164,10 +202,11 @@ async def owed(connection: AsyncConnection, customer: str) -> Owed:
 
 
 async def due(
-    connection: AsyncConnection, utility: str, until_ms: int, *, size: int = DEFAULT_SIZE
+    connection: AsyncConnection, utility: str, until_ms: int, *, customer: str = "", size: int = DEFAULT_SIZE
 ) -> tuple[InvoiceRow, ...]:
-    """What is open and due until a time, the earliest first: whom to remind."""
-    here = INVOICES.c.utility == utility, INVOICES.c.settled_ms == 0, INVOICES.c.due_ms <= until_ms
+    """What is open and due until a time, the earliest first: whom to remind; or one customer's."""
+    own = INVOICES.c.customer == customer if customer else INVOICES.c.utility == utility
+    here = own, INVOICES.c.settled_ms == 0, INVOICES.c.due_ms <= until_ms, INVOICES.c.dispute != "open"
     question = rows_of(InvoiceRow, INVOICES).where(*here, INVOICES.c.total_minor > 0)
     return await all_of(connection, InvoiceRow, question.order_by(INVOICES.c.due_ms, INVOICES.c.invoice).limit(size))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, beginning, one_of, page_of, rows_of
@@ -142,15 +144,19 @@ async def identities(
     *,
     organisation: str = "",
     role: str = "",
+    public: Collection[str] = (),
+    insider: str = "",
     size: int = DEFAULT_SIZE,
     after: str = "",
 ) -> Page[IdentityRow]:
-    """By organisation, role and id."""
+    """By organisation, role and id. With `public`, these roles alone, but for those of the organisation `insider`."""
     question = rows_of(IdentityRow, IDENTITIES)
     if organisation:
         question = question.where(IDENTITIES.c.organisation == organisation)
     if role:
         question = question.where(IDENTITIES.c.role == role)
+    if public:
+        question = question.where(or_(IDENTITIES.c.role.in_(sorted(public)), IDENTITIES.c.organisation == insider))
     keys = [IDENTITIES.c.organisation, IDENTITIES.c.role, IDENTITIES.c.identity]
     return await page_of(connection, IdentityRow, question, keys, size=size, after=after, newest_first=False)
 
@@ -204,6 +210,12 @@ async def governance(
         question = question.where(GOVERNANCE.c.stage == stage)
     order: list[ColumnElement[object]] = [GOVERNANCE.c.made_ms, GOVERNANCE.c.proposal]
     return await page_of(connection, GovernanceRow, question, order, size=size, after=after)
+
+
+async def governance_proposal(connection: AsyncConnection, which: str) -> GovernanceRow | None:
+    return await one_of(
+        connection, GovernanceRow, rows_of(GovernanceRow, GOVERNANCE).where(GOVERNANCE.c.proposal == which)
+    )
 
 
 async def votes(connection: AsyncConnection, proposal: str) -> tuple[VoteRow, ...]:
@@ -266,6 +278,15 @@ async def roles(connection: AsyncConnection, organisation: str) -> dict[str, int
     """How many identities of each role an organisation has."""
     question = select(IDENTITIES.c.role, func.count()).where(IDENTITIES.c.organisation == organisation)
     rows = await connection.execute(question.group_by(IDENTITIES.c.role).order_by(IDENTITIES.c.role))
+    return {row[0]: row[1] for row in rows}
+
+
+async def organisations_of(connection: AsyncConnection, identities: Collection[str]) -> dict[str, str]:
+    """Which organisation each of these is of; those that are no identities are left out."""
+    if not identities:
+        return {}
+    question = select(IDENTITIES.c.identity, IDENTITIES.c.organisation)
+    rows = await connection.execute(question.where(IDENTITIES.c.identity.in_(sorted(identities))))
     return {row[0]: row[1] for row in rows}
 
 

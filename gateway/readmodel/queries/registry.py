@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.readmodel.bounds import PAGE_LIMIT
 from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, beginning, one_of, page_of, rows_of
 from gateway.readmodel.tables.metering import HEADS
 from gateway.readmodel.tables.registry import (
@@ -175,6 +176,11 @@ async def customer_of_wallet(connection: AsyncConnection, wallet: str) -> str:
     return await connection.scalar(question) or ""
 
 
+async def wallet(connection: AsyncConnection, which: str) -> WalletRow | None:
+    """With the customer it spoke for last, if it speaks for none any more."""
+    return await one_of(connection, WalletRow, rows_of(WalletRow, WALLETS).where(WALLETS.c.wallet == which))
+
+
 async def wallets(connection: AsyncConnection, customer: str) -> tuple[WalletRow, ...]:
     question = rows_of(WalletRow, WALLETS).where(WALLETS.c.customer == customer)
     return await all_of(connection, WalletRow, question.order_by(WALLETS.c.wallet))
@@ -231,11 +237,7 @@ async def meters(
     after: str = "",
 ) -> Page[MeterRow]:
     """Those that hang, by id."""
-    question = _meters().where(METERS.c.removed_ms == 0)
-    if utility:
-        question = question.where(METERS.c.utility == utility)
-    if feeder:
-        question = question.where(METERS.c.point.in_(select(POINTS.c.point).where(POINTS.c.feeder == feeder)))
+    question = _hanging(_meters(), utility, feeder)
     keys: list[ColumnElement[Any]] = [METERS.c.meter]
     return await page_of(connection, MeterRow, question, keys, size=size, after=after, newest_first=False)
 
@@ -252,12 +254,24 @@ async def meters_of_point(connection: AsyncConnection, point: str) -> tuple[Mete
     return await all_of(connection, MeterRow, question.order_by(METERS.c.installed_ms.desc()))
 
 
-async def silent(connection: AsyncConnection, before_ms: int, *, size: int = DEFAULT_SIZE) -> tuple[MeterRow, ...]:
+async def silent(
+    connection: AsyncConnection, before_ms: int, *, utility: str = "", feeder: str = "", size: int = DEFAULT_SIZE
+) -> tuple[MeterRow, ...]:
     """Meters that hang, and of which nothing was heard since; the longest silent first."""
-    still = select(HEADS.c.meter).where(HEADS.c.heard_ms < before_ms).order_by(HEADS.c.heard_ms).limit(size)
-    question = _meters().where(METERS.c.meter.in_(still), METERS.c.removed_ms == 0).limit(size)
-    found = await all_of(connection, MeterRow, question)
+    still = select(HEADS.c.meter).join(METERS, METERS.c.meter == HEADS.c.meter)
+    still = _hanging(still.where(HEADS.c.heard_ms < before_ms), utility, feeder).order_by(HEADS.c.heard_ms)
+    size = min(max(size, 1), PAGE_LIMIT)
+    found = await all_of(connection, MeterRow, _meters().where(METERS.c.meter.in_(still.limit(size))))
     return tuple(sorted(found, key=lambda row: (row.heard_ms, row.meter)))
+
+
+def _hanging(question: Select[Any], utility: str, feeder: str) -> Select[Any]:
+    question = question.where(METERS.c.removed_ms == 0)
+    if utility:
+        question = question.where(METERS.c.utility == utility)
+    if feeder:
+        question = question.where(METERS.c.point.in_(select(POINTS.c.point).where(POINTS.c.feeder == feeder)))
+    return question
 
 
 async def claims(

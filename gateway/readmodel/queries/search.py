@@ -49,8 +49,8 @@ class Found(msgspec.Struct, frozen=True, order=True):
     label: str
 
 
-async def search(connection: AsyncConnection, text: str) -> tuple[Found, ...]:
-    """Up to five of each kind; nothing for what is shorter than two characters and no number, or too long."""
+async def search(connection: AsyncConnection, text: str, *, of_a_kind: int = OF_A_KIND) -> tuple[Found, ...]:
+    """So many of each kind at most; nothing for what is shorter than two characters and no number, or too long."""
     wanted = text.strip()
     if len(wanted) > LONGEST:
         return ()
@@ -58,18 +58,18 @@ async def search(connection: AsyncConnection, text: str) -> tuple[Found, ...]:
     if _NUMBER.fullmatch(wanted):
         found += await _numbered(connection, int(wanted))
     if _HEX.fullmatch(wanted.lower()):
-        found += await _hashed(connection, wanted.lower())
+        found += await _hashed(connection, wanted.lower(), of_a_kind)
     if len(wanted) >= 2 and "\x00" not in wanted:
-        found += [Found(*row) for row in await connection.execute(_named(wanted))]
+        found += [Found(*row) for row in await connection.execute(_named(wanted, of_a_kind))]
     return tuple(dict.fromkeys(found))
 
 
-def _named(wanted: str) -> CompoundSelect[Any]:
+def _named(wanted: str, of_a_kind: int) -> CompoundSelect[Any]:
     """All kinds in one question."""
     parts = []
     for number, (kind, column, names) in enumerate(_TEXTS):
         part = select(literal(kind).label("kind"), names.label("id"), column.label("label"))
-        parts.append(part.where(beginning(column, wanted)).order_by(column).limit(OF_A_KIND).subquery(f"part_{number}"))
+        parts.append(part.where(beginning(column, wanted)).order_by(column).limit(of_a_kind).subquery(f"part_{number}"))
     return union_all(*(select(part) for part in parts))
 
 
@@ -87,10 +87,10 @@ async def _numbered(connection: AsyncConnection, number: int) -> list[Found]:
     ]
 
 
-async def _hashed(connection: AsyncConnection, prefix: str) -> list[Found]:
+async def _hashed(connection: AsyncConnection, prefix: str, of_a_kind: int) -> list[Found]:
     found = []
     for kind, column in (("transaction", TRANSACTIONS.c.id), ("block", BLOCKS.c.hash)):
-        rows = await connection.execute(_between(column, prefix))
+        rows = await connection.execute(_between(column, prefix).limit(of_a_kind))
         found += [Found(kind, bytes(row[0]).hex(), bytes(row[0]).hex()) for row in rows]
     return found
 
@@ -99,4 +99,4 @@ def _between(column: ColumnElement[bytes], prefix: str) -> Select[Any]:
     """Hashes that begin so, as a range of the column's index."""
     least = bytes.fromhex(prefix.ljust(_MORE, "0"))
     most = bytes.fromhex(prefix.ljust(_MORE, "f"))
-    return select(column).where(and_(column >= least, column <= most)).order_by(column).distinct().limit(OF_A_KIND)
+    return select(column).where(and_(column >= least, column <= most)).order_by(column).distinct()

@@ -33,8 +33,12 @@ INVOICES: Final = table(
     number("settled_ms"),
     number("issued_height"),
     number("issued_position"),
+    number("from_ms"),
+    number("until_ms"),
+    text("about"),
+    number("handed_over"),
 )
-"""`paid_minor` is said when nothing is open any more; `received_minor` sums payments that named this invoice."""
+"""`paid_minor` with credit that was set against it; `received_minor` sums payments that named this invoice."""
 Index("invoices_by_customer", INVOICES.c.customer, INVOICES.c.issued_ms, INVOICES.c.invoice)
 Index("invoices_by_utility", INVOICES.c.utility, INVOICES.c.issued_ms, INVOICES.c.invoice)
 Index("invoices_by_point", INVOICES.c.point, INVOICES.c.issued_ms, INVOICES.c.invoice)
@@ -49,6 +53,9 @@ Index(
     postgresql_where=OVERDUE,
 )
 Index("invoices_due", INVOICES.c.utility, INVOICES.c.settled_ms, INVOICES.c.due_ms, INVOICES.c.invoice)
+
+INVOICE_LINES: Final = table("invoice_lines", key_text("invoice"), text("parts"), text("lines"))
+"""What an invoice is made of, as its event tells it; none of one with more lines than an event holds."""
 
 PAYMENTS: Final = table(
     "payments",

@@ -42,7 +42,7 @@ DISTRIBUTIONS: Final = table(
     text("purpose"),
     number("time_ms"),
 )
-"""Payments from many escrows to many accounts, of which the ledger's event says the sum alone."""
+"""Payments from many escrows to many accounts, in sum; each of them is a posting."""
 
 ESCROWS: Final = table(
     "escrows",

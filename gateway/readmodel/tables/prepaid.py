@@ -85,5 +85,8 @@ PREPAID: Final = table(
     number("tariff_index"),
     number("redeemed_mwh"),
     number("returned_mwh"),
+    maybe("balance_mwh"),
+    number("balance_ms"),
+    number("low"),
 )
 Index("prepaid_by_low", PREPAID.c.low_ms, PREPAID.c.point)

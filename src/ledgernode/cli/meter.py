@@ -106,22 +106,40 @@ def new(
 
 @meter.command()
 @click.argument("home", type=_HOME)
-@click.option("--gateway", "gateways", multiple=True, metavar="HOST:PORT", help="In order of preference; repeatable.")
+@click.option(
+    "--gateway",
+    "gateways",
+    multiple=True,
+    metavar="ADDRESS",
+    help="HOST:PORT of a gateway, or mqtts://HOST:PORT/LEDGER of a broker; in order of preference, repeatable.",
+)
+@click.option(
+    "--return-s",
+    type=click.IntRange(1),
+    default=3_600,
+    show_default=True,
+    help="After so long at another gateway the first is tried again.",
+)
 @click.option("--load", "load_w", type=float, default=0.0, help="W that the house draws; below zero it feeds in.")
 @click.option(
     "--load-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="CSV rows `seconds,watts` (three phases: three columns; or watts and vars of each), played again and again.",
 )
-def run(*, home: Path, gateways: tuple[str, ...], load_w: float, load_file: Path | None) -> None:
+def run(*, home: Path, gateways: tuple[str, ...], return_s: int, load_w: float, load_file: Path | None) -> None:
     """Run a meter until it is told to stop: it samples, counts, switches and reports through the first gateway that
     serves it. HOME is an identity's folder in which `meter new` was called.
+
+    Behind a broker (MQTT) gateways know it by the name in its certificate; the password is in HOME/broker-password,
+    and without one it shows its certificate. ?version=3.1.1 is for brokers that know no 5, ?roots=FILE for one whose
+    certificate is not of the ledger's organisations.
 
     Events are printed, one JSON object a line. Lines on standard input are what somebody does at the meter: keys, or
     `load 2000`, `mains off`, `mains on`, `tamper cover`.
 
     \b
     ledgernode meter run my-meter --gateway near.example:7060 --gateway far.example:7060 --load 500
+    ledgernode meter run my-meter --gateway mqtts://broker.example:8883/market --gateway far.example:7060
     """
     import asyncio
 
@@ -133,7 +151,7 @@ def run(*, home: Path, gateways: tuple[str, ...], load_w: float, load_file: Path
     steady = Steady(load_w, set_to.phases) if load_file is None else None
     load = steady or Recorded(load_file or home, set_to.phases)
     source = Sampler(home, load, phases=set_to.phases, direct=set_to.direct, seed=int(set_to.pan))
-    asyncio.run(MeterProcess(home, gateways, source, load=steady).run())
+    asyncio.run(MeterProcess(home, gateways, source, load=steady, return_ms=return_s * 1_000).run())
 
 
 @meter.command()

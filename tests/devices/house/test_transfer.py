@@ -366,6 +366,7 @@ events = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(events)
 def test_whatever_happens_nobody_is_told_of_energy_that_did_not_flow(happening: list[tuple[str, int]]) -> None:

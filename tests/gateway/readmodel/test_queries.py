@@ -242,6 +242,14 @@ async def test_tokens_and_shares(asked: AsyncConnection, town: WholeTown) -> Non
     assert (share.sender, share.energy_mwh, share.status) == (prepays.point, 300_000, "credited")
 
 
+async def test_what_prepaid_meters_have_left(asked: AsyncConnection, town: WholeTown) -> None:
+    for home in town.homes:
+        row = await queries.prepaid.prepaid(asked, home.point)
+        view = town.ledger.query(town.operator, "prepaid", "account", point=home.point)["account"]
+        assert row is not None
+        assert (row.balance_mwh, row.balance_ms, row.low) == (view["balance_mwh"], view["reported_ms"], view["low"])
+
+
 async def test_bills(asked: AsyncConnection, town: WholeTown) -> None:
     """Invoices stand as the ledger says, and a payment shows."""
     found = await every(queries.billing.invoices, asked, utility="utility")
@@ -249,6 +257,18 @@ async def test_bills(asked: AsyncConnection, town: WholeTown) -> None:
         view = town.ledger.query(town.operator, "billing", "invoice", invoice=row.invoice)
         assert row.total_minor == view["invoice"]["total_minor"]
         assert row.due_ms == view["invoice"]["due_ms"]
+        assert (row.from_ms, row.until_ms, row.about) == tuple(
+            view["invoice"][name] for name in ("from_ms", "until_ms", "about")
+        )
+        standing = view["standing"]
+        assert (row.paid_minor, row.credited_minor, queries.billing.open_of(row), queries.billing.status_of(row)) == (
+            *(standing["paid_minor"], standing["credited_minor"]),
+            *(view["open_minor"], standing["status"]),
+        )
+        made = await queries.billing.invoice_lines(asked, row.invoice)
+        assert made is not None
+        assert msgspec.json.decode(made.lines) == view["invoice"]["lines"]
+        assert msgspec.json.decode(made.parts) == view["invoice"]["parts"]
     buyer = town.everyone[1]
     (payment,) = (await queries.billing.payments(asked, customer=buyer.customer)).items
     assert payment.amount_minor == 1_000
@@ -265,8 +285,8 @@ async def test_tariff_of_a_time(asked: AsyncConnection, town: WholeTown) -> None
     assert await queries.billing.tariff(asked, TARIFF, 0) is None
 
 
-async def test_money_that_events_name(asked: AsyncConnection, town: WholeTown) -> None:
-    """Postings sum to the account; and to the ledger's balance where nothing was distributed."""
+async def test_accounts_have_what_the_ledger_says(asked: AsyncConnection, town: WholeTown) -> None:
+    """Postings sum to the account, and accounts and escrows are those of the contract, after trades and bills too."""
     currency = await queries.accounts.currency(asked)
     assert currency is not None
     book = town.ledger.query(town.operator, "currency", "book")
@@ -275,6 +295,11 @@ async def test_money_that_events_name(asked: AsyncConnection, town: WholeTown) -
         postings = await every(queries.accounts.postings, asked, row.account)
         assert sum(one.available_minor for one in postings) == row.available_minor
         assert len(postings) == row.postings
+        balance = town.ledger.query(town.admin, "currency", "balance", account=row.account)
+        assert (row.available_minor, row.escrow_minor) == (balance["available_minor"], balance["escrow_minor"])
+        held = town.ledger.query(town.admin, "currency", "escrows", owner=row.account)
+        found = await queries.accounts.escrows(asked, row.account)
+        assert [(one.escrow, one.amount_minor) for one in found] == [(one["name"], one["amount_minor"]) for one in held]
     assert (await queries.accounts.distributions(asked)).items
 
 
