@@ -12,6 +12,9 @@ import { MeterStatus } from "./Meters";
 import { OPERATOR, toPoint } from "./places";
 import { TEXTS } from "./texts";
 
+/** Held back, or rejected. */
+const HELD = ["h", "r"];
+
 export default function Meter({ params }: { params: { id: string } }) {
   const t = useTexts(TEXTS);
   const asked = useAsked<MeterRow>(`/meters/${part(params.id)}`);
@@ -37,6 +40,7 @@ function Whole({ row }: { row: MeterRow }) {
         <Card title={t.meter}>
           <Facts
             of={[
+              [t.identity, <Hash key="id" value={row.meter} href={toIdentity(row.meter)} />],
               [t.status, <MeterStatus key="status" row={row} nowMs={api.now()} />],
               [
                 t.point,
@@ -79,6 +83,7 @@ function Whole({ row }: { row: MeterRow }) {
 function Readings({ point }: { point: string }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
+  const states: Readonly<Record<string, string>> = t.readingStates;
   const asked = usePages<ReadingRow>(`/points/${part(point)}/readings`, { size: 20 });
   const columns: Column<ReadingRow>[] = [
     {
@@ -90,7 +95,7 @@ function Readings({ point }: { point: string }) {
     {
       id: "state",
       title: t.status,
-      cell: (row) => <Badge tone={row.state === "held" ? "warn" : "plain"}>{row.state}</Badge>,
+      cell: (row) => <Badge tone={HELD.includes(row.state) ? "warn" : "plain"}>{states[row.state] ?? row.state}</Badge>,
     },
     { id: "import", title: t.register, figure: true, cell: (row) => format.energy(row.import_mwh) },
     { id: "export", title: t.registerExport, figure: true, cell: (row) => format.energy(row.export_mwh) },

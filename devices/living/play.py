@@ -20,16 +20,9 @@ import msgspec
 
 from devices.community.scenario import Scenario
 from devices.community.street import HeadShown, Street
-from ledgernode.client import LedgerClient
-from ledgernode.errors import Conflict, LedgerError
-from ledgernode.identity.founding import ADMIN, organisation_directory, read_network
-from ledgernode.identity.organisation import identity_directory
-from ledgernode.identity.tls import channel_credentials, load_tls
-from ledgernode.local.network import LocalNetwork
-from ledgernode.local.simulated import CLOCK, SimulatedClock
-from living.carrier import Carrier
-from living.figures import Figures
-from living.folder import (
+from devices.living.carrier import Carrier
+from devices.living.figures import Figures
+from devices.living.folder import (
     Founded,
     Standing,
     chain_of,
@@ -38,20 +31,27 @@ from living.folder import (
     write_founded,
     write_standing,
 )
-from living.founding import Founding, found_nodes
-from living.homes import Home
-from living.kiosk import Kiosk
-from living.life import Life
-from living.line import Latencies
-from living.pacing import paced
-from living.people import People
-from living.place import Place
-from living.radio import Radio
-from living.tasks import Tasks
-from living.timing import Time
-from living.units import INTERVAL_MS
-from living.vending import VendingService
-from living.visitors import Visitors, enrolled, visitors_of
+from devices.living.founding import Founding, found_nodes
+from devices.living.homes import Home
+from devices.living.kiosk import Kiosk
+from devices.living.life import Life
+from devices.living.line import Latencies
+from devices.living.pacing import paced
+from devices.living.people import People
+from devices.living.place import Place
+from devices.living.radio import Radio
+from devices.living.tasks import Tasks
+from devices.living.timing import Time
+from devices.living.units import INTERVAL_MS
+from devices.living.vending import VendingService
+from devices.living.visitors import Visitors, enrolled, visitors_of
+from ledgernode.client import LedgerClient
+from ledgernode.errors import Conflict, LedgerError
+from ledgernode.identity.founding import ADMIN, organisation_directory, read_network
+from ledgernode.identity.organisation import identity_directory
+from ledgernode.identity.tls import channel_credentials, load_tls
+from ledgernode.local.network import LocalNetwork
+from ledgernode.local.simulated import CLOCK, SimulatedClock
 
 _OPENS_S: Final = 60.0
 _SETTLES_S: Final = 40.0
@@ -134,12 +134,15 @@ class Play:
             self.clock.stand_at(self._standing.time_ms)
         async with AsyncExitStack() as running:
             ledger = await self._connected(running)
+            founding = Founding(self.place, self.clock, real_ms=time.time_ns() // 1_000_000, say=self.say)
             if founded is None:
-                founding = Founding(self.place, self.clock, real_ms=time.time_ns() // 1_000_000, say=self.say)
+                founding.make_keys()
+            radio = await self._services_start(running)
+            if founded is None:
                 founded = await self._unless_stopped(founding.run())
                 write_founded(self.directory, founded)
             self.time.starts_ms = founded.starts_ms
-            life = await self._carried(running)
+            life = await self._carried(running, radio)
             await life.watch(ledger)
             for stand in self.beside:
                 await running.enter_async_context(stand(self))
@@ -160,20 +163,23 @@ class Play:
         self.place = Place(self.scenario, People(self.directory, ledger, chain_of(self.directory), self.clock.now_ms))
         return ledger
 
-    async def _carried(self, running: AsyncExitStack) -> Life:
-        """The gateway serves, and devices are on their lines to it."""
-        self.say("the gateway and the vending service start")
+    async def _services_start(self, running: AsyncExitStack) -> Radio:
+        """Gateway and vending service are begun, and not waited for."""
         if self.has_console:
             self.visitors = visitors_of(self.directory)
             self.beside.append(enrolled)
         radio = Radio(self._on_air)
         setting = await radio.start(self.directory / "gateway")
         running.push_async_callback(radio.stop)
-        ledger = self.nodes.network.ledger
         self.carrier = running.enter_context(
             Carrier(self.directory, self.place.gateway.directory, broker=setting, visitors=self.visitors)
         )
         self.vending = running.enter_context(VendingService(self.directory, self.place.vending.directory, self.carrier))
+        return radio
+
+    async def _carried(self, running: AsyncExitStack, radio: Radio) -> Life:
+        """The services serve, and devices are on their lines to the gateway."""
+        self.say("the gateway and the vending service are waited for")
         for service in (self.carrier, self.vending):
             await asyncio.to_thread(service.wait_until_serving)
         running.callback(self.clock.keep)
@@ -194,7 +200,7 @@ class Play:
         )
         running.callback(life.homes.close)
         running.push_async_callback(self._tasks.end)
-        self._tasks.start(radio.listen(ledger))
+        self._tasks.start(radio.listen(self.nodes.network.ledger))
         return life
 
     def _on_air(self, line: str) -> None:
