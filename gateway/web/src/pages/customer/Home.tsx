@@ -4,7 +4,7 @@ import type { Balance } from "../../api/answers";
 import { useAsked, usePages } from "../../api/asking";
 import { api, part, type Page as Rows } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
-import type { BucketRow, HeadRow, PrepaidRow, ReadingRow } from "../../api/rows";
+import type { BucketRow, PrepaidRow, ReadingRow } from "../../api/rows";
 import { Chart } from "../../charts";
 import { useFormat } from "../../format";
 import { dayStart } from "../../format/zone";
@@ -17,12 +17,10 @@ import { LinkHome } from "./LinkHome";
 import { type BillRow, isOpen } from "./money";
 import { CUSTOMER } from "./texts";
 
-/** What the meter said last, and what went through since the local day began. */
+/** What the meter said last. */
 export interface Now {
   readonly time_ms: number;
-  readonly head: HeadRow | null;
   readonly reading: ReadingRow | null;
-  readonly today: BucketRow | null;
 }
 
 /** `amount_minor` and `energy_mwh` where the kind has them. */
@@ -69,7 +67,7 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
   const exported = rows.reduce((sum, row) => sum + row.export_mwh, 0);
   const open = (bills.data ?? []).filter(isOpen).sort((one, other) => one.due_ms - other.due_ms);
   const [next] = open;
-  const { reading, today } = now.data ?? { reading: null, today: null };
+  const reading = now.data?.reading ?? null;
   const power = reading?.power_mw ?? null;
   const action = prepaid ? (
     <ButtonLink look="primary" icon="token" href="/tokens">
@@ -100,8 +98,8 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
         />
         <Figure
           label={t.home.today}
-          value={today ? format.energy(today.import_mwh) : "–"}
-          note={today && today.export_mwh > 0 ? t.home.todayNote(format.energy(today.export_mwh)) : undefined}
+          value={day.data ? format.energy(imported) : "–"}
+          note={exported > 0 ? t.home.todayNote(format.energy(exported)) : undefined}
         />
         <Figure
           label={t.home.money}
@@ -119,7 +117,7 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
             value={credit.data && credit.data.balance_mwh !== null ? format.energy(credit.data.balance_mwh) : "–"}
             note={
               credit.data && credit.data.balance_ms > 0
-                ? t.home.creditNote(format.since(credit.data.balance_ms, api.now()))
+                ? t.home.creditNote(format.since(Math.min(credit.data.balance_ms, api.now()), api.now()))
                 : undefined
             }
           />

@@ -96,7 +96,7 @@ function Prepaid({ homes, point }: { homes: Homes; point: string }) {
               told && (
                 <>
                   {told.low && <strong className="block text-warn">{t.low}</strong>}
-                  {told.balance_ms > 0 && t.asOf(format.since(told.balance_ms, api.now()))}
+                  {told.balance_ms > 0 && t.asOf(format.since(Math.min(told.balance_ms, api.now()), api.now()))}
                 </>
               )
             }
@@ -155,10 +155,10 @@ function Buy({ point }: { point: string }) {
             setDone(false);
           }}
         />
-        <fieldset className="flex flex-wrap gap-2">
+        <fieldset className="grid grid-cols-2 gap-2 sm:grid-cols-4">
           <legend className="sr-only">{t.presets}</legend>
           {PRESETS_MAJOR.map((one) => (
-            <Button key={one} className="grow" onClick={() => setTyped(format.moneyPlain(one * major))}>
+            <Button key={one} className="px-2" onClick={() => setTyped(format.moneyPlain(one * major))}>
               {format.money(one * major)}
             </Button>
           ))}

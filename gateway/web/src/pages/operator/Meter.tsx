@@ -6,11 +6,14 @@ import { useLive } from "../../api/LiveProvider";
 import type { MeterRow, ReadingRow, TamperRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
-import { Answer, Badge, Card, type Column, Columns, Empty, Facts, Page, Table, To } from "../../ui";
-import { toTransaction } from "../ledger/places";
+import { Answer, Badge, Card, type Column, Columns, Empty, Facts, Hash, Page, Table, To } from "../../ui";
+import { toIdentity, toTransaction } from "../ledger/places";
 import { MeterStatus } from "./Meters";
 import { OPERATOR, toPoint } from "./places";
 import { TEXTS } from "./texts";
+
+/** Held back, or rejected. */
+const HELD = ["h", "r"];
 
 export default function Meter({ params }: { params: { id: string } }) {
   const t = useTexts(TEXTS);
@@ -37,6 +40,7 @@ function Whole({ row }: { row: MeterRow }) {
         <Card title={t.meter}>
           <Facts
             of={[
+              [t.identity, <Hash key="id" value={row.meter} href={toIdentity(row.meter)} />],
               [t.status, <MeterStatus key="status" row={row} nowMs={api.now()} />],
               [
                 t.point,
@@ -79,6 +83,7 @@ function Whole({ row }: { row: MeterRow }) {
 function Readings({ point }: { point: string }) {
   const t = useTexts(TEXTS);
   const format = useFormat();
+  const states: Readonly<Record<string, string>> = t.readingStates;
   const asked = usePages<ReadingRow>(`/points/${part(point)}/readings`, { size: 20 });
   const columns: Column<ReadingRow>[] = [
     {
@@ -90,7 +95,7 @@ function Readings({ point }: { point: string }) {
     {
       id: "state",
       title: t.status,
-      cell: (row) => <Badge tone={row.state === "held" ? "warn" : "plain"}>{row.state}</Badge>,
+      cell: (row) => <Badge tone={HELD.includes(row.state) ? "warn" : "plain"}>{states[row.state] ?? row.state}</Badge>,
     },
     { id: "import", title: t.register, figure: true, cell: (row) => format.energy(row.import_mwh) },
     { id: "export", title: t.registerExport, figure: true, cell: (row) => format.energy(row.export_mwh) },

@@ -124,7 +124,7 @@ function PriceTable({ tariff }: { tariff: Tariff }) {
       when: step.up_to_wh ? t.upTo(format.energyWh(step.up_to_wh)) : t.beyond,
       price: step.price_micro,
     })),
-    ...(tariff.feed_in ?? []).map((band) => ({ name: band.name, when: t.feedIn, price: -band.price_micro })),
+    ...(tariff.feed_in ?? []).map((band) => ({ name: band.name, when: t.feedIn, price: band.price_micro })),
   ];
   type Row = (typeof rows)[number];
   const columns: Column<Row>[] = [
@@ -147,7 +147,8 @@ function Day({ tariffs }: { tariffs: readonly (readonly [string, Tariff])[] }) {
     const times = lists[0]?.times ?? [];
     return { times, series: lists.map(({ label, values }) => ({ label, values, shape: "steps" as const })) };
   }, [tariffs]);
-  if (drawn.times.length === 0) return null;
+  const prices = new Set(drawn.series.flatMap((one) => one.values));
+  if (prices.size < 2) return null;
   return (
     <Card title={t.priceOfDay}>
       <Chart
