@@ -66,10 +66,10 @@ export const TEXTS = texts(
     regulator: "Aufsicht",
     audit: "Prüfung",
     auditLead:
-      "Hier darf alles gelesen und nichts geändert werden. Jede Prüfung rechnet dieser Browser aus den Zeilen des Ledgers.",
+      "Hier darf alles gelesen und nichts geändert werden. Jede Prüfung rechnet dieser Browser aus den Zeilen des Hauptbuchs.",
     exports: "Ausfuhr",
     exportsLead:
-      "Tabellen des Ledgers zum Mitnehmen. Sie gehen, wie sie gelesen werden, alle Zeilen vom Stand eines Blocks.",
+      "Tabellen des Hauptbuchs zum Mitnehmen. Sie gehen, wie sie gelesen werden, alle Zeilen vom Stand eines Blocks.",
     check: "Prüfung",
     checks: "Prüfungen auf Erhaltung",
     checksLead: "Was aufgehen muss, geht auf, oder steht hier mit seinem Ort.",
@@ -91,7 +91,7 @@ export const TEXTS = texts(
     ofAccounts: (count) => `${count} Konten`,
     ofBills: (count) => `${count} Rechnungen`,
     where: "Wo",
-    whole: "Das ganze Ledger spielt und prüft die Befehlszeile:",
+    whole: "Das ganze Hauptbuch spielt und prüft die Befehlszeile:",
     organisations: "Organisationen",
     organisation: "Organisation",
     status: "Stand",
