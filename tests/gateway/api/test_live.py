@@ -217,6 +217,23 @@ async def test_it_ends_with_the_ticket_and_with_the_identity(
         assert len(here.newsroom) == 0
 
 
+async def test_it_ends_when_a_topic_may_not_be_seen_any_more(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked again after the registry has said anything: a tenant that has moved out listens no longer."""
+    monkeypatch.setattr(live, "CHECK_S", 0.1)
+    async with (
+        at_town(town, tmp_path) as here,
+        here.entered(town.seller) as client,
+        listening(client, f"points:{SELLER}") as line,
+    ):
+        await line.until("hello")
+        monkeypatch.setattr(live, "permits_of_point", lambda scope, row: None)
+        here.newsroom.moved += 1
+        ended = await line.until("end")
+        assert (ended.data["code"], ended.data["come_back"]) == ("ADDRESS_UNKNOWN", False)
+
+
 async def test_a_quiet_line_says_that_it_lives_and_moves_the_place(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
