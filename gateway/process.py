@@ -29,6 +29,7 @@ from gateway.intake.service import GatewayService, Server
 from gateway.outbox.drain import Drain
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
+from gateway.rotation import Rotation
 from gateway.settings import Settings, edge_devices
 from ledgernode import logs
 from ledgernode.client import LedgerClient
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from gateway.console import Console
     from gateway.http.intake import HttpIntake
     from gateway.http.server import Listen
+    from gateway.mqtt.connection import Access
     from gateway.mqtt.intake import BrokerIntake
     from gateway.mqtt.trades import TradeFollower
     from gateway.readmodel.model import ModelHome
@@ -64,6 +66,8 @@ class Home(msgspec.Struct, frozen=True):
     """Where HTTP is served, if it is."""
     model: ModelHome | None = None
     """Where the read model is, if there is one."""
+    tls_now: Callable[[], TlsFiles] | None = None
+    """Reads the TLS files again: they may be replaced while it runs."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -104,7 +108,8 @@ class Gateway:
         self.drain = Drain(self.outbox, self._client)
         signer = EdgeSigner(self.outbox, edge, home.organisation)
         self.desk = Desk(self.outbox, home.chain_id, limits, signer, Formats(home.settings.units))
-        trust = Trust(home.tls)
+        self._trust = trust = Trust(home.tls)
+        self.rotation = Rotation(home.tls_now or (lambda: home.tls), trust, limits.tls_look_ms, self._renewed)
         inbox = Inbox(limits, home.settings.buses)
         self.dispatch = Dispatch(inbox, self.outbox)
         self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
@@ -118,6 +123,7 @@ class Gateway:
         )
         self.server = Server(self.service, trust, home.listen, limits)
         self._questions: LedgerClient | None = None
+        self._replaced: list[LedgerClient] = []
         self.broker, self.trades = self._broker()
         self.console = None if home.model is None else self._console(home.model)
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
@@ -135,7 +141,9 @@ class Gateway:
         except ModuleNotFoundError as error:
             raise BadRequest(f"a broker needs {error.name}: install ledgernode[gateway]") from error
 
-        access = broker_access(setting, home.directory, home.tls, home.settings.limits)
+        def access() -> Access:
+            return broker_access(setting, home.directory, self._trust.files, home.settings.limits)
+
         notices = Notices(home.chain_id, self.outbox.store.fact(POSITION))
         broker = BrokerIntake(
             setting,
@@ -173,10 +181,17 @@ class Gateway:
         setting = self._home.settings.console
         if setting is not None and self._home.http is None:
             raise BadRequest("the console is served by HTTP: say where (--http)")
-        return Console(model, setting, self._home.directory, clock_ms=_clock_ms)
+        limits = self._home.settings.limits
+        return Console(model, setting, self._home.directory, limits=limits, clock_ms=_clock_ms)
 
     def _client(self) -> LedgerClient:
-        return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
+        return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._trust))
+
+    def _renewed(self) -> None:
+        """The next question goes over a connection of its own; those under way end where they are."""
+        if self._questions is not None:
+            self._replaced.append(self._questions)
+        self._questions = None
 
     async def _ask(self, query: bytes) -> tuple[bytes, int]:
         """A device's question, as it has signed it, to a node."""
@@ -204,7 +219,7 @@ class Gateway:
         writing = asyncio.create_task(self.outbox.write())
         draining = asyncio.create_task(self.drain.run())
         told = asyncio.create_task(stopping.wait())
-        commanding = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.dispatch.run())]
+        commanding = [asyncio.create_task(one.run()) for one in (self.follower, self.dispatch, self.rotation)]
         if self.trades is not None:
             commanding.append(asyncio.create_task(self.trades.run()))
         following = [asyncio.create_task(self.console.run())] if self.console is not None else []
@@ -248,8 +263,9 @@ class Gateway:
         if self.console is not None:
             await asyncio.wait(following)
             await self.console.close()
-        if self._questions is not None:
-            await self._questions.close()
+        self._renewed()
+        for client in self._replaced:
+            await client.close()
         self.outbox.close()
         for failure in failures:
             if failure is not None:

@@ -2,11 +2,12 @@
 
     people      who signs, and what is asked of the ledger      place       names on the ledger, who stands behind them
     folder      what was founded here, where its play ended     founding    the network, its contracts, everybody in it
-    carrier     the gateway as a process                        radio       the village's broker, and who listens
+    service     a command of ours as a process                  carrier     the gateway
+    radio       the village's broker, and who listens           tasks       what runs beside the loop
     line        a device's stream to the gateway                meters      what hangs on it
     homes       houses with their meters and wallets            customers   what people do on the ledger
-    flowing     energy in the streets                           deliveries  what is to flow of trades
-    happenings  what the scenario lets happen                   vending     who mints what the ledger has reserved
+    flowing     energy in the streets                           happenings  what the scenario lets happen
+    vending     the utility's vending service                   kiosk       who sells what it mints
     life        one step, and what follows from it              pacing      step after step
     watching    what the ledger says has happened               figures     the same, counted
     play        from founding to the last settled quarter       report      what it came to

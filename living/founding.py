@@ -89,11 +89,15 @@ class Founding:
         self._real_ms = real_ms
         self._say = say
 
-    async def run(self) -> Founded:
-        """All of it; answers what is then written down."""
+    def make_keys(self) -> None:
+        """Certificates for everybody, and the vending key: what services need to start, while the rest is founded."""
         self._say("keys and certificates are made")
-        members = list(self._newcomers())
+        self._members = list(self._newcomers())
         self._vending_key = found_vending(self.people.network, self.place.kiosk.directory)
+
+    async def run(self) -> Founded:
+        """The rest, on the ledger; answers what is then written down."""
+        members = self._members
         self._say(f"{len(CONTRACTS)} contracts are installed, approved by {len(ORGANISATIONS)} organisations")
         await self._install()
         self._say(f"{len(members)} identities are registered: people, meters, a gateway")

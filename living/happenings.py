@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from devices.community.scenario import Event, Scenario
+from devices.community.wrong import WRONG, said
 from living.customers import Customers
 from living.homes import Home
 from living.tasks import Tasks
 
-LASTING: Final = frozenset({"theft", "outage", "silence"})
+LASTING: Final = frozenset({"theft", "outage", "silence"}) | WRONG
 
 
 class Happenings:
@@ -50,6 +51,8 @@ class Happenings:
         ]
 
     def _begins(self, event: Event, home: Home) -> None:
+        if event.kind in WRONG:
+            self._tell(f"the meter of {home.name} is no longer true: {said(event)}")
         match event.kind:
             case "theft":
                 self._tell(f"somebody at {home.name} takes {event.power_w:,} W past the meter: no meter sees it")
@@ -67,6 +70,8 @@ class Happenings:
                 self._tasks.start(self._customers.share(home, event.to, event.energy_wh))
 
     def _ends(self, event: Event, home: Home) -> None:
+        if event.kind in WRONG:
+            self._tell(f"the meter of {home.name} is true again")
         match event.kind:
             case "theft":
                 self._tell(f"nobody steals at {home.name} any more")

@@ -15,7 +15,6 @@ import msgspec
 
 from gateway.http.post import post, read_url
 from gateway.http.signature import Request, authorization, key_of
-from gateway.vending.webhook import KEY_HEADER, PurchaseForm
 from ledgernode.errors import CommitUnknown, ContractRefused, NodeUnreachable
 from living.people import Call, Member
 from living.place import CURRENCY, Place
@@ -26,6 +25,14 @@ _ANSWER_S: Final = 20.0
 _AGAIN_S: Final = 0.3
 _WAITS: Final = frozenset({429, 500, 503, 504})
 """It is not over yet: the same is asked again."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a kiosk reads of the webhook's answer (`docs/vending.md`)."""
+
+    token: str
+    tid: int
+    rest_minor: int = 0
 
 
 class Sold(NamedTuple):
@@ -62,7 +69,7 @@ class Kiosk:
             raise ContractRefused(f"{payer.name} pays: {outcome.message}", code=outcome.code)
         return outcome.transaction_id.hex()
 
-    async def _paid(self, key: str, body: bytes) -> PurchaseForm:
+    async def _paid(self, key: str, body: bytes) -> Answer:
         """Asked, signed anew each time, until it is over. Raises CommitUnknown where that takes too long."""
         ends = time.monotonic() + _TRIED_S
         while time.monotonic() < ends:
@@ -71,7 +78,7 @@ class Kiosk:
             except NodeUnreachable:
                 status, answer = 503, b""
             if status == 200:
-                return msgspec.json.decode(answer, type=PurchaseForm)
+                return msgspec.json.decode(answer, type=Answer)
             if status not in _WAITS:
                 problem: dict[str, Any] = msgspec.json.decode(answer)
                 raise ContractRefused(str(problem.get("detail", "")), code=problem.get("code", str(status)))
@@ -82,4 +89,4 @@ class Kiosk:
         signed = Request("POST", self._payments.target, body)
         now_ms = time.time_ns() // 1_000_000
         header = authorization(KIOSK, self._key, signed, now_ms, secrets.token_hex(8))
-        return {"Authorization": header, "Content-Type": "application/json", KEY_HEADER: key}
+        return {"Authorization": header, "Content-Type": "application/json", "Idempotency-Key": key}

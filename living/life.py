@@ -14,7 +14,6 @@ from devices.community.street import HeadShown, Street
 from ledgernode.client import LedgerClient
 from ledgernode.local.simulated import SimulatedClock
 from living.customers import Customers
-from living.deliveries import Deliveries
 from living.figures import Figures, Line
 from living.flowing import Flowing
 from living.folder import Standing
@@ -62,14 +61,14 @@ class Life:
             place, address, houses, latencies=latencies, tasks=tasks, clock_ms=clock.now_ms, standing=standing
         )
         self._customers = Customers(place, houses, kiosk, problems)
-        self._deliveries = Deliveries(figures.trades)
         self._happenings = Happenings(place.scenario, houses, self._customers, tasks, self.tell)
         self._flowing = Flowing(
             place.scenario,
+            time,
             houses,
             heads,
             happenings=self._happenings,
-            deliveries=self._deliveries,
+            trades=figures.trades,
             standing=standing.streets if standing is not None else None,
         )
 
@@ -118,10 +117,9 @@ class Life:
 
     def step(self) -> None:
         time = self._time
-        before, before_ms = time.minute, time.now_ms
-        self._clock.forward_to(before_ms + time.step_ms)
+        self._clock.forward_to(time.now_ms + time.step_ms)
         self._happenings.at(time.scenario_minute)
-        self._flowing.step(before, before_ms, time.step_ms)
+        self._flowing.step()
         time.steps += 1
         if time.is_reading:
             self._read()
@@ -139,7 +137,6 @@ class Life:
     def _quarter_over(self) -> None:
         for home in self.houses.values():
             home.quarter_over()
-        self._deliveries.forget_before(self._time.now_ms - INTERVAL_MS)
 
     def _bid(self) -> None:
         next_ms = self._time.over_ms + INTERVAL_MS
@@ -160,7 +157,7 @@ class Life:
     def _heard(self, contract: str, name: str, said: dict[str, Any], time_ms: int) -> None:
         del time_ms
         if (contract, name) == ("settlement", "TradeAgreed"):
-            self._deliveries.agreed(said["trade"])
+            self._flowing.traded(said["trade"])
 
     async def ask_settled(self) -> int:
         """Every interval before is closed."""

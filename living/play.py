@@ -134,12 +134,15 @@ class Play:
             self.clock.stand_at(self._standing.time_ms)
         async with AsyncExitStack() as running:
             ledger = await self._connected(running)
+            founding = Founding(self.place, self.clock, real_ms=time.time_ns() // 1_000_000, say=self.say)
             if founded is None:
-                founding = Founding(self.place, self.clock, real_ms=time.time_ns() // 1_000_000, say=self.say)
+                founding.make_keys()
+            radio = await self._services_start(running)
+            if founded is None:
                 founded = await self._unless_stopped(founding.run())
                 write_founded(self.directory, founded)
             self.time.starts_ms = founded.starts_ms
-            life = await self._carried(running)
+            life = await self._carried(running, radio)
             await life.watch(ledger)
             for stand in self.beside:
                 await running.enter_async_context(stand(self))
@@ -160,20 +163,23 @@ class Play:
         self.place = Place(self.scenario, People(self.directory, ledger, chain_of(self.directory), self.clock.now_ms))
         return ledger
 
-    async def _carried(self, running: AsyncExitStack) -> Life:
-        """The gateway serves, and devices are on their lines to it."""
-        self.say("the gateway and the vending service start")
+    async def _services_start(self, running: AsyncExitStack) -> Radio:
+        """Gateway and vending service are begun, and not waited for."""
         if self.has_console:
             self.visitors = visitors_of(self.directory)
             self.beside.append(enrolled)
         radio = Radio(self._on_air)
         setting = await radio.start(self.directory / "gateway")
         running.push_async_callback(radio.stop)
-        ledger = self.nodes.network.ledger
         self.carrier = running.enter_context(
             Carrier(self.directory, self.place.gateway.directory, broker=setting, visitors=self.visitors)
         )
         self.vending = running.enter_context(VendingService(self.directory, self.place.vending.directory, self.carrier))
+        return radio
+
+    async def _carried(self, running: AsyncExitStack, radio: Radio) -> Life:
+        """The services serve, and devices are on their lines to the gateway."""
+        self.say("the gateway and the vending service are waited for")
         for service in (self.carrier, self.vending):
             await asyncio.to_thread(service.wait_until_serving)
         running.callback(self.clock.keep)
@@ -194,7 +200,7 @@ class Play:
         )
         running.callback(life.homes.close)
         running.push_async_callback(self._tasks.end)
-        self._tasks.start(radio.listen(ledger))
+        self._tasks.start(radio.listen(self.nodes.network.ledger))
         return life
 
     def _on_air(self, line: str) -> None:

@@ -121,6 +121,7 @@ def document(play: Play, closed: Closing | None, audit: dict[str, Any] | None) -
             "generated_nwh": sum(truth.generated_nwh for truth in truths),
             "heat_nwh": sum(truth.heat_nwh for truth in truths),
             "stolen_nwh": sum(truth.stolen_nwh for truth in truths),
+            "uncounted_nwh": sum(truth.uncounted_nwh for truth in truths),
             "shed_nwh": sum(truth.shed_nwh for truth in truths),
             "imbalance_nwh": sum(street.imbalance_nwh() for street in play.streets),
         },

@@ -20,12 +20,12 @@ from typing import Any, Final
 
 import structlog
 
+from devices.bearers import bearers
 from devices.gateway_link import GatewayLink, Way
 from devices.house.tie import Sensed
 from devices.meter.events import Alarm, Answer, Effects, Event, Phase, RegistersRead, Ticked, Told
 from devices.meter_shell import MeterShell
 from ledgernode.errors import BadRequest
-from ledgernode.identity.tls import channel_credentials, load_tls
 
 TICK_S: Final = 1.0
 
@@ -45,8 +45,7 @@ class TieMeter:
         way = Way(
             self.shell.identity,
             self.shell.meter.settings.chain_id,
-            tuple(gateways),
-            lambda: channel_credentials(load_tls(home)),
+            bearers(gateways, home),
             self.shell.question,
         )
         self.link = GatewayLink(way, self.step, self._clock_ms, self._linked)

@@ -75,7 +75,8 @@ def router(asking: Asking) -> APIRouter:
             if place is None:
                 return None
             until = until_ms or await block_ms(look) + 1
-            begin = max(from_ms or until - DAY_MS, place.since_ms)
+            usual_ms = READINGS_MS if by == "reading" else DAY_MS
+            begin = max(from_ms or until - usual_ms, place.since_ms)
             return await _series(look, place, min(begin, until), until, by)
 
         return await viewer.answer(found)

@@ -49,7 +49,7 @@ class HttpIntake:
         self.demand = Demand(inbox, self.polled, self.devices, limits, **clocks)
         own = (readings.router(desk, self.devices), commands.router(self.polled, self.devices, outbox))
         self.app = create_app((*own, *areas), limits=limits, steady_ms=steady_ms, pages=pages)
-        self.server = HttpServer(self.app, listen, limits)
+        self.server = HttpServer(self.app, listen, limits, lambda: trust.roots)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property

@@ -71,6 +71,7 @@ def run(
         nodes=at.endpoints,
         listen=listen,
         tls=at.tls_files(),
+        tls_now=at.tls_files,
         organisation=at.organisation_name,
         settings=with_broker(settings, address=broker, username=broker_user, password_file=password),
         http=http.listen(at),

@@ -326,6 +326,20 @@ async def test_one_person_listens_so_many_times_at_once(
                 await asyncio.sleep(0.01)
 
 
+async def test_a_person_asks_at_a_pace_and_an_address_enters_at_another(town: Town, tmp_path: Path) -> None:
+    """Whoever is too fast is told when to come back; others are not held up by it."""
+    bounds = {"person_burst": 5, "person_refill_ms": 60_000, "entry_burst": 5, "entry_refill_ms": 60_000}
+    async with at_town(town, tmp_path, **bounds) as here, here.entered(town.operator) as client:
+        answers = [await client.get("/api/v1/session") for _ in range(6)]
+        assert [one.status_code for one in answers] == [200] * 5 + [429]
+        assert answers[-1].json()["code"] == "RATE_LIMITED"
+        assert answers[-1].json()["retry_ms"] > 50_000
+        async with here.entered(town.seller) as other:
+            assert (await other.get("/api/v1/session")).status_code == 200
+            entering = [(await other.post("/api/v1/session/challenges")).status_code for _ in range(2)]
+            assert entering == [200, 429]
+
+
 async def test_a_database_that_is_away_is_waited_for(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

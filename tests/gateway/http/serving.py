@@ -11,8 +11,9 @@ from typing import NamedTuple
 from fastapi import APIRouter
 
 from gateway.http.app import create_app
+from gateway.http.certificates import HttpTls
 from gateway.http.pages import Pages
-from gateway.http.server import HttpServer, HttpTls, listen_at
+from gateway.http.server import HttpServer, listen_at
 from gateway.limits import Limits
 
 

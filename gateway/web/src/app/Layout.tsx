@@ -4,8 +4,10 @@
 import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Link, useLocation } from "wouter";
 
+import { isSimulated } from "../api/answers";
 import { api } from "../api/client";
-import { useLiveState } from "../api/LiveProvider";
+import { useLive, useLiveState } from "../api/LiveProvider";
+import type { BlockRow } from "../api/rows";
 import { useFormat } from "../format";
 import { LANGUAGES, type Language, useLanguage, useTexts } from "../i18n";
 import { useSession } from "../session/SessionProvider";
@@ -73,6 +75,15 @@ function LiveSign() {
   const model = useModel();
   const state = useLiveState();
   const live = state === "live";
+  const [told, setTold] = useState(0);
+  useLive("notices", ["/notices", "/claims", "/proposals"]);
+  const ledger = useLedger();
+  useLive("blocks", [], ({ data }) => {
+    const { block } = data as { block?: BlockRow };
+    if (!block) return;
+    if (isSimulated(ledger)) api.standAt(block.time_ms);
+    setTold(block.height);
+  });
   if (state === "off" && !model) return null;
   return (
     <span className="flex items-center gap-2 text-sm text-ink-soft">
@@ -83,7 +94,9 @@ function LiveSign() {
       <span className={live ? "max-sm:sr-only" : ""}>
         {live ? t.live : state === "broken" || state === "connecting" ? t.liveBroken : ""}
       </span>
-      {model && <span className="tabular-nums max-sm:hidden">{t.block(format.number(model.height))}</span>}
+      {model && (
+        <span className="tabular-nums max-sm:hidden">{t.block(format.number(Math.max(model.height, told)))}</span>
+      )}
     </span>
   );
 }

@@ -6,7 +6,7 @@ export const APP = texts(
   {
     pages: {
       home: "Home",
-      consumption: "Consumption",
+      consumption: "Usage",
       tokens: "Tokens",
       share: "Share",
       bills: "Bills",

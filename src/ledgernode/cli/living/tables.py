@@ -36,6 +36,11 @@ def parts(found: dict[str, Any]) -> Iterator[Any]:
                 "in truth",
                 f"{_nwh(truth['consumed_nwh'])} used, {_nwh(truth['generated_nwh'])} made, "
                 f"{_nwh(truth['heat_nwh'])} lost in wires, {_nwh(truth['stolen_nwh'])} stolen"
+                + (
+                    f", {_nwh(truth['uncounted_nwh'])} not counted"
+                    if truth["uncounted_nwh"] > _NWH_PER_KWH // 1_000
+                    else ""
+                )
                 + (f", {_nwh(truth['shed_nwh'])} missed" if truth["shed_nwh"] else ""),
             ),
             (

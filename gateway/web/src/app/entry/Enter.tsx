@@ -13,6 +13,8 @@ import type { Account } from "../../wallet/vault";
 import { useLedger } from "../LedgerProvider";
 import { APP } from "../texts";
 
+const STAFF = `${PREFIX}/session/staff`;
+
 export function Enter() {
   const t = useTexts(APP).enter;
   const { name } = useLedger();
@@ -83,13 +85,32 @@ export function Enter() {
             </div>
           </div>
         </Card>
-        <p className="text-center text-sm">
-          <a className="text-accent underline underline-offset-3" href={`${PREFIX}/session/staff`}>
-            {t.staff}
-          </a>
-        </p>
+        <StaffEntry />
       </div>
     </Page>
+  );
+}
+
+/** To the organisation's own provider, where one is set up. */
+function StaffEntry() {
+  const t = useTexts(APP).enter;
+  const [none, setNone] = useState(false);
+  const go = async () => {
+    const answer = await fetch(STAFF, { redirect: "manual" }).catch(() => null);
+    if (answer?.type === "opaqueredirect") location.assign(STAFF);
+    else setNone(true);
+  };
+  return (
+    <div className="text-center text-sm">
+      <Button look="plain" onClick={() => void go()}>
+        {t.staff}
+      </Button>
+      {none && (
+        <p role="alert" className="text-ink-soft">
+          {t.stranger}
+        </p>
+      )}
+    </div>
   );
 }
 

@@ -179,9 +179,11 @@ function Orders({ market, mayCancel }: { market: string; mayCancel: boolean }) {
       title: t.order,
       main: true,
       cell: (row) => (
-        <To href={`/ledger/transactions/${row.transaction}`}>
-          {row.side === "bid" ? t.buy : t.sell} #{row.number}
-        </To>
+        <span className="whitespace-nowrap">
+          <To href={`/ledger/transactions/${row.transaction}`}>
+            {row.side === "bid" ? t.buy : t.sell} #{row.number}
+          </To>
+        </span>
       ),
     },
     { id: "energy", title: t.energy, figure: true, cell: (row) => format.energyWh(row.energy_wh) },

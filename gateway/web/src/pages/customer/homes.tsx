@@ -10,6 +10,7 @@ import { Choice } from "../../ui";
 import { CUSTOMER } from "./texts";
 
 const CHOSEN = "point";
+const CONNECTION = "connection";
 
 export interface PointShown {
   readonly row: PointRow;
@@ -19,7 +20,9 @@ export interface PointShown {
 export function useHomes() {
   const asked = usePages<PointRow>("/points", { size: 100 });
   const [chosen, setChosen] = useState(() => localStorage.getItem(CHOSEN) ?? "");
-  const points = asked.data ?? [];
+  const all = asked.data ?? [];
+  const connections = all.filter((one) => one.kind === CONNECTION); // a roof's own meter only informs
+  const points = connections.length > 0 ? connections : all;
   return {
     asked,
     points,

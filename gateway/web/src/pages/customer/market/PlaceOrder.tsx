@@ -73,15 +73,17 @@ export function PlaceOrder({ market, board, point }: { market: MarketRow; board:
   return (
     <Card title={t.place}>
       <form className="grid gap-4" onSubmit={submit} noValidate>
-        <Segments<Side>
-          label={t.side}
-          value={side}
-          options={[
-            ["buy", t.buy],
-            ["sell", t.sell],
-          ]}
-          onChange={setSide}
-        />
+        <div>
+          <Segments<Side>
+            label={t.side}
+            value={side}
+            options={[
+              ["buy", t.buy],
+              ["sell", t.sell],
+            ]}
+            onChange={setSide}
+          />
+        </div>
         <Field
           label={t.energy}
           unit="kWh"
