@@ -55,6 +55,21 @@ const CALLS: Record<string, [Arguments, bigint | null]> = {
   "identity.rotate": [{ certificate: "-----BEGIN", proof: "ab" }, null],
   "settlement.enroll": [{ point: "p", amount_minor: 5 }, 5n],
   "settlement.leave": [{ point: "p", area: "a" }, null],
+  "governance.approve": [{ proposal: "5f1c" }, null],
+  "governance.reject": [{ proposal: "5f1c" }, null],
+  "billing.approve": [{ proposal: "5f1c" }, null],
+  "feeder.approve": [{ proposal: "5f1c" }, null],
+  "market.approve": [{ proposal: "5f1c" }, null],
+  "metering.approve": [{ proposal: "5f1c" }, null],
+  "prepaid.approve": [{ proposal: "5f1c" }, null],
+  "settlement.approve": [{ proposal: "5f1c" }, null],
+  "tariff.approve": [{ proposal: "5f1c" }, null],
+  "currency.approve": [{ issue: "5f1c" }, null],
+  "registry.approve_claim": [{ premises: "north:1", wallet: "ab" }, null],
+  "registry.refuse_claim": [{ premises: "north:1", wallet: "ab" }, null],
+  "billing.run": [{ utility: "north", year: 2026, month: 10 }, null],
+  "billing.propose_resolve": [{ invoice: "north:7", resolution: "the meter was right" }, null],
+  "prepaid.propose_block": [{ point: "north:p", kind: "supply", on: true, reason: "safety" }, null],
 };
 
 describe.each(KNOWN_CALLS)("%s", (name) => {

@@ -4,6 +4,7 @@
 import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Link, useLocation } from "wouter";
 
+import { isSimulated } from "../api/answers";
 import { api } from "../api/client";
 import { useLive, useLiveState } from "../api/LiveProvider";
 import type { BlockRow } from "../api/rows";
@@ -76,7 +77,13 @@ function LiveSign() {
   const live = state === "live";
   const [told, setTold] = useState(0);
   useLive("notices", ["/notices", "/claims", "/proposals"]);
-  useLive("blocks", [], ({ data }) => setTold((data as { block?: BlockRow }).block?.height ?? 0));
+  const ledger = useLedger();
+  useLive("blocks", [], ({ data }) => {
+    const { block } = data as { block?: BlockRow };
+    if (!block) return;
+    if (isSimulated(ledger)) api.standAt(block.time_ms);
+    setTold(block.height);
+  });
   if (state === "off" && !model) return null;
   return (
     <span className="flex items-center gap-2 text-sm text-ink-soft">

@@ -9,7 +9,9 @@ export function Behind({ children }: { children(): ReactNode }) {
   return (
     <details className="mt-2" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary className="w-fit rounded text-sm text-ink-soft hover:text-accent">{t.asTable}</summary>
-      {open && <div className="mt-2 max-h-96 overflow-auto rounded-lg border border-line">{children()}</div>}
+      {open && (
+        <div className="mt-2 max-h-96 wrap-normal overflow-auto rounded-lg border border-line">{children()}</div>
+      )}
     </details>
   );
 }

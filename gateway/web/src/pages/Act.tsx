@@ -29,13 +29,13 @@ const TEXTS = texts(
 );
 
 /** Sign and send; true when the ledger has taken it. */
-export function useAct(): (call: Call) => Promise<boolean> {
+export function useAct(): (call: Call, beside?: ReactNode) => Promise<boolean> {
   const confirm = useConfirm();
   const say = useToast();
   const t = useTexts(TEXTS);
-  return async (call) => {
+  return async (call, beside) => {
     try {
-      const outcome = await confirm(call);
+      const outcome = await confirm(call, { beside });
       if (outcome === null) return false;
       if (outcome.code === "" || outcome.code === "OK") {
         say({ title: outcome.code === "" ? t.waits : t.done, tone: "good" });
@@ -56,18 +56,20 @@ export function useAct(): (call: Call) => Promise<boolean> {
 
 interface ActProps {
   readonly call: Call;
+  /** What the bytes name only by a hash, to be read before it is signed */
+  readonly beside?: ReactNode;
   readonly look?: "primary" | "quiet" | "danger" | "plain";
   readonly disabled?: boolean;
   readonly children: ReactNode;
   onDone?(): void;
 }
 
-export function Act({ call, look = "quiet", disabled = false, children, onDone }: ActProps) {
+export function Act({ call, beside, look = "quiet", disabled = false, children, onDone }: ActProps) {
   const act = useAct();
   const [busy, setBusy] = useState(false);
   const press = async () => {
     setBusy(true);
-    if (await act(call)) onDone?.();
+    if (await act(call, beside)) onDone?.();
     setBusy(false);
   };
   return (

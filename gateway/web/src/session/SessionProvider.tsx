@@ -56,7 +56,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       setKept(await accounts());
       setError(null);
       queries.removeQueries({ type: "inactive" }); // what somebody else has seen
-      void queries.resetQueries();
+      void queries.resetQueries({ predicate: ({ queryKey }) => queryKey[0] !== "/ledger" });
       return entered.person;
     },
     [queries],
@@ -107,7 +107,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       async leave(everywhere = false) {
         localStorage.removeItem(CURRENT);
         await leave(everywhere);
-        queries.clear();
+        queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "/ledger" });
         setPerson(null);
         setAccount(null);
       },

@@ -71,7 +71,10 @@ const numbered =
   (name: string): Draw =>
   (take) => ({ lines: [take.number(name)] });
 
-/** Every call that a customer's pages make. */
+const approval: Draw = (take) => ({ lines: [take.code("proposal")] });
+const claimed: Draw = (take) => ({ lines: [take.id("premises"), take.id("wallet")] });
+
+/** Every call that pages make: a customer's, then those of staff. */
 const CALLS = {
   "currency.transfer": (take) => {
     const amount = take.whole("amount_minor");
@@ -135,6 +138,23 @@ const CALLS = {
     return { lines: [line("amount", "money", amount), take.id("point")], spends: amount };
   },
   "settlement.leave": (take) => ({ lines: [take.id("point"), ...take.words("area")] }),
+  "governance.approve": approval,
+  "governance.reject": approval,
+  "billing.approve": approval,
+  "feeder.approve": approval,
+  "market.approve": approval,
+  "metering.approve": approval,
+  "prepaid.approve": approval,
+  "settlement.approve": approval,
+  "tariff.approve": approval,
+  "currency.approve": (take) => ({ lines: [take.code("issue")] }),
+  "registry.approve_claim": claimed,
+  "registry.refuse_claim": claimed,
+  "billing.run": (take) => ({ lines: [take.id("utility"), take.number("year"), take.number("month")] }),
+  "billing.propose_resolve": (take) => ({ lines: [take.id("invoice"), ...take.words("resolution")] }),
+  "prepaid.propose_block": (take) => ({
+    lines: [take.id("point"), take.code("kind"), take.flag("on"), ...take.words("reason")],
+  }),
 } as const satisfies Record<string, Draw>;
 
 export type Known = keyof typeof CALLS;
@@ -226,6 +246,12 @@ class Taken {
 
   code(name: string): Line {
     return line(name, "code", this.#text(name));
+  }
+
+  flag(name: string): Line {
+    const value = this.#take(name);
+    if (typeof value !== "boolean") throw new Other();
+    return line(name, "code", String(value));
   }
 
   number(name: string): Line {

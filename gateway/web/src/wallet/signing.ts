@@ -38,9 +38,13 @@ export function prepare(wanted: Call, account: Account, ledger: LedgerInfo, kind
   return encodeBody(call(wanted.contract, wanted.function, wanted.arguments, of));
 }
 
+async function standAtItsTime(): Promise<void> {
+  api.standAt((await api.get<LedgerInfo>("/ledger")).model.time_ms);
+}
+
 /** The same call, good from now on: people may think for as long as they like before they confirm. */
 export async function renewed(bytes: Bytes, ledger: LedgerInfo): Promise<Bytes> {
-  if (isSimulated(ledger)) api.standAt((await api.get<LedgerInfo>("/ledger")).model.time_ms);
+  if (isSimulated(ledger)) await standAtItsTime();
   const body = parseBody(bytes);
   return encodeBody({ ...body, replay: { nonce: newNonce(), validUntilMs: goodUntilMs(ledger) } });
 }
@@ -94,8 +98,17 @@ export async function outcomeSince(of: Signed): Promise<Outcome> {
 
 /** Ask a contract in the person's own name. */
 export async function query<Answer>(wanted: Call, account: Account, ledger: LedgerInfo): Promise<Answer> {
-  const raw = await signed(prepare(wanted, account, ledger, "query"), account);
-  return (await api.post<{ readonly result: Answer }>("/queries", raw)).result;
+  const ask = async () => {
+    const raw = await signed(prepare(wanted, account, ledger, "query"), account);
+    return (await api.post<{ readonly result: Answer }>("/queries", raw)).result;
+  };
+  try {
+    return await ask();
+  } catch (error) {
+    if (!isSimulated(ledger) || !(error instanceof Refused) || error.code !== "TRANSACTION_EXPIRED") throw error;
+    await standAtItsTime(); // its clock was set forward meanwhile
+    return ask();
+  }
 }
 
 async function keepOutcome(of: Signed, outcome: Outcome): Promise<void> {

@@ -1,7 +1,6 @@
 /** The door: keys kept in this browser, a new wallet, one brought back, or staff by their organisation. */
 
 import { useState } from "react";
-import { useLocation } from "wouter";
 
 import { PREFIX } from "../../api/client";
 import { Refused } from "../../api/problem";
@@ -13,11 +12,12 @@ import type { Account } from "../../wallet/vault";
 import { useLedger } from "../LedgerProvider";
 import { APP } from "../texts";
 
+const STAFF = `${PREFIX}/session/staff`;
+
 export function Enter() {
   const t = useTexts(APP).enter;
   const { name } = useLedger();
   const { kept, enterAs, error: before } = useSession();
-  const [, go] = useLocation();
   const [error, setError] = useState<unknown>(before);
   const [busy, setBusy] = useState("");
   const [refused, setRefused] = useState<Account | null>(null);
@@ -25,8 +25,7 @@ export function Enter() {
     setBusy(account.identity);
     setRefused(null);
     try {
-      await enterAs(account);
-      go("/");
+      await enterAs(account); // and on with the address that one came for
     } catch (failed) {
       setError(failed);
       setRefused(account);
@@ -83,13 +82,32 @@ export function Enter() {
             </div>
           </div>
         </Card>
-        <p className="text-center text-sm">
-          <a className="text-accent underline underline-offset-3" href={`${PREFIX}/session/staff`}>
-            {t.staff}
-          </a>
-        </p>
+        <StaffEntry />
       </div>
     </Page>
+  );
+}
+
+/** To the organisation's own provider, where one is set up. */
+function StaffEntry() {
+  const t = useTexts(APP).enter;
+  const [none, setNone] = useState(false);
+  const go = async () => {
+    const answer = await fetch(STAFF, { redirect: "manual" }).catch(() => null);
+    if (answer?.type === "opaqueredirect") location.assign(STAFF);
+    else setNone(true);
+  };
+  return (
+    <div className="text-center text-sm">
+      <Button look="plain" onClick={() => void go()}>
+        {t.staff}
+      </Button>
+      {none && (
+        <p role="alert" className="text-ink-soft">
+          {t.stranger}
+        </p>
+      )}
+    </div>
   );
 }
 

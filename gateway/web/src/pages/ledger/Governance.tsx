@@ -111,7 +111,11 @@ function One({ row }: { row: ProposalRow }) {
             {own && ` · ${t.ownProposal}`}
           </p>
         </div>
-        {mine && !own && <Act call={call}>{t.approve}</Act>}
+        {mine && !own && (
+          <Act call={call} beside={<Json value={row.arguments} />}>
+            {t.approve}
+          </Act>
+        )}
       </div>
       <details>
         <summary className="w-fit text-sm text-ink-soft">{t.change}</summary>

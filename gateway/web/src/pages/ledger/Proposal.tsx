@@ -32,7 +32,7 @@ export default function Proposal({ params }: { params: { id: string } }) {
       action={
         votes && (
           <>
-            <Act look="primary" call={call("approve")}>
+            <Act look="primary" call={call("approve")} beside={<Json value={found?.row.change} />}>
               {t.approve}
             </Act>
             <Act call={call("reject")}>{t.reject}</Act>

@@ -60,7 +60,11 @@ export default function Audit() {
       </Card>
       <Columns>
         <Card title={t.evidence}>
-          <Answer of={faults} empty={(rows) => rows.length === 0} whenEmpty={<Empty icon="shield" title={t.nothing} />}>
+          <Answer
+            of={faults}
+            empty={(rows) => rows.length === 0}
+            whenEmpty={<Empty icon="shield" title={t.noEvidence} />}
+          >
             {(rows) => (
               <ul className="grid gap-2">
                 {rows.map((row) => (

@@ -3,6 +3,7 @@
 import { type FormEvent, useEffect, useState } from "react";
 
 import { api } from "../../../api/client";
+import { Checking, Written } from "../../../app/entry/Phrase";
 import { useTexts } from "../../../i18n";
 import { concat, fromHex, tag, toHex } from "../../../ledger/bytes";
 import { sign } from "../../../ledger/keys";
@@ -97,6 +98,7 @@ function Rotate({ account }: { account: Account }) {
   const { person, enterAs } = useSession();
   const confirm = useConfirm();
   const [phrase, setPhrase] = useState("");
+  const [written, setWritten] = useState(false);
   const [key, setKey] = useState<WalletKey | null>(null);
   const [request, setRequest] = useState("");
   const [certificate, setCertificate] = useState("");
@@ -112,6 +114,7 @@ function Rotate({ account }: { account: Account }) {
     const { newPhrase, keyFromPhrase } = await import("../../../wallet/phrase");
     const words = newPhrase();
     setPhrase(words);
+    setWritten(false);
     setKey(await keyFromPhrase(words));
     setDone(false);
   };
@@ -137,13 +140,10 @@ function Rotate({ account }: { account: Account }) {
   return (
     <Card title={t.rotate} lead={t.rotateLead}>
       {done && <Notice tone="good" icon="check" title={t.rotated} />}
-      {phrase ? (
-        <div className="grid gap-4">
-          <p className="rounded-lg bg-sunken p-4 font-mono leading-8">{phrase}</p>
-          <Button look="primary" onClick={() => setPhrase("")}>
-            {t.rotateWritten}
-          </Button>
-        </div>
+      {phrase && !written ? (
+        <Written phrase={phrase} onDone={() => setWritten(true)} />
+      ) : phrase ? (
+        <Checking phrase={phrase} onBack={() => setWritten(false)} onRight={async () => setPhrase("")} />
       ) : key ? (
         <form className="grid gap-4" onSubmit={submit} noValidate>
           <TextField label={t.rotateRequest} value={request} readOnly rows={5} className="font-mono text-xs" />
