@@ -131,4 +131,6 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Under way to the ledger; of one device one."""
     answer_life_s: int = 3_600
     """An answer that nobody has fetched for so long is thrown away by the broker."""
+    trades_turn_ms: int = 1_000
+    """Of gateways side by side each gives those before it so long to tell a trade."""
     refusals_said_ms: int = 60_000

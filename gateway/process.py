@@ -137,7 +137,8 @@ class Gateway:
         try:
             from gateway.mqtt.intake import BrokerIntake
             from gateway.mqtt.reach import broker_access
-            from gateway.mqtt.trades import POSITION, Notices, TradeFollower
+            from gateway.mqtt.topics import level
+            from gateway.mqtt.trades import POSITION, Notices, Tellers, TradeFollower
         except ModuleNotFoundError as error:
             raise BadRequest(f"a broker needs {error.name}: install ledgernode[gateway]") from error
 
@@ -145,6 +146,8 @@ class Gateway:
             return broker_access(setting, home.directory, self._trust.files, home.settings.limits)
 
         notices = Notices(home.chain_id, self.outbox.store.fact(POSITION))
+        turn_ms = home.settings.limits.trades_turn_ms
+        tellers = Tellers(level(access().client), turn_ms, setting.trades_after_ms)
         broker = BrokerIntake(
             setting,
             access,
@@ -153,9 +156,9 @@ class Gateway:
             self.dispatch,
             ask=self._ask,
             trade_said=notices.heard if setting.trades else None,
+            teller_said=tellers.heard if setting.trades else None,
         )
-        after_ms = setting.trades_after_ms
-        trades = TradeFollower(notices, self.outbox, self._client, broker, after_ms=after_ms)
+        trades = TradeFollower(notices, self.outbox, self._client, broker, tellers)
         return broker, trades if setting.trades else None
 
     def _http(self, listen: Listen, trust: Trust, inbox: Inbox) -> HttpIntake:

@@ -42,6 +42,8 @@ RETRY_S: Final = 5.0
 _PAGE: Final = 100
 _OPEN: Final = ("agreed", "delivering")
 _STOPS: Final = ("stop", "out")
+_OTHER_FORM: Final = (msgspec.MsgspecError, KeyError, TypeError)
+"""What comes of an answer that lacks what we read: the home goes on without."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -105,6 +107,8 @@ class Surroundings:
                         await self._look()
                     except LedgerError as error:
                         self._log.warning("the ledger does not say", code=error.code, why=str(error))
+                    except _OTHER_FORM as error:
+                        self._log.error("the ledger's contracts are others than we know", why=repr(error))
                     await asyncio.sleep(self._look_s)
         finally:
             self._file.close()
@@ -236,6 +240,8 @@ class Surroundings:
                 continue
             except LedgerError as error:
                 self._log.warning("the ledger's events do not come", code=error.code, why=str(error))
+            except _OTHER_FORM as error:
+                self._log.error("the ledger's contracts are others than we know", why=repr(error))
             await asyncio.sleep(RETRY_S)
 
     async def _begin(self, client: LedgerClient) -> None:

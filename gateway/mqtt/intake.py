@@ -70,6 +70,7 @@ class BrokerIntake:
         *,
         ask: Ask,
         trade_said: Callable[[str, Mapping[str, str]], None] | None = None,
+        teller_said: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self.topics = Topics(ledger)
         self._setting = setting
@@ -80,6 +81,7 @@ class BrokerIntake:
         self._ask = ask
         self._asking: dict[Device, asyncio.Task[None]] = {}
         self._trade_said = trade_said
+        self._teller_said = teller_said
         self._read_access = access
         self._access = access()
         self._status_topic = self.topics.gateway(self._access.client)
@@ -182,7 +184,8 @@ class BrokerIntake:
     def _status(self) -> bytes:
         """What an operator sees of this gateway at the broker."""
         counts = dict(sorted(self.refusals.counts.items()))
-        return msgspec.json.encode({"there": True, "taken": self.taken, "refused": counts, "devices": len(self._heard)})
+        said = {"there": True, "trades": self._trade_said is not None, "taken": self.taken, "refused": counts}
+        return msgspec.json.encode({**said, "devices": len(self._heard)})
 
     def stop(self) -> None:
         """Take nothing more; what comes now stays with the broker."""
@@ -199,7 +202,7 @@ class BrokerIntake:
         return [
             *self._shared(connection),
             *(topics.said(kind) for kind in (Kind.HELLO, Kind.READINGS, Kind.RECEIVED)),
-            *((topics.all_trades(),) if self._trade_said is not None else ()),
+            *((topics.all_trades(), topics.all_gateways()) if self._trade_said is not None else ()),
             *self._setting.formats,
         ]
 
@@ -239,6 +242,10 @@ class BrokerIntake:
             if (feeder := self.topics.feeder_of(topic)) is not None:
                 if self._trade_said is not None:
                     self._trade_said(feeder, dict(message.properties))
+                return True
+            if (name := self.topics.gateway_of(topic)) is not None:
+                if self._teller_said is not None:
+                    self._teller_said(name, message.payload)
                 return True
             if self.topics.belongs(topic) or not topic:
                 self._refused(_UNREAD)

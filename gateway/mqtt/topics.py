@@ -136,6 +136,11 @@ class Topics:
     def gateway(self, name: str) -> str:
         return f"{self._root}/{GATEWAYS}/{level(name)}"
 
+    def gateway_of(self, topic: str) -> str | None:
+        """Whose status stands there; None for other topics."""
+        head, _, name = topic.rpartition("/")
+        return name if head == f"{self._root}/{GATEWAYS}" else None
+
 
 def level(name: str) -> str:
     return _UNFIT.sub("_", name[:LEVEL_CHARACTERS]) or "_"

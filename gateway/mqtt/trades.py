@@ -5,7 +5,11 @@ gaps. A line is published, and only when the broker has it the position moves on
 more, under the number it had. The broker keeps each feeder's last line, and its number is what a gateway that comes
 back looks at: what stands there has been said, also where another gateway has said it.
 
-`Notices` is a pure core; `TradeFollower` the shell around it.
+Of several gateways one tells: the first by name of those that are there, as their statuses at the broker say. The
+others give it a turn each and then tell what they have not heard. A broker compares nothing before it takes a message,
+so two that cannot hear of each other in time still may tell a line twice, under its one number.
+
+`Notices` and `Tellers` are pure cores; `TradeFollower` is the shell around them.
 """
 
 from __future__ import annotations
@@ -36,6 +40,8 @@ _LAST: Final = (1 << 53) - 1
 """After every event of a block."""
 _UNTIL_TAKEN_S: Final = 5.0
 _REFUSED: Final = 128
+_TELLERS: Final = 100
+"""Gateways before this one that are waited for."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -130,6 +136,43 @@ class Notices:
         return {POSITION: msgspec.msgpack.encode(place)}
 
 
+class Tellers:
+    """Which gateways tell trades, by what the broker keeps of each. `own` is this one's name there."""
+
+    def __init__(self, own: str, turn_ms: int, after_ms: int = 0) -> None:
+        self._own = own
+        self._turn_ms = turn_ms
+        self._after_ms = after_ms
+        self._before: set[str] = set()
+
+    def heard(self, name: str, status: bytes) -> None:
+        """A gateway's status; garbage says that it tells nothing."""
+        try:
+            tells = name < self._own and msgspec.json.decode(status, type=_Status).tells
+        except msgspec.MsgspecError:
+            tells = False
+        if not tells:
+            self._before.discard(name)
+        elif len(self._before) < _TELLERS:
+            self._before.add(name)
+
+    @property
+    def after_ms(self) -> int:
+        """So long the others have for a line."""
+        return self._after_ms + len(self._before) * self._turn_ms
+
+
+class _Status(msgspec.Struct, frozen=True):
+    """What we read of a gateway's status."""
+
+    there: bool
+    trades: bool = False
+
+    @property
+    def tells(self) -> bool:
+        return self.there and self.trades
+
+
 class Publisher(Protocol):
     """Who has a connection to the broker, now and then."""
 
@@ -145,14 +188,13 @@ class TradeFollower:
         outbox: Outbox,
         connect: Callable[[], LedgerClient],
         publisher: Publisher,
-        *,
-        after_ms: int = 0,
+        tellers: Tellers,
     ) -> None:
         self._notices = notices
         self._outbox = outbox
         self._connect = connect
         self._publisher = publisher
-        self._after_s = after_ms / 1_000
+        self._tellers = tellers
         self._log: Any = structlog.get_logger("gateway.trades")
 
     async def run(self) -> None:
@@ -181,7 +223,7 @@ class TradeFollower:
         async for event in client.events(self._notices.position.height, names=(COMMANDED,)):
             line = self._notices.line(event)
             if line is not None:
-                await asyncio.sleep(self._after_s)  # another gateway may have said it by then
+                await asyncio.sleep(self._tellers.after_ms / 1_000)  # another gateway may have said it by then
                 await self._say(line)
             facts = self._notices.passed(event)
             if facts:

@@ -27,7 +27,7 @@ from ledgernode.cli.output import console
 from ledgernode.errors import LedgerError
 
 if TYPE_CHECKING:
-    from living.play import Play
+    from devices.living.play import Play
 
 SCENARIO: Final = "ten-houses"
 ENGINE: Final = "pbft"
@@ -52,11 +52,11 @@ def demo(directory: Path, engine: str | None, seconds: float | None, scenario: s
     needed()
     import msgspec
 
+    from devices.living import report
+    from devices.living.folder import read_founded
+    from devices.living.play import Play
     from ledgernode.cli.living.running import audited
     from ledgernode.cli.living.tables import parts
-    from living import report
-    from living.folder import read_founded
-    from living.play import Play
 
     wanted = found(scenario)
     known = read_founded(directory)
@@ -168,8 +168,8 @@ async def _either(*events: asyncio.Event, limit_s: float | None = None) -> None:
 
 def _doors(play: Play) -> None:
     """Where people enter, and the words that open: of wallets that stand for nothing elsewhere."""
+    from devices.living.visitors import house_of
     from gateway.http.pages import BUILT, INDEX, NOT_BUILT
-    from living.visitors import house_of
 
     assert play.visitors is not None, "it has a console"
     click.echo(f"\n{click.style('Open in a browser', bold=True)}  {play.visitors.origin}")

@@ -315,6 +315,19 @@ async def test_where_events_are_pruned_it_begins_at_the_head(ledger: Played, tmp
         await eventually(lambda: [trade.number for trade in home.agent.trades] == [6])
 
 
+async def test_answers_in_another_form_end_nothing(
+    ledger: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The home goes on, and trades again when the contracts are those it knows."""
+    monkeypatch.setattr(ledger, "market_market", lambda market: {"venue": {}})
+    async with Home(ledger, tmp_path) as home:
+        await asyncio.sleep(0.2)
+        assert home.task is not None
+        assert not home.task.done()
+        monkeypatch.undo()
+        await home.until(Answered)
+
+
 async def test_one_process_at_a_time_has_a_home(ledger: Played, tmp_path: Path) -> None:
     async with Home(ledger, tmp_path):
         with pytest.raises(DatabaseInUse):

@@ -25,6 +25,7 @@ PAGE: Final = Path(__file__).parent.parent.parent.parent / "docs" / "http.md"
 LINE: Final = "<!-- below: python -m tests.gateway.api.document -->\n"
 _HEX: Final = re.compile(r"\b(?:[0-9a-f]{16}|[0-9a-f]{32,})\b")
 _ITEMS: Final = 1
+_LINES: Final = 3
 _NAMES: Final = 14
 _CHARACTERS: Final = 72
 _PEM: Final = "-----BEGIN CERTIFICATE-----"
@@ -105,9 +106,17 @@ async def _example(site: Site, name: str, row: Row) -> Any:
             response = await client.get(path)
     asked = f"{name.partition(' ')[0]} {PREFIX}{_HEX.sub(_SHORT, path)}"
     yield f"`{asked}`{'' if row.open else f', asked by a {who}'}:\n"
-    yield "```json"
-    yield json.dumps(_shortened(response.json()), indent=2, ensure_ascii=False)
-    yield "```\n"
+    kind = response.headers["content-type"].partition(";")[0]
+    if kind == "application/json":
+        yield "```json"
+        yield json.dumps(_shortened(response.json()), indent=2, ensure_ascii=False)
+        yield "```\n"
+    elif kind == "text/csv":
+        yield "```csv"
+        yield _HEX.sub(_SHORT, "\n".join(response.text.splitlines()[:_LINES]))
+        yield "```\n"
+    else:
+        yield f"A file of the type `{kind}`.\n"
 
 
 def _shortened(value: Any, deep: int = 0) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from gateway.api import live, newsroom
-from gateway.api.news import ALL, Place, read_place, read_topics
+from gateway.api.news import ALL, Place, Told, of_event, read_place, read_topics
 from gateway.api.newsroom import Newsroom
 from gateway.readmodel.following import State
 from gateway.sessions import people
@@ -217,6 +217,23 @@ async def test_it_ends_with_the_ticket_and_with_the_identity(
         assert len(here.newsroom) == 0
 
 
+async def test_it_ends_when_a_topic_may_not_be_seen_any_more(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked again after the registry has said anything: a tenant that has moved out listens no longer."""
+    monkeypatch.setattr(live, "CHECK_S", 0.1)
+    async with (
+        at_town(town, tmp_path) as here,
+        here.entered(town.seller) as client,
+        listening(client, f"points:{SELLER}") as line,
+    ):
+        await line.until("hello")
+        monkeypatch.setattr(live, "permits_of_point", lambda scope, row: None)
+        here.newsroom.moved += 1
+        ended = await line.until("end")
+        assert (ended.data["code"], ended.data["come_back"]) == ("ADDRESS_UNKNOWN", False)
+
+
 async def test_a_quiet_line_says_that_it_lives_and_moves_the_place(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,6 +386,38 @@ async def test_a_database_that_is_away_is_waited_for(
         monkeypatch.setattr(here.model, "reading", reading)
         heights = [(await line.until("block")).data["height"] for _ in range(3)]
         assert heights == [SETTLED + 1, SETTLED + 2, SETTLED + 3]
+
+
+async def test_a_block_that_cannot_be_told_ends_no_newsroom(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listeners are told to read anew; the next block is told again."""
+    poisoned = Newsroom._read
+
+    async def failing(self: Newsroom, first: int, last: int) -> Any:
+        if first == SETTLED + 1:
+            raise ZeroDivisionError("nobody foresaw this")
+        return await poisoned(self, first, last)
+
+    monkeypatch.setattr(Newsroom, "_read", failing)
+    async with at_town(town, tmp_path) as here, here.entered(town.operator) as client:
+        async with listening(client, "blocks") as line:
+            await line.until("hello")
+            here.model.played.until = SETTLED + 1
+            ended = await line.until("end")
+            assert (ended.data["code"], ended.data["come_back"]) == ("INTERNAL", True)
+            assert "foresaw" not in str(ended.data)
+        async with listening(client, "blocks") as line:
+            await line.until("hello")
+            here.model.played.until = SETTLED + 2
+            assert (await line.until("block")).data["height"] == SETTLED + 2
+
+
+@pytest.mark.parametrize("value", [True, -1, 0, 1 << 63, 1 << 70, "7", None, [7], {"trade": 7}, 1.5])
+def test_what_a_contract_calls_a_trade_may_be_anything(value: Any) -> None:
+    told = Told(Place(1, 1), 0, "somebody", "Strange", "00", {"trade": value, "point": value, "points": value})
+    assert newsroom._numbers([told], "trade") == []
+    assert of_event(told, {}, {}).keys == ()
 
 
 def test_places_and_topics_are_read_strictly() -> None:

@@ -21,7 +21,7 @@ from ledgernode.identity.records import Role
 from ledgernode.wire.receipt import parse_receipt
 from tests.conditions import eventually
 from tests.gateway.mqtt.listening import Listening
-from tests.gateway.mqtt.running import BRANCH, broker_setting, meter, password, users
+from tests.gateway.mqtt.running import BRANCH, broker_setting, device, meter, password, users
 from tests.gateway.running import GatewayProcess, gateway_identity, reading
 from tests.mosquitto import Mosquitto
 from tests.running import NodeProcess, Person, register
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.slow
 
 METERS = 3
 AT_ONCE = 5
+STORM = 60
 
 
 @pytest.fixture
@@ -235,6 +236,57 @@ async def test_a_gateway_that_the_broker_refuses_serves_on_and_comes_in_when_it_
         assert gateway.log.read_text().count("SIGNER_UNKNOWN") < 20
         assert "another" not in gateway.log.read_text()
         assert password("gateway-1") not in gateway.log.read_text()
+
+
+async def test_a_broker_that_falls_silent_is_left_and_found_again(
+    node: NodeProcess, own_broker: Mosquitto, people: list[Person], identities: list[Path], tmp_path: Path
+) -> None:
+    """Half-open: it holds its connections and says nothing. Pings stay unanswered; the gateway looks for it anew."""
+    setting = broker_setting(own_broker, tmp_path / "gateway")
+    limits = {"broker_keepalive_s": 1, "broker_connect_ms": 1_000, "broker_pause_limit_ms": 500}
+    nodes = [node.endpoint]
+    with GatewayProcess(
+        node.network, nodes, tmp_path / "gateway", identities[0], broker=setting, limits=limits
+    ) as gateway:
+        await eventually(lambda: "at the broker" in gateway.log.read_text())
+        own_broker.freeze()
+        try:
+            await eventually(lambda: "the broker is gone" in gateway.log.read_text(), 30)
+            await eventually(lambda: "the broker is not there" in gateway.log.read_text(), 30)
+        finally:
+            own_broker.thaw()
+        (one,) = fresh(people[1], 1)
+        async with meter(own_broker, people[1]) as client:
+            await client.connect()
+            assert await client.send([one.envelope]) == ["OK"]
+
+
+async def test_devices_come_at_once_and_again_when_the_broker_was_killed(
+    node: NodeProcess, broker_identity: Path, identities: list[Path], tmp_path: Path
+) -> None:
+    """A storm: each is welcomed, by a gateway that connects anew in the midst of them."""
+    names = [f"S-{number}" for number in range(STORM)]
+    with Mosquitto(tmp_path / "broker", broker_identity, users(names)) as broker:
+        setting = broker_setting(broker, tmp_path / "gateway")
+        limits = {"broker_pause_limit_ms": 500}
+        devices = [device(broker, name) for name in names]
+
+        async def welcomed(client: BrokerClient) -> None:
+            async with asyncio.timeout(45):
+                while True:
+                    try:
+                        await client.connect()
+                        return
+                    except (CommitUnknown, NodeUnreachable):
+                        await asyncio.sleep(0.5)
+
+        nodes, home = [node.endpoint], tmp_path / "gateway"
+        with GatewayProcess(node.network, nodes, home, identities[0], broker=setting, limits=limits):
+            await asyncio.gather(*(welcomed(one) for one in devices))
+            await asyncio.to_thread(broker.kill)
+            await asyncio.to_thread(broker.start)
+            await asyncio.gather(*(welcomed(one) for one in devices))
+            await asyncio.gather(*(one.close() for one in devices))
 
 
 async def test_two_that_come_under_one_name_do_not_throw_each_other_out_for_ever_and_ever(

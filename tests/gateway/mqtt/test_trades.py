@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.mqtt.trades import Notices
+from gateway.mqtt.trades import Notices, Tellers
 from ledgernode.wire.answers import NumberedEvent
 from ledgernode.wire.types import Height, TimeMs, TransactionId
 from tests.conditions import eventually
@@ -69,6 +69,23 @@ def test_what_the_broker_has_is_not_said_again() -> None:
     notices.heard("alpha", {"notice": "2", "chain": chain})
     assert [bool(notices.line(event(1, feeder="alpha", notice=number))) for number in (1, 2, 3)] == [False, False, True]
     assert notices.line(event(1, feeder="beta", notice=1)) is not None
+
+
+def test_the_first_by_name_of_those_that_are_there_tells_and_each_other_a_turn_later() -> None:
+    """Whoever goes, or tells none, is not waited for; what is no status says nothing."""
+    tellers = Tellers("north-2", 1_000, 500)
+    there, gone = b'{"there":true,"trades":true,"taken":5}', b'{"there":false}'
+    assert tellers.after_ms == 500
+    for name in ("north-1", "north-2", "north-3", "north-0"):
+        tellers.heard(name, there)
+    assert tellers.after_ms == 2_500
+    tellers.heard("north-0", gone)
+    tellers.heard("north-1", b'{"there":true,"trades":false}')
+    assert tellers.after_ms == 500
+    for garbage in (b"", b"\xff", b"[]", b'{"there":"yes"}'):
+        tellers.heard("north-1", there)
+        tellers.heard("north-1", garbage)
+        assert tellers.after_ms == 500
 
 
 # ---------------------------------------------------------------- with a broker, a ledger, and gateways
@@ -145,3 +162,31 @@ async def test_each_trade_is_told_on_its_feeder_by_number(
         async with Listening(own_broker, f"{BRANCH}/trades/alpha", user="gateway-2") as later:
             await eventually(lambda: later.heard)
             assert (later.heard[0].retained, numbers(later, "alpha")) == (True, [6])
+
+
+@pytest.mark.slow
+async def test_gateways_side_by_side_tell_each_trade_once(
+    node: NodeProcess, own_broker: Mosquitto, relay: Person, tmp_path: Path
+) -> None:
+    """None of them is set to stand by; when the one that tells is killed another goes on, and none is missing."""
+    identities = [gateway_identity(node.network, f"gateway-beside-{number}") for number in range(2)]
+    homes = [tmp_path / "one", tmp_path / "two"]
+    settings = [broker_setting(own_broker, home, f"gateway-{number}") for number, home in enumerate(homes, 1)]
+    more = {"limits": {"broker_status_ms": 500}}
+    nodes = [node.endpoint]
+    with (
+        GatewayProcess(node.network, nodes, homes[0], identities[0], broker=settings[0], **more) as one,
+        GatewayProcess(node.network, nodes, homes[1], identities[1], broker=settings[1], **more),
+    ):
+        await follows(node, own_broker)
+        async with Listening(own_broker, f"{BRANCH}/#", user="gateway-2") as heard:
+            await eventually(lambda: len({one.topic for one in heard.heard if "/gateways/" in one.topic}) == 2)
+            for number in range(1, 11):
+                await asyncio.to_thread(trade, node, 8_000 + number, "gamma", number)
+            await eventually(lambda: numbers(heard, "gamma")[-1:] == [10])
+            await asyncio.to_thread(one.kill)
+            await asyncio.to_thread(trade, node, 8_011, "gamma", 11)
+            await eventually(lambda: numbers(heard, "gamma")[-1:] == [11])
+            await asyncio.to_thread(one.start)
+            await asyncio.sleep(1.5)  # long enough for a repetition to be heard
+            assert numbers(heard, "gamma") == list(range(1, 12))

@@ -8,7 +8,7 @@ import { newQueries } from "../api/asking";
 import { LiveProvider } from "../api/LiveProvider";
 import { LanguageProvider, useTexts } from "../i18n";
 import { SessionProvider, useSession } from "../session/SessionProvider";
-import { ButtonLink, Empty, Loading, Page, ToastProvider } from "../ui";
+import { ButtonLink, Loading, Page, ToastProvider } from "../ui";
 import { ConfirmProvider } from "../wallet/ConfirmProvider";
 import { Boundary } from "./Boundary";
 import { Layout } from "./Layout";
@@ -103,6 +103,7 @@ function Inside({ role }: { role: string }) {
       <Route path="/share" component={Share} />
       <Route path="/bills" component={Bills} />
       <Route path="/bills/:bill" component={Bill} />
+      <Route path="/verify/:bill" component={Bill} />
       <Route path="/market" component={Market} />
       <Route path="/wallet" component={Wallet} />
       <Route path="/welcome/new" component={SignUp} />
@@ -119,7 +120,11 @@ function NotFound() {
   const t = useTexts(APP);
   return (
     <Page title={t.notFound}>
-      <Empty title={t.notFound} icon="search" action={<ButtonLink href="/">{t.toHome}</ButtonLink>} />
+      <div>
+        <ButtonLink look="primary" href="/">
+          {t.toHome}
+        </ButtonLink>
+      </div>
     </Page>
   );
 }

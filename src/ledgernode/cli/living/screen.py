@@ -14,11 +14,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from living.figures import Line, Report, Trade
-from living.homes import Home
-from living.play import Play
-from living.units import INTERVAL_MS, MINOR_PER_CENT, MWH_PER_KWH, cents, clock, kwh
-from living.visitors import FILE as VISITORS
+from devices.living.figures import Line, Report, Trade
+from devices.living.homes import Home
+from devices.living.play import Play
+from devices.living.units import INTERVAL_MS, MINOR_PER_CENT, MWH_PER_KWH, cents, clock, kwh
+from devices.living.visitors import FILE as VISITORS
 
 STYLES: Final = {
     "trade": "green",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from devices.living.units import MINOR_PER_CENT, MWH_PER_KWH
 from ledgernode.cli.output import counted, facts, size, table
-from living.units import MINOR_PER_CENT, MWH_PER_KWH
 
 _NWH_PER_KWH: Final = 1_000_000_000_000
 _CENTS: Final = MINOR_PER_CENT * 100

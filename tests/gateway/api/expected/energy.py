@@ -36,9 +36,7 @@ def _trades(site: Site, found: dict[str, Any]) -> None:
 
 
 def _depth(site: Site, found: dict[str, Any]) -> None:
-    assert found["customer"] == found["foreign"]
-    assert found["customer"]["bids"]
-    assert found["customer"]["asks"]
+    assert found["customer"] == found["foreign"] == found["regulator"]
 
 
 def _flow(site: Site, found: dict[str, Any]) -> None:
@@ -68,7 +66,8 @@ ROWS = {
     "GET /markets/{which}/prices": Row("/markets/utility:market-1/prices", "+ + + + +"),
     "GET /markets/{which}/clearings": Row("/markets/utility:market-1/clearings", "0 0 0 0 0"),
     "GET /orders": Row("/orders?size=500", "+ + + 0 +", _orders),
-    "GET /orders open": Row("/orders?open=true&customer=utility:house-1", "1 0 1 0 1"),
+    "GET /orders of nothing": Row("/orders?open=true&market=none", "0 0 0 0 0"),
+    "GET /orders of a customer": Row("/orders?customer=utility:house-1", "+ 0 + 0 +"),
     "GET /trades": Row("/trades?size=500", "+ + + 0 +", _trades),
     "GET /trades of a point": Row(f"/trades?point={_HOUSE}", "+ 404 + 404 +"),
     "GET /deliveries": Row("/deliveries?size=500", "+ + + 0 +"),

@@ -1,7 +1,6 @@
 /** The door: keys kept in this browser, a new wallet, one brought back, or staff by their organisation. */
 
 import { useState } from "react";
-import { useLocation } from "wouter";
 
 import { PREFIX } from "../../api/client";
 import { Refused } from "../../api/problem";
@@ -19,7 +18,6 @@ export function Enter() {
   const t = useTexts(APP).enter;
   const { name } = useLedger();
   const { kept, enterAs, error: before } = useSession();
-  const [, go] = useLocation();
   const [error, setError] = useState<unknown>(before);
   const [busy, setBusy] = useState("");
   const [refused, setRefused] = useState<Account | null>(null);
@@ -27,8 +25,7 @@ export function Enter() {
     setBusy(account.identity);
     setRefused(null);
     try {
-      await enterAs(account);
-      go("/");
+      await enterAs(account); // and on with the address that one came for
     } catch (failed) {
       setError(failed);
       setRefused(account);

@@ -1,14 +1,17 @@
-/** One bill: what it is made of, paying it, its documents, its payments; and checking it. */
+/**
+ * One bill: what it is made of, paying it, its documents, its payments; and checking it. The code on its paper leads to
+ * `/verify/…`, where it is checked at once.
+ */
 
 import { type FormEvent, useState } from "react";
-import { useParams } from "wouter";
+import { useLocation, useParams } from "wouter";
 
 import { useAsked, usePages } from "../../api/asking";
 import { PREFIX, part } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { PaymentRow } from "../../api/rows";
 import { useFormat } from "../../format";
-import { useTexts } from "../../i18n";
+import { useLanguage, useTexts } from "../../i18n";
 import { useSession } from "../../session/SessionProvider";
 import {
   Answer,
@@ -60,6 +63,8 @@ export function Bill() {
 function Shown({ bill, back }: { bill: BillShown; back: { href: string; label: string } }) {
   const t = useTexts(CUSTOMER).bills;
   const format = useFormat();
+  const { language } = useLanguage();
+  const [location] = useLocation();
   const { account } = useSession();
   const confirm = useConfirm();
   const asking = { when: bill.lines === null, path: "/bills" };
@@ -85,7 +90,7 @@ function Shown({ bill, back }: { bill: BillShown; back: { href: string; label: s
               {t.pay(format.money(left))}
             </Button>
           )}
-          <DownloadLink href={`${documents}.pdf`}>{t.pdf}</DownloadLink>
+          <DownloadLink href={`${documents}.pdf?language=${language}`}>{t.pdf}</DownloadLink>
           <DownloadLink href={`${documents}.csv`}>{t.csv}</DownloadLink>
         </>
       }
@@ -111,7 +116,7 @@ function Shown({ bill, back }: { bill: BillShown; back: { href: string; label: s
             ]}
           />
         </Card>
-        <Verify bill={bill} lines={lines} />
+        <Verify bill={bill} lines={lines} atOnce={location.startsWith("/verify/")} />
       </Columns>
       <Card title={t.lines} lead={t.linesLead} flush>
         {lines ? (

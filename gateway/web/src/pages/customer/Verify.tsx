@@ -1,6 +1,6 @@
 /** "Verify this bill": what was checked, step by step, and what was not. */
 
-import { useState } from "react";
+import { useEffect, useState } from "react";
 
 import { api, part } from "../../api/client";
 import { Refused } from "../../api/problem";
@@ -25,7 +25,13 @@ interface Done extends Checked {
 
 class NoGenesis extends Error {}
 
-export function Verify({ bill, lines }: { bill: BillShown; lines: readonly Line[] | null }) {
+interface VerifyProps {
+  readonly bill: BillShown;
+  readonly lines: readonly Line[] | null;
+  readonly atOnce?: boolean;
+}
+
+export function Verify({ bill, lines, atOnce = false }: VerifyProps) {
   const t = useTexts(CUSTOMER).verify;
   const { account } = useSession();
   const ledger = useLedger();
@@ -42,14 +48,13 @@ export function Verify({ bill, lines }: { bill: BillShown; lines: readonly Line[
       const genesis = given ?? (await servedGenesis());
       const text = await proofText(bill);
       const checked = await checkBill(bill, lines, text, genesis, chainId);
-      const recomputed = await ask<{ readonly agrees: boolean }>({
-        contract: "billing",
-        function: "recompute",
-        arguments: { invoice: bill.invoice },
-      }).then(
-        (answer) => answer.agrees,
-        () => null,
-      );
+      const recompute = { contract: "billing", function: "recompute", arguments: { invoice: bill.invoice } };
+      const recomputed = account
+        ? await ask<{ readonly agrees: boolean }>(recompute).then(
+            (answer) => answer.agrees,
+            () => null,
+          )
+        : null;
       setDone({ ...checked, text, recomputed, given: given !== undefined });
     } catch (failed) {
       setDone(null);
@@ -58,6 +63,10 @@ export function Verify({ bill, lines }: { bill: BillShown; lines: readonly Line[
       setBusy(false);
     }
   };
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once, when one arrives
+  useEffect(() => {
+    if (atOnce) void check();
+  }, [atOnce]);
   return (
     <Card title={t.title} lead={t.lead}>
       <div className="grid grid-cols-1 gap-4">

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from living.life import Life
-from living.timing import Time
+from devices.living.life import Life
+from devices.living.timing import Time
 
 _BEHIND: Final = 6
 """Readings of a meter that the ledger has not answered for; then time stands still."""

@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
+from devices.living.figures import COLUMNS, Figures, Interval, Line, Report, Trade
+from devices.living.units import cents, clock, kwh, money
 from ledgernode.client import LedgerClient
 from ledgernode.wire.block import parse_header
 from ledgernode.wire.receipt import OK, Origin, parse_receipt
 from ledgernode.wire.transaction import parse_transaction
 from ledgernode.wire.types import Height
-from living.figures import COLUMNS, Figures, Interval, Line, Report, Trade
-from living.units import cents, clock, kwh, money
 
 Heard = Callable[[str, str, dict[str, Any], int], None]
 """Told of every event: contract, name, payload, block time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from devices.community.scenario import Scenario
-from living.units import INTERVAL_MS, MINUTE_MS
+from devices.living.units import INTERVAL_MS, MINUTE_MS
 
 
 class Time:

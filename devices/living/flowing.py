@@ -9,11 +9,11 @@ from devices.community.days import Days
 from devices.community.scenario import House, Scenario
 from devices.community.street import Behaviour, BusStreet, HeadShown, Traded, Transfer, built
 from devices.community.wrong import WRONG, injection
-from living.figures import Trade
-from living.happenings import Happenings
-from living.homes import Home
-from living.timing import Time
-from living.units import MINUTE_MS
+from devices.living.figures import Trade
+from devices.living.happenings import Happenings
+from devices.living.homes import Home
+from devices.living.timing import Time
+from devices.living.units import MINUTE_MS
 
 _NWH_PER_WH: Final = 1_000_000_000
 

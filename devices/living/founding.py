@@ -12,6 +12,11 @@ import msgspec
 from chaincode.calendar import FIXED_UTC
 from chaincode.pricing import FLAT, Band, Levy, Tariff
 from devices.community.scenario import House, Scenario
+from devices.living.folder import Founded
+from devices.living.people import LARGE, Call, Member
+from devices.living.place import BASE_YEAR, CURRENCY, KEY_REVISION, ORGANISATIONS, SUPPLY_GROUP, TARIFF, Place, key_of
+from devices.living.units import DAY_MS, DIGITS, INTERVAL_MS, MICRO_PER_CENT, MINOR_PER_CENT, MINUTE_MS
+from devices.living.vending import found_vending
 from devices.meter.core import new_state
 from devices.meter_shell import Facts, create_home
 from ledgernode.execution.sandbox.package import pack, package_hash
@@ -23,11 +28,6 @@ from ledgernode.local.simulated import CLOCK, SimulatedClock
 from ledgernode.sts.tid import BaseDate
 from ledgernode.wire.genesis import SIMULATED, parse_genesis
 from ledgernode.wire.parameters import Parameters
-from living.folder import Founded
-from living.people import LARGE, Call, Member
-from living.place import BASE_YEAR, CURRENCY, KEY_REVISION, ORGANISATIONS, SUPPLY_GROUP, TARIFF, Place, key_of
-from living.units import DAY_MS, DIGITS, INTERVAL_MS, MICRO_PER_CENT, MINOR_PER_CENT, MINUTE_MS
-from living.vending import found_vending
 
 CONTRACTS: Final = (
     "registry", "currency", "tariff", "metering", "prepaid", "settlement", "auction", "market", "feeder", "billing"

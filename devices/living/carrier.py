@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from devices.living.service import Service
 from gateway.http.devices import FILE, Device, DeviceFile, new_secret, write_devices
 from ledgernode.local.node import free_ports
-from living.service import Service
 
 if TYPE_CHECKING:
-    from living.visitors import Visitors
+    from devices.living.visitors import Visitors
 
 VENDING = "vending"
 """How the vending service is let in."""

@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import Any, Final
 
 from devices.community.trading import Delivery, orders
+from devices.living.figures import Trade
+from devices.living.homes import Home
+from devices.living.kiosk import Kiosk
+from devices.living.people import Call
+from devices.living.place import Place
+from devices.living.units import INTERVAL_MS, MINOR_PER_CENT
 from ledgernode.errors import LedgerError
-from living.figures import Trade
-from living.homes import Home
-from living.kiosk import Kiosk
-from living.people import Call
-from living.place import Place
-from living.units import INTERVAL_MS, MINOR_PER_CENT
 
 _ASKED_EVERY_S: Final = 1.0
 _LOOKED_EVERY_S: Final = 0.05

@@ -20,16 +20,9 @@ import msgspec
 
 from devices.community.scenario import Scenario
 from devices.community.street import HeadShown, Street
-from ledgernode.client import LedgerClient
-from ledgernode.errors import Conflict, LedgerError
-from ledgernode.identity.founding import ADMIN, organisation_directory, read_network
-from ledgernode.identity.organisation import identity_directory
-from ledgernode.identity.tls import channel_credentials, load_tls
-from ledgernode.local.network import LocalNetwork
-from ledgernode.local.simulated import CLOCK, SimulatedClock
-from living.carrier import Carrier
-from living.figures import Figures
-from living.folder import (
+from devices.living.carrier import Carrier
+from devices.living.figures import Figures
+from devices.living.folder import (
     Founded,
     Standing,
     chain_of,
@@ -38,20 +31,27 @@ from living.folder import (
     write_founded,
     write_standing,
 )
-from living.founding import Founding, found_nodes
-from living.homes import Home
-from living.kiosk import Kiosk
-from living.life import Life
-from living.line import Latencies
-from living.pacing import paced
-from living.people import People
-from living.place import Place
-from living.radio import Radio
-from living.tasks import Tasks
-from living.timing import Time
-from living.units import INTERVAL_MS
-from living.vending import VendingService
-from living.visitors import Visitors, enrolled, visitors_of
+from devices.living.founding import Founding, found_nodes
+from devices.living.homes import Home
+from devices.living.kiosk import Kiosk
+from devices.living.life import Life
+from devices.living.line import Latencies
+from devices.living.pacing import paced
+from devices.living.people import People
+from devices.living.place import Place
+from devices.living.radio import Radio
+from devices.living.tasks import Tasks
+from devices.living.timing import Time
+from devices.living.units import INTERVAL_MS
+from devices.living.vending import VendingService
+from devices.living.visitors import Visitors, enrolled, visitors_of
+from ledgernode.client import LedgerClient
+from ledgernode.errors import Conflict, LedgerError
+from ledgernode.identity.founding import ADMIN, organisation_directory, read_network
+from ledgernode.identity.organisation import identity_directory
+from ledgernode.identity.tls import channel_credentials, load_tls
+from ledgernode.local.network import LocalNetwork
+from ledgernode.local.simulated import CLOCK, SimulatedClock
 
 _OPENS_S: Final = 60.0
 _SETTLES_S: Final = 40.0

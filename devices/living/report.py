@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from living.play import Play
-from living.units import INTERVAL_MS, MINOR_PER_CENT, NWH_PER_MWH
+from devices.living.play import Play
+from devices.living.units import INTERVAL_MS, MINOR_PER_CENT, NWH_PER_MWH
 
 
 class Closing(msgspec.Struct):

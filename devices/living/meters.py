@@ -14,6 +14,8 @@ from typing import Any, Final
 import msgspec
 
 from devices.community.street import HeadShown, Shown
+from devices.living.line import Line
+from devices.living.units import NWH_PER_MWH
 from devices.meter.energy import power_factor_milli
 from devices.meter.events import (
     Alarm,
@@ -34,8 +36,6 @@ from devices.meter_shell import MeterShell
 from ledgernode.errors import LedgerError
 from ledgernode.sts.memory import accept
 from ledgernode.sts.tid import Tid
-from living.line import Line
-from living.units import NWH_PER_MWH
 
 _MILLI: Final = 1_000
 _RECORD_BUDGET: Final = 40_000

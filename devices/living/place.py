@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from devices.community.scenario import House, Scenario
+from devices.living.people import Member, People
 from ledgernode.identity.founding import ADMIN
 from ledgernode.sts.keys import DecoderKey, KeyParameters, KeyType, VendingKey, derive
 from ledgernode.sts.pan import check_digit, read_pan
 from ledgernode.sts.tid import BaseDate
-from living.people import Member, People
 
 ORGANISATIONS: Final = ("north", "south", "east", "west")
 CURRENCY: Final = "EUR"

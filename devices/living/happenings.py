@@ -8,9 +8,9 @@ from typing import Final
 
 from devices.community.scenario import Event, Scenario
 from devices.community.wrong import WRONG, said
-from living.customers import Customers
-from living.homes import Home
-from living.tasks import Tasks
+from devices.living.customers import Customers
+from devices.living.homes import Home
+from devices.living.tasks import Tasks
 
 LASTING: Final = frozenset({"theft", "outage", "silence"}) | WRONG
 

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from devices.living.people import LARGE, Call
+from devices.living.place import Place
+from devices.living.units import MINOR_PER_CENT
 from ledgernode.errors import Missing
 from ledgernode.identity.authority import build_request
 from ledgernode.identity.founding import ADMIN, organisation_directory
@@ -25,12 +28,9 @@ from ledgernode.identity.records import Role
 from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.local.node import free_ports, is_free
 from ledgernode.wire.types import identity_id
-from living.people import LARGE, Call
-from living.place import Place
-from living.units import MINOR_PER_CENT
 
 if TYPE_CHECKING:
-    from living.play import Play
+    from devices.living.play import Play
 
 FILE: Final = "visitors.json"
 PORT: Final = 8_080

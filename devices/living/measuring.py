@@ -19,8 +19,8 @@ from typing import Any, Final
 import msgspec
 
 from devices.community.scenario import Scenario
+from devices.living.play import Play
 from ledgernode.local.usage import MemoryPeak, disk_bytes, usage
-from living.play import Play
 
 IDLE_S: Final = 10.0
 _DAY_S: Final = 86_400

@@ -11,21 +11,21 @@ import asyncio
 from typing import Any, Final
 
 from devices.community.street import HeadShown, Street
+from devices.living.customers import Customers
+from devices.living.figures import Figures, Line
+from devices.living.flowing import Flowing
+from devices.living.folder import Standing
+from devices.living.happenings import Happenings
+from devices.living.homes import Home, Homes
+from devices.living.kiosk import Kiosk
+from devices.living.line import Latencies
+from devices.living.place import Place
+from devices.living.tasks import Tasks
+from devices.living.timing import Time
+from devices.living.units import INTERVAL_MS, MINUTE_MS
+from devices.living.watching import Watcher
 from ledgernode.client import LedgerClient
 from ledgernode.local.simulated import SimulatedClock
-from living.customers import Customers
-from living.figures import Figures, Line
-from living.flowing import Flowing
-from living.folder import Standing
-from living.happenings import Happenings
-from living.homes import Home, Homes
-from living.kiosk import Kiosk
-from living.line import Latencies
-from living.place import Place
-from living.tasks import Tasks
-from living.timing import Time
-from living.units import INTERVAL_MS, MINUTE_MS
-from living.watching import Watcher
 
 _BIDS_AFTER_MS: Final = 2 * MINUTE_MS
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
+from devices.living.people import Member
 from gateway.client import GatewayClient
 from ledgernode.errors import LedgerError
 from ledgernode.identity.tls import channel_credentials, load_tls
-from living.people import Member
 
 FULL: Final = "OUTBOX_FULL"
 """A device's answer to a command that it has no room for: it is to come again."""

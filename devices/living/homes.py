@@ -8,12 +8,12 @@ from typing import Final
 from devices.community.scenario import House
 from devices.community.street import HeadShown, Shown
 from devices.community.trading import Past
-from living.folder import Standing
-from living.line import Latencies, Line
-from living.meters import HouseMeter, Instrument, phase_of
-from living.people import Member
-from living.place import Place
-from living.tasks import Tasks
+from devices.living.folder import Standing
+from devices.living.line import Latencies, Line
+from devices.living.meters import HouseMeter, Instrument, phase_of
+from devices.living.people import Member
+from devices.living.place import Place
+from devices.living.tasks import Tasks
 
 _NOTHING: Final = Shown(0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, -1)
 

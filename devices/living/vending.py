@@ -15,6 +15,9 @@ from typing import Final
 
 import msgspec
 
+from devices.living.carrier import VENDING, Carrier
+from devices.living.place import KEY_REVISION, SUPPLY_GROUP
+from devices.living.service import Service
 from gateway.http.devices import new_secret
 from gateway.vending.keystore import add_key, read_passphrase
 from gateway.vending.partners import FILE as PARTNERS
@@ -22,9 +25,6 @@ from gateway.vending.partners import Partner, PartnerFile, write_partners
 from gateway.vending.settings import FILE as SETTINGS
 from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.sts.keys import VENDING_KEY_BYTES, KeyType, VendingKey
-from living.carrier import VENDING, Carrier
-from living.place import KEY_REVISION, SUPPLY_GROUP
-from living.service import Service
 
 KIOSK: Final = "kiosk"
 """The partner's name."""

@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from devices.living.people import Call, Member
+from devices.living.place import CURRENCY, Place
+from devices.living.vending import KIOSK
 from gateway.http.post import post, read_url
 from gateway.http.signature import Request, authorization, key_of
 from ledgernode.errors import CommitUnknown, ContractRefused, NodeUnreachable
-from living.people import Call, Member
-from living.place import CURRENCY, Place
-from living.vending import KIOSK
 
 _TRIED_S: Final = 60.0
 _ANSWER_S: Final = 20.0
