@@ -87,7 +87,11 @@ def main() -> int:
         sys.stderr.write(f"the console is not built: {lacking}\n")
         return 3
     sys.stderr.write("the console is built (gateway/web)\n")
-    build(root)
+    try:
+        build(root)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        sys.stderr.write(f"the console is not built: {error}\n")
+        return 1
     return 0
 
 

@@ -15,13 +15,15 @@ import msgspec
 import structlog
 from fastapi import APIRouter
 
-from gateway.api import live
+from gateway.api import founding, live
 from gateway.api.areas import areas
 from gateway.api.asking import Asking, Node
 from gateway.api.newsroom import Newsroom
 from gateway.http.pages import BUILT, NOT_BUILT, Pages
+from gateway.limits import Limits
 from gateway.readmodel.model import LedgerHome, ModelHome, ReadModel
 from gateway.sessions import router as sessions
+from gateway.sessions import staff
 from gateway.sessions.people import People
 from gateway.settings import ConsoleSetting
 from ledgernode.client import LedgerClient, Signer
@@ -40,8 +42,11 @@ class Console:
         setting: ConsoleSetting | None,
         directory: Path,
         *,
+        limits: Limits,
         clock_ms: Callable[[], int],
     ) -> None:
+        self._directory = directory
+        self._limits = limits
         self._log: Any = structlog.get_logger("gateway.console")
         self._clients: list[LedgerClient] = []
         self.model = ReadModel(home.database, home.ledger)
@@ -60,7 +65,11 @@ class Console:
         async def ask(contract: str, function: str, arguments: dict[str, Any]) -> bytes:
             return (await ledger.evaluate(contract, function, arguments, signer=home.signer)).result
 
-        present = sessions.Sessions(chain, setting.origin, People(ask, clock_ms), clock_ms)
+        present = sessions.Sessions(chain, setting.origin, People(ask, clock_ms), clock_ms, limits=self._limits)
+        entering = [sessions.router(present)]
+        if setting.staff:
+            file = staff.read_staff(self._directory / setting.staff)
+            entering.append(staff.router(staff.Staff(self._directory, file, present, clock_ms)))
         asking = Asking(
             home.ledger,
             chain,
@@ -68,10 +77,11 @@ class Console:
             sessions=present,
             ledger=ledger,
             ask=ask,
-            clock_ms=clock_ms,
+            clock_ms=home.signer.now_ms,
             nodes=tuple(Node(address, self._client(home, (address,))) for address in home.nodes),
         )
-        return [sessions.router(present), *areas(asking), live.router(asking, self.newsroom)]
+        founded = founding.router(home.genesis_bytes)
+        return [*entering, founded, *areas(asking), live.router(asking, self.newsroom)]
 
     def _client(self, home: LedgerHome, nodes: Sequence[str]) -> LedgerClient:
         client = LedgerClient(nodes, home.ledger, channel_credentials(home.tls))

@@ -88,6 +88,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http_oldest_ms: int = 400 * DAY_MS
     """Readings of an earlier time come from a clock that is wrong."""
 
+    # people
+    person_burst: int = 400
+    person_refill_ms: int = 20
+    """Of one person, on all its pages: a page asks some ten questions at once."""
+    entry_burst: int = 200
+    entry_refill_ms: int = 250
+    """Of one address: challenges, signatures, ways to a provider and back."""
+
     demand_again_ms: int = 5_000
     """A device that is asked, and did not answer, is asked again after so long."""
     demand_ms: int = 5_000

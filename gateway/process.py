@@ -184,7 +184,8 @@ class Gateway:
         setting = self._home.settings.console
         if setting is not None and self._home.http is None:
             raise BadRequest("the console is served by HTTP: say where (--http)")
-        return Console(model, setting, self._home.directory, clock_ms=_clock_ms)
+        limits = self._home.settings.limits
+        return Console(model, setting, self._home.directory, limits=limits, clock_ms=_clock_ms)
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._trust))

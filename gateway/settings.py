@@ -84,6 +84,9 @@ class ConsoleSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: str = ""
     """A folder with built pages; empty: those that came with this software."""
 
+    staff: str = ""
+    """A file beside this one, by which staff enter through their provider (`gateway.sessions.staff`); empty: none."""
+
     def __post_init__(self) -> None:
         if not _ORIGIN.fullmatch(self.origin):
             raise ValueError("an origin is https://HOST or https://HOST:PORT; http:// for localhost alone")

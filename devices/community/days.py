@@ -1,4 +1,4 @@
-"""What people use and what the sun gives, minute by minute, drawn from a seed: the same seed, the same day.
+"""What people use and the sky above them, minute by minute, drawn from a seed: the same seed, the same day.
 
 A house's day has a shape (when people cook, work, sleep), is scaled to what it uses in a day, and comes in lumps: each
 minute's power wanders around the shape, and now and then a kettle or a pump is on.
@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from devices.community.scenario import House, Load, Panels, Scenario
-from devices.physics.photovoltaic import Panels as Roof
-from devices.physics.photovoltaic import power_w, skies
+from devices.house.weather import Air
+from devices.physics.photovoltaic import skies
 
 MINUTES: Final = 1_440
 INTERVAL: Final = 15
@@ -31,7 +31,7 @@ _LARGE_WH: Final = 4_000
 
 
 class Days:
-    """Load and generation of each house, in W, for every minute of the scenario."""
+    """What people use in every minute of a scenario, in W, and the air above all of them."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -40,25 +40,38 @@ class Days:
         clear = scenario.clear_percent / 100
         self._sky = np.repeat(skies(sky, self._minutes // 5 + 1, clear=clear), 5)
         self._load: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
-        self._made: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
+        self._given: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
         for number, house in enumerate(scenario.houses):
             random = np.random.default_rng([scenario.seed, number])
             assert house.load is not None, "what was measured is written out when a scenario is read"
             self._load[house.name] = self._drawn(house.load, random)
-            self._made[house.name] = self._shone(house.panels)
+            if house.panels is not None and house.panels.peak_w is None:
+                self._given[house.name] = self._told(house.panels)
 
     def load_w(self, house: House, minute: float) -> float:
         """At a minute since the beginning."""
         return float(self._load[house.name][int(minute) % self._minutes])
 
-    def generation_w(self, house: House, minute: float) -> float:
-        return float(self._made[house.name][int(minute) % self._minutes])
+    def given_w(self, house: House, minute: float) -> float | None:
+        """What the scenario says its panels make; None where the sun decides, 0 where there are none."""
+        if house.panels is None:
+            return 0.0
+        if house.name not in self._given:
+            return None
+        return float(self._given[house.name][int(minute) % self._minutes])
+
+    def air(self, minute: float) -> Air:
+        """The same over every house."""
+        at = int(minute) % self._minutes + self._scenario.begins_minute
+        day = (self._scenario.day_of_year - 1 + at // MINUTES) % 365 + 1
+        sky = float(self._sky[int(minute) % self._minutes])
+        return Air(day, at % MINUTES / 60, sky, float(self._scenario.ambient_c))
 
     def _drawn(self, load: Load, random: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         if load.constant_w is not None:
             return np.full(self._minutes, float(load.constant_w))
         if load.intervals_wh is not None:
-            return self._given(load.intervals_wh)
+            return self._quarters(load.intervals_wh)
         assert load.daily_wh is not None, "the scenario was checked"
         weights = np.array(SHAPES[load.shape], dtype=float)
         hours = (np.arange(self._minutes) + self._scenario.begins_minute) / 60.0 % 24
@@ -74,35 +87,16 @@ class Days:
         drawn: np.ndarray[tuple[int], np.dtype[np.float64]] = smooth * rest_w / weights.mean() + kettles
         return np.round(drawn)
 
-    def _given(self, intervals_wh: tuple[int, ...]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _quarters(self, intervals_wh: tuple[int, ...]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """The same power all through each interval; after the last one the first."""
         powers = np.array(intervals_wh, dtype=float) * (60 / INTERVAL)
         return np.resize(np.repeat(powers, INTERVAL), self._minutes)
 
-    def _shone(self, panels: Panels | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        if panels is None:
-            return np.zeros(self._minutes)
+    def _told(self, panels: Panels) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         if panels.constant_w is not None:
             return np.full(self._minutes, float(panels.constant_w))
-        if panels.intervals_wh is not None:
-            return self._given(panels.intervals_wh)
-        assert panels.peak_w is not None, "the scenario was checked"
-        scenario = self._scenario
-        roof = Roof(
-            peak_w=panels.peak_w,
-            inverter_w=panels.peak_w,
-            latitude_deg=scenario.latitude_deg,
-            tilt_deg=panels.tilt_deg,
-            azimuth_deg=panels.azimuth_deg,
-        )
-        powers = []
-        for minute in range(self._minutes):
-            at = minute + scenario.begins_minute
-            day = (scenario.day_of_year - 1 + at // MINUTES) % 365 + 1
-            powers.append(
-                power_w(roof, day, at % MINUTES / 60, sky=float(self._sky[minute]), ambient_c=float(scenario.ambient_c))
-            )
-        return np.round(np.array(powers))
+        assert panels.intervals_wh is not None, "the scenario was checked"
+        return self._quarters(panels.intervals_wh)
 
 
 def _wandered(random: np.random.Generator, count: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

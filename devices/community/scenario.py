@@ -34,6 +34,7 @@ WattHours = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Cents = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 Minutes = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+Hour = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):(00|15|30|45)$")]
 Milliohm = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 
 
@@ -77,6 +78,28 @@ class Battery(_Strict, frozen=True, kw_only=True):
     reserve_percent: Percent = 10
 
 
+class Vehicle(_Strict, frozen=True, kw_only=True):
+    """An electric car: away every day from one time to another, charged up to what it needs to leave."""
+
+    capacity_wh: WattHours = 40_000
+    power_w: SomeWatts = 7_400
+    level_percent: Percent = 50
+    needed_percent: Percent = 70
+    lends: bool = False
+    """To the house, what it does not need."""
+    leaves: Hour = "08:00"
+    returns: Hour = "17:00"
+    trip_wh: WattHours = 7_000
+
+    @property
+    def leaves_minute(self) -> int:
+        return _minute_of(self.leaves)
+
+    @property
+    def returns_minute(self) -> int:
+        return _minute_of(self.returns)
+
+
 class House(_Strict, frozen=True, kw_only=True):
     """Its load, or what was measured of it. `opening_cents`: what it buys a first token for, where it prepays;
     `purse_cents`: what its wallet begins with."""
@@ -86,6 +109,9 @@ class House(_Strict, frozen=True, kw_only=True):
     measured: Measured | None = None
     panels: Panels | None = None
     battery: Battery | None = None
+    vehicle: Vehicle | None = None
+    machines: tuple[Literal["refrigerator", "boiler", "washing", "dishes", "television"], ...] = ()
+    """Beside the load, as `devices.house.catalogue` has them."""
     payment: Literal["prepaid", "postpaid"] = "postpaid"
     opening_cents: Cents = 200
     top_up_cents: Cents = 200
@@ -129,14 +155,19 @@ class MarketPlan(_Strict, frozen=True, kw_only=True):
 
 
 class Event(_Strict, frozen=True, kw_only=True):
-    """theft: power past the meter. outage: no mains at a house. silence: its meter is not heard. purchase: a token is
-    bought. share: units go to another prepaid house."""
+    """theft: power past the meter, beside the house's own. bypass: a wire around the meter takes a part (percent).
+    tamper: the meter counts a part (percent). phase-loss, stuck, magnet: it counts two thirds, nothing, or nothing at
+    times. outage: no mains at a house. silence: its meter is not heard. purchase: a token is bought. share: units go to
+    another prepaid house."""
 
-    kind: Literal["theft", "outage", "silence", "purchase", "share"]
+    kind: Literal[
+        "theft", "bypass", "tamper", "phase-loss", "stuck", "magnet", "outage", "silence", "purchase", "share"
+    ]
     minute: Minutes
     house: Name
     minutes: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 30
     power_w: SomeWatts | None = None
+    percent: Percent | None = None
     cents: Cents | None = None
     energy_wh: WattHours | None = None
     to: Name | None = None
@@ -155,7 +186,7 @@ class Scenario(_Strict, frozen=True, kw_only=True):
     feeders: Annotated[tuple[FeederPlan, ...], msgspec.Meta(min_length=1, max_length=8)]
     engine: Literal["pbft", "pow", "solo"] = "solo"
     pace: Annotated[int, msgspec.Meta(ge=1, le=300)] = 60
-    begins: Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):(00|15|30|45)$")] = "10:00"
+    begins: Hour = "10:00"
     length_minutes: Annotated[int, msgspec.Meta(ge=INTERVAL_MINUTES, le=14 * _MINUTES_OF_A_DAY)] = 120
     step_seconds: Literal[1, 2, 3, 5, 6, 9, 10, 12, 15, 18, 20, 30, 36, 45, 60] = 15
     reading_seconds: Literal[60, 180, 300, 900] = 60
@@ -174,11 +205,15 @@ class Scenario(_Strict, frozen=True, kw_only=True):
 
     @property
     def begins_minute(self) -> int:
-        return int(self.begins[:2]) * 60 + int(self.begins[3:])
+        return _minute_of(self.begins)
 
     @property
     def on_grid(self) -> bool:
         return any(feeder.rating_va for feeder in self.feeders)
+
+
+def _minute_of(hour: str) -> int:
+    return int(hour[:2]) * 60 + int(hour[3:])
 
 
 # ---------------------------------------------------------------- reading one
@@ -319,6 +354,8 @@ def _faults_of(house: House, at: str, names: set[str]) -> Iterator[tuple[str, st
         yield at, "say what it uses: load, or measured"
     if house.measured is not None and house.panels is not None:
         yield f"{at}.panels", "a measured house brings its own sun: leave panels out"
+    if len(set(house.machines)) < len(house.machines):
+        yield f"{at}.machines", "each machine once"
     if house.load is not None:
         yield from _not_one(f"{at}.load", house.load, ("daily_wh", "constant_w", "intervals_wh"))
     if house.panels is not None:
@@ -336,7 +373,7 @@ def _not_one(at: str, told: Load | Panels, names: tuple[str, ...]) -> Iterator[t
 def _faults_of_event(
     event: Event, at: str, names: set[str], prepaid: set[str], length_minutes: int
 ) -> Iterator[tuple[str, str]]:
-    needs = {"theft": "power_w", "purchase": "cents", "share": "energy_wh"}
+    needs = {"theft": "power_w", "bypass": "percent", "tamper": "percent", "purchase": "cents", "share": "energy_wh"}
     if event.house not in names:
         yield f"{at}.house", f"no house is called {event.house}: the houses are {', '.join(sorted(names))}"
     if event.minute >= length_minutes:

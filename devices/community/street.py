@@ -1,9 +1,10 @@
 """What flows: the houses of one feeder with all that is behind and past their meters, step by step.
 
-Two kinds of street. One behind a transformer lives by `physics.community`: the wires decide what the head supplies, so
-that loss, reverse flow and theft are true. One without a grid is a 12 V bus between tie relays: each house lives by its
-own sun and battery, and what one sells another flows between these two alone, one seller at a time, for as long as both
-relays are closed and the bought energy has not arrived.
+Houses are those of `devices.house` (`inhabited`). Two kinds of street hold them. One behind a transformer lives by
+`physics.community`: the wires decide what the head supplies, meters count what passes them, so that loss, reverse flow,
+theft and faults are true. One without a grid is a 12 V bus between tie relays: each house lives by its own sun and
+battery, and what one sells another flows between these two alone, one seller at a time, for as long as both relays are
+closed and the bought energy has not arrived.
 
 Energy is counted in whole nWh. `Street.closes` is the balance that must hold whatever happens.
 """
@@ -11,17 +12,23 @@ Energy is counted in whole nWh. `Street.closes` is the balance that must hold wh
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from devices.community.days import Days
+from devices.community.inhabited import Inhabited
 from devices.community.scenario import FeederPlan, House, Scenario
-from devices.metrology.registers import Registers
-from devices.physics import battery, community
-from devices.physics.energy import NWH_PER_WH, energy_nwh, power_w
+from devices.house.house import Stepped
+from devices.house.occupants import Doing
+from devices.house.standing import Moment, Standing
+from devices.metrology.registers import Registers, added
+from devices.physics import community
+from devices.physics.battery import MICRO
+from devices.physics.energy import energy_nwh, power_w
 from devices.physics.feeder import HEAD, Feeder, Section, flows
+from devices.physics.injection import Injection
 from devices.physics.transformer import Transformer
 
 MILLI: Final = 1_000
@@ -33,15 +40,14 @@ _FULL_LOAD: Final = 0.012
 
 
 class Behaviour(msgspec.Struct, frozen=True):
-    """What others decide about a house in a step: relays, mains, theft; what it has sold or bought of this interval."""
+    """What others decide about a house in a step: relays, mains, theft, and what goes wrong at its meter."""
 
     supplied: bool = True
     mains: bool = True
     stolen_w: float = 0.0
-    sold_w: float = 0.0
-    bought_w: float = 0.0
     tie_in: bool = False
     tie_out: bool = False
+    wrong: tuple[Injection, ...] = ()
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -91,6 +97,8 @@ class Truth(msgspec.Struct, frozen=True):
     """What was wanted and not there."""
     spilled_nwh: int = 0
     """Sun that nobody could use."""
+    uncounted_nwh: int = 0
+    """Took or gave through meters that do not count all of it."""
 
 
 class Transfer(msgspec.Struct, frozen=True):
@@ -103,85 +111,101 @@ class Transfer(msgspec.Struct, frozen=True):
     arrived_nwh: int = 0
 
 
-class Bus(NamedTuple):
-    """What flowed between houses in a step, by house: what left, what arrived, and at which voltage."""
+class Traded(msgspec.Struct, frozen=True):
+    """What two houses have agreed on: so much in these minutes of the community."""
 
-    given_nwh: dict[str, int]
-    taken_nwh: dict[str, int]
-    voltage_v: dict[str, float]
+    from_minute: float
+    until_minute: float
+    energy_wh: int
+    price_micro: int
+
+
+class Passing(NamedTuple):
+    """What flows of a transfer in a step, and at which voltage it arrives."""
+
+    transfer: Transfer
+    leaving_nwh: int
+    arriving_nwh: int
+    voltage_v: float
+
+    @property
+    def tie_nwh(self) -> dict[str, int]:
+        """Over the tie of each of the two: in (positive), out (negative)."""
+        return {self.transfer.seller: -self.leaving_nwh, self.transfer.buyer: self.arriving_nwh}
 
 
 class GridStreet:
-    """Behind a transformer."""
+    """Behind a transformer: houses live, the wires decide what the head supplies, meters count what passes them."""
 
     def __init__(self, scenario: Scenario, plan: FeederPlan, days: Days) -> None:
         self.plan = plan
         self.houses = plan.houses
-        self._days = days
-        self._tangent = math.tan(math.acos(plan.power_factor_percent / 100))
+        factor = plan.power_factor_percent / 100
+        self._tangent = math.tan(math.acos(factor))
         self._ambient_c = float(scenario.ambient_c)
+        self.homes = {
+            house.name: Inhabited(house, scenario, days, on_grid=True, power_factor=factor) for house in self.houses
+        }
         self._community = _community(plan)
         self._state = community.State.begun(self._community, ambient_c=self._ambient_c)
-        standing = tuple(
-            msgspec.structs.replace(one, stored_nwh=_begins_with(house))
-            for house, one in zip(self.houses, self._state.houses, strict=False)
-        )
-        self._state = msgspec.structs.replace(self._state, houses=(*standing, *self._state.houses[len(standing) :]))
+        self._volts = [float(plan.voltage_v)] * len(self.houses)
+        self._past_nwh = 0
+        """What thieves took beside what their houses used."""
         self._stored_at_first = self.stored_nwh
+
+    def traded(self, seller: str, buyer: str, trade: Traded) -> None:
+        """The agents of the two hear of it, where they live here."""
+        _tell(self.homes, seller, buyer, trade)
 
     def step(
         self, minute: float, duration_ms: int, behaviours: Mapping[str, Behaviour]
     ) -> tuple[list[Shown], HeadShown]:
         """Let so much time pass from a minute on."""
-        loads: list[tuple[float, float]] = []
-        wishes = []
-        for house, standing in zip(self.houses, self._state.houses, strict=False):
+        at_ms = round(minute * 60_000)
+        steps, wishes = [], []
+        for number, house in enumerate(self.houses):
             behaviour = behaviours[house.name]
-            load_w, made_w = self._wanted(house, behaviour, minute)
-            loads.append((load_w, made_w))
-            wishes.append(
-                community.Wish(
-                    load_va=complex(load_w, (load_w - made_w) * self._tangent),
-                    generation_w=made_w,
-                    battery_w=_dispatch(house, standing.stored_nwh, made_w - load_w, behaviour),
-                    stolen_va=complex(behaviour.stolen_w if behaviour.mains else 0.0),
-                )
-            )
+            stepped = self._lived(house.name, behaviour, minute, duration_ms, self._volts[number])
+            steps.append(stepped)
+            wishes.append(_wish(stepped, behaviour, at_ms, duration_ms))
+            if behaviour.mains:
+                self._past_nwh += energy_nwh(behaviour.stolen_w, duration_ms)
         if self.plan.loss_w is not None:
             wishes.append(community.Wish(stolen_va=complex(self.plan.loss_w, self.plan.loss_w * self._tangent)))
         before = self._state
-        stepped = community.step(self._community, before, wishes, self._ambient_c, duration_ms)
-        self._state = stepped.state
+        found = community.step(self._community, before, wishes, self._ambient_c, duration_ms)
+        self._state = found.state
+        self._volts = [abs(voltage) for voltage in found.flows.voltages[: len(self.houses)]]
         shown = [
-            self._shown(number, loads[number], before.houses[number], abs(stepped.flows.voltages[number]), duration_ms)
-            for number in range(len(self.houses))
+            self._shown(number, stepped, before.houses[number], wishes[number], duration_ms)
+            for number, stepped in enumerate(steps)
         ]
-        return shown, self._head(stepped.flows.head_va)
+        return shown, self._head(found.flows.head_va)
 
-    def _wanted(self, house: House, behaviour: Behaviour, minute: float) -> tuple[float, float]:
-        """Load and generation; an inverter without mains, or behind an open relay, stands still."""
-        if not (behaviour.mains and behaviour.supplied):
-            return 0.0, 0.0
-        return self._days.load_w(house, minute), self._days.generation_w(house, minute)
+    def _lived(self, name: str, behaviour: Behaviour, minute: float, duration_ms: int, voltage_v: float) -> Stepped:
+        """A house without mains, or behind an open relay, is dark: its inverter may not feed a dead line."""
+        home = self.homes[name]
+        moment = home.moment(minute, duration_ms, voltage_v)
+        stepped = home.tried(moment, supplied=behaviour.mains and behaviour.supplied)
+        home.keep(stepped, moment)
+        return stepped
 
     def _shown(
-        self, number: int, powers: tuple[float, float], before: community.Standing, voltage_v: float, duration_ms: int
+        self, number: int, stepped: Stepped, before: community.Standing, wish: community.Wish, duration_ms: int
     ) -> Shown:
-        house, standing = self.houses[number], self._state.houses[number]
-        meter = standing.meter
-        taken_nwh = meter.import_nwh - before.meter.import_nwh
-        given_nwh = meter.export_nwh - before.meter.export_nwh
-        reactive = sum(meter.quadrants_mvarh) - sum(before.meter.quadrants_mvarh)
+        house, meter = self.houses[number], self._state.houses[number].meter
+        home, flowed = self.homes[house.name], stepped.flowed
+        net_nwh = meter.import_nwh - before.meter.import_nwh - meter.export_nwh + before.meter.export_nwh
         return Shown(
             meter.import_nwh,
             meter.export_nwh,
-            standing.generated_nwh,
-            power_w(taken_nwh - given_nwh, duration_ms),
-            reactive * 3_600.0 / duration_ms,
-            voltage_v,
-            powers[0],
-            powers[1],
-            house_level(house, standing.stored_nwh),
+            home.state.flowed.generated_nwh,
+            power_w(net_nwh, duration_ms),
+            wish.load_va.imag * wish.counted,
+            self._volts[number],
+            power_w(flowed.used_nwh + flowed.vehicle_in_nwh, duration_ms),
+            power_w(flowed.generated_nwh, duration_ms),
+            home.level_micro,
         )
 
     def _head(self, head_va: complex) -> HeadShown:
@@ -199,36 +223,48 @@ class GridStreet:
 
     @property
     def stored_nwh(self) -> int:
-        return sum(standing.stored_nwh for standing in self._state.houses)
+        """In batteries and cars."""
+        return sum(_stored_nwh(home.state) for home in self.homes.values())
 
     @property
     def truth(self) -> Truth:
         houses = self._state.houses[: len(self.houses)]
         given = sum(standing.stolen_nwh for standing in self._state.houses[len(self.houses) :])
+        stolen_nwh = sum(standing.stolen_nwh for standing in houses)
         return Truth(
             heat_nwh=self._state.heat_nwh + given,
-            stolen_nwh=sum(standing.stolen_nwh for standing in houses),
-            consumed_nwh=sum(standing.consumed_nwh for standing in houses),
-            generated_nwh=sum(standing.generated_nwh for standing in houses),
+            stolen_nwh=stolen_nwh,
+            uncounted_nwh=self._uncounted_nwh - (stolen_nwh - self._past_nwh),
+            **_lived_of(self.homes.values()),
         )
+
+    @property
+    def _uncounted_nwh(self) -> int:
+        """What houses took more, or gave less, than their meters have counted."""
+        true_nwh = sum(home.state.flowed.import_nwh - home.state.flowed.export_nwh for home in self.homes.values())
+        meters = [standing.meter for standing in self._state.houses[: len(self.houses)]]
+        return true_nwh - sum(meter.import_nwh - meter.export_nwh for meter in meters)
 
     def imbalance_nwh(self) -> int:
         """Supply and generation less use, heat, theft, and what batteries kept and lost. Only roundings remain."""
         truth, head = self.truth, self._state.head
-        lost = sum(standing.battery_lost_nwh for standing in self._state.houses)
-        kept = self.stored_nwh - self._stored_at_first
         supplied = head.import_nwh - head.export_nwh
-        return supplied + truth.generated_nwh - truth.consumed_nwh - truth.heat_nwh - truth.stolen_nwh - lost - kept
+        kept = self.stored_nwh - self._stored_at_first + _gone_nwh(self.homes.values())
+        return supplied + truth.generated_nwh - truth.consumed_nwh - truth.heat_nwh - self._past_nwh - kept
 
     def transfers(self, wanted: Sequence[Transfer]) -> None:
         """On the grid a trade moves nothing: meters alone decide."""
 
     def standing(self) -> bytes:
-        """Everything that a later start goes on from."""
-        return msgspec.json.encode((self._state, self._stored_at_first))
+        """Everything that a later start goes on from; agents begin anew."""
+        states = {name: home.state for name, home in self.homes.items()}
+        return msgspec.json.encode((states, self._state, self._past_nwh, self._stored_at_first))
 
     def restore(self, standing: bytes) -> None:
-        self._state, self._stored_at_first = msgspec.json.decode(standing, type=tuple[community.State, int])
+        form = tuple[dict[str, Standing], community.State, int, int]
+        states, self._state, self._past_nwh, self._stored_at_first = msgspec.json.decode(standing, type=form)
+        for name, state in states.items():
+            self.homes[name].state = state
 
 
 class BusStreet:
@@ -238,15 +274,15 @@ class BusStreet:
         assert not scenario.on_grid
         self.plan = plan
         self.houses = plan.houses
-        self._days = days
-        self._stored = {house.name: _begins_with(house) for house in self.houses}
-        self._lost_nwh = 0
+        self.homes = {house.name: Inhabited(house, scenario, days, on_grid=False) for house in self.houses}
         self._meters = {house.name: Registers() for house in self.houses}
-        self._generated = dict.fromkeys(self._stored, 0)
         self._places = {house.name: number for number, house in enumerate(self.houses)}
         self._waiting: list[Transfer] = []
-        self._truth = Truth()
+        self._heat_nwh = 0
         self._stored_at_first = self.stored_nwh
+
+    def traded(self, seller: str, buyer: str, trade: Traded) -> None:
+        """What is to flow is told by `transfers`: batteries follow their houses."""
 
     def transfers(self, wanted: Sequence[Transfer]) -> None:
         """These trades are to flow, in this order; what has arrived of one that is known is kept."""
@@ -259,110 +295,117 @@ class BusStreet:
 
     def step(self, minute: float, duration_ms: int, behaviours: Mapping[str, Behaviour]) -> tuple[list[Shown], None]:
         """Let so much time pass from a minute on."""
-        bus = self._transferred(duration_ms, behaviours)
-        shown = [self._lived(house, minute, duration_ms, behaviours[house.name], bus) for house in self.houses]
+        moments = {name: home.moment(minute, duration_ms, self.plan.voltage_v) for name, home in self.homes.items()}
+        passing = self._passing(moments, behaviours, duration_ms)
+        shown = []
+        for house in self.houses:
+            name, moment = house.name, moments[house.name]
+            tie_nwh = passing.tie_nwh.get(name, 0) if passing is not None else 0
+            stepped = self._tried(name, moment, behaviours[name], tie_nwh)
+            self.homes[name].keep(stepped, moment)
+            volts = passing.voltage_v if passing is not None and tie_nwh > 0 else float(self.plan.voltage_v)
+            shown.append(self._shown(house, stepped, duration_ms, volts))
+        if passing is not None:
+            self._arrived(passing)
         return shown, None
 
-    def _transferred(self, duration_ms: int, behaviours: Mapping[str, Behaviour]) -> Bus:
+    def _tried(self, name: str, moment: Moment, behaviour: Behaviour, tie_nwh: int) -> Stepped:
+        """Behind an open relay nobody uses anything; sun, battery and tie are on this side of it."""
+        if not behaviour.supplied:
+            moment = msgspec.structs.replace(moment, doing=Doing(0.0))
+        return self.homes[name].tried(moment, tie_w=power_w(tie_nwh, moment.duration_ms))
+
+    def _passing(
+        self, moments: Mapping[str, Moment], behaviours: Mapping[str, Behaviour], duration_ms: int
+    ) -> Passing | None:
         """The first trade whose two relays are closed and whose seller can: what leaves it, and what arrives."""
-        given: dict[str, int] = {}
-        taken: dict[str, int] = {}
-        voltages: dict[str, float] = {}
-        for number, transfer in enumerate(self._waiting):
+        for transfer in self._waiting:
             missing_nwh = transfer.energy_nwh - transfer.arrived_nwh
-            both = behaviours[transfer.seller].tie_out and behaviours[transfer.buyer].tie_in
-            there_nwh = self._can_give(transfer.seller)
-            if missing_nwh <= 0 or not both or there_nwh <= 0:
+            closed = behaviours[transfer.seller].tie_out and behaviours[transfer.buyer].tie_in
+            if missing_nwh <= 0 or not closed:
                 continue
-            arriving_w = min(_BUS_W, power_w(missing_nwh, duration_ms), power_w(there_nwh, duration_ms) * 0.9)
-            apart = abs(self._places[transfer.seller] - self._places[transfer.buyer])
-            wires = Feeder(float(self.plan.voltage_v), (Section(HEAD, apart * self.plan.section_milliohm / MILLI),))
-            flowing = flows(wires, [complex(arriving_w)])
-            given[transfer.seller] = energy_nwh(flowing.supply_w, duration_ms)
-            taken[transfer.buyer] = min(energy_nwh(arriving_w, duration_ms), missing_nwh, given[transfer.seller])
-            voltages[transfer.buyer] = abs(flowing.voltages[0])
-            arrived_nwh = transfer.arrived_nwh + taken[transfer.buyer]
-            self._waiting[number] = msgspec.structs.replace(transfer, arrived_nwh=arrived_nwh)
-            heat_nwh = given[transfer.seller] - taken[transfer.buyer]
-            self._truth = msgspec.structs.replace(self._truth, heat_nwh=self._truth.heat_nwh + heat_nwh)
-            break
-        return Bus(given, taken, voltages)
+            arriving_nwh = min(missing_nwh, energy_nwh(_BUS_W, duration_ms), self._can_give(transfer.seller) * 9 // 10)
+            passing = self._over(transfer, arriving_nwh, duration_ms)
+            if passing is None:
+                continue
+            buyer = self._tried(
+                transfer.buyer, moments[transfer.buyer], behaviours[transfer.buyer], passing.arriving_nwh
+            )
+            if buyer.flowed.tie_in_nwh < passing.arriving_nwh:  # its battery is full
+                passing = self._over(transfer, buyer.flowed.tie_in_nwh, duration_ms)
+            if passing is None:
+                continue
+            seller = self._tried(
+                transfer.seller, moments[transfer.seller], behaviours[transfer.seller], -passing.leaving_nwh
+            )
+            if seller.flowed.tie_out_nwh == passing.leaving_nwh:
+                return passing
+        return None
+
+    def _over(self, transfer: Transfer, arriving_nwh: int, duration_ms: int) -> Passing | None:
+        """What must leave the seller, so that this arrives over the wires between the two; none of nothing."""
+        if arriving_nwh <= 0:
+            return None
+        apart = abs(self._places[transfer.seller] - self._places[transfer.buyer])
+        wires = Feeder(float(self.plan.voltage_v), (Section(HEAD, apart * self.plan.section_milliohm / MILLI),))
+        flowing = flows(wires, [complex(power_w(arriving_nwh, duration_ms))])
+        leaving_nwh = max(arriving_nwh, energy_nwh(flowing.supply_w, duration_ms))
+        return Passing(transfer, leaving_nwh, arriving_nwh, abs(flowing.voltages[0]))
 
     def _can_give(self, name: str) -> int:
-        house = self.houses[self._places[name]]
-        if house.battery is None:
+        battery, stored_nwh = self.homes[name].house.battery, self.homes[name].state.stored_nwh
+        if battery is None:
             return 0
-        made = _battery(house)
-        assert made is not None
-        return max(0, self._stored[name] - made.reserve_nwh) * made.discharge_efficiency_micro // battery.MICRO
+        return max(0, stored_nwh - battery.reserve_nwh) * battery.discharge_efficiency_micro // MICRO
 
-    def _lived(self, house: House, minute: float, duration_ms: int, behaviour: Behaviour, bus: Bus) -> Shown:
-        """Own sun and battery first; what is then missing is shed, what is then too much is not made use of."""
-        name = house.name
-        load_w = self._days.load_w(house, minute) if behaviour.supplied else 0.0
-        made_w = self._days.generation_w(house, minute)
-        wanted_nwh, made_nwh = energy_nwh(load_w, duration_ms), energy_nwh(made_w, duration_ms)
-        gave, took = bus.given_nwh.get(name, 0), bus.taken_nwh.get(name, 0)
-        over_nwh = made_nwh + took - wanted_nwh - gave
-        store = _battery(house)
-        left_nwh = over_nwh
-        if store is not None:
-            flow = battery.step(store, self._stored[name], power_w(over_nwh, duration_ms), duration_ms)
-            self._stored[name] = flow.stored_nwh
-            self._lost_nwh += flow.lost_nwh
-            left_nwh = over_nwh - flow.taken_nwh + flow.given_nwh
-        spilled, shed = max(left_nwh, 0), max(-left_nwh, 0)
-        used_nwh = wanted_nwh - shed
-        truth = self._truth
-        self._truth = msgspec.structs.replace(
-            truth,
-            consumed_nwh=truth.consumed_nwh + used_nwh,
-            generated_nwh=truth.generated_nwh + made_nwh - spilled,
-            shed_nwh=truth.shed_nwh + shed,
-            spilled_nwh=truth.spilled_nwh + spilled,
+    def _arrived(self, passing: Passing) -> None:
+        transfer = passing.transfer
+        after = msgspec.structs.replace(transfer, arrived_nwh=transfer.arrived_nwh + passing.arriving_nwh)
+        self._waiting[self._waiting.index(transfer)] = after
+        self._heat_nwh += passing.leaving_nwh - passing.arriving_nwh
+
+    def _shown(self, house: House, stepped: Stepped, duration_ms: int, voltage_v: float) -> Shown:
+        """The meter hangs at the tie: what came is import, what went is export."""
+        flowed, home = stepped.flowed, self.homes[house.name]
+        meter = self._meters[house.name] = added(
+            added(self._meters[house.name], flowed.tie_in_nwh, 0), -flowed.tie_out_nwh, 0
         )
-        before = self._meters[name]
-        meter = msgspec.structs.replace(
-            before, import_nwh=before.import_nwh + took, export_nwh=before.export_nwh + gave
-        )
-        self._meters[name] = meter
-        self._generated[name] += made_nwh - spilled
         return Shown(
             meter.import_nwh,
             meter.export_nwh,
-            self._generated[name],
-            power_w(took - gave, duration_ms),
+            home.state.flowed.generated_nwh,
+            power_w(flowed.tie_in_nwh - flowed.tie_out_nwh, duration_ms),
             0.0,
-            bus.voltage_v.get(name, float(self.plan.voltage_v)),
-            power_w(used_nwh, duration_ms),
-            power_w(made_nwh - spilled, duration_ms),
-            house_level(house, self._stored[name]),
+            voltage_v,
+            power_w(flowed.used_nwh, duration_ms),
+            power_w(flowed.generated_nwh, duration_ms),
+            home.level_micro,
         )
 
     @property
     def stored_nwh(self) -> int:
-        return sum(self._stored.values())
+        return sum(_stored_nwh(home.state) for home in self.homes.values())
 
     @property
     def truth(self) -> Truth:
-        return self._truth
+        return Truth(heat_nwh=self._heat_nwh, **_lived_of(self.homes.values()))
 
     def standing(self) -> bytes:
         """Everything that a later start goes on from."""
-        values = (self._stored, self._meters, self._generated, self._truth, self._lost_nwh, self._stored_at_first)
-        return msgspec.json.encode(values)
+        states = {name: home.state for name, home in self.homes.items()}
+        return msgspec.json.encode((states, self._meters, self._heat_nwh, self._stored_at_first))
 
     def restore(self, standing: bytes) -> None:
-        form = tuple[dict[str, int], dict[str, Registers], dict[str, int], Truth, int, int]
-        self._stored, self._meters, self._generated, self._truth, self._lost_nwh, self._stored_at_first = (
-            msgspec.json.decode(standing, type=form)
-        )
+        form = tuple[dict[str, Standing], dict[str, Registers], int, int]
+        states, self._meters, self._heat_nwh, self._stored_at_first = msgspec.json.decode(standing, type=form)
+        for name, state in states.items():
+            self.homes[name].state = state
 
     def imbalance_nwh(self) -> int:
         """Generation less use, heat, and what batteries kept and lost: exactly nothing."""
-        truth = self._truth
-        kept = self.stored_nwh - self._stored_at_first
-        return truth.generated_nwh - truth.consumed_nwh - truth.heat_nwh - self._lost_nwh - kept
+        truth = self.truth
+        kept = self.stored_nwh - self._stored_at_first + _gone_nwh(self.homes.values())
+        return truth.generated_nwh - truth.consumed_nwh - truth.heat_nwh - kept
 
 
 Street = GridStreet | BusStreet
@@ -374,51 +417,57 @@ def built(scenario: Scenario, days: Days) -> list[Street]:
     return [kind(scenario, plan, days) for plan in scenario.feeders]
 
 
-def house_level(house: House, stored_nwh: int) -> int:
-    """State of charge in millionths; -1 where there is no battery."""
-    if house.battery is None:
-        return -1
-    return stored_nwh * battery.MICRO // (house.battery.capacity_wh * NWH_PER_WH)
+def _tell(homes: Mapping[str, Inhabited], seller: str, buyer: str, trade: Traded) -> None:
+    for name, sign in ((seller, -1), (buyer, 1)):
+        if name in homes:
+            homes[name].traded(trade.from_minute, trade.until_minute, sign * trade.energy_wh, trade.price_micro)
 
 
-def _battery(house: House) -> battery.Battery | None:
-    if house.battery is None:
-        return None
-    return battery.Battery(
-        capacity_wh=house.battery.capacity_wh,
-        charge_w=float(house.battery.power_w),
-        discharge_w=float(house.battery.power_w),
-        reserve_micro=house.battery.reserve_percent * 10_000,
-    )
+def _wish(stepped: Stepped, behaviour: Behaviour, at_ms: int, duration_ms: int) -> community.Wish:
+    """What the house's connection carries, with everything that goes wrong at it."""
+    net_nwh = stepped.flowed.import_nwh - stepped.flowed.export_nwh
+    reactive_var = sum(phase.reactive_mvar for phase in stepped.phases) / MILLI
+    stolen_w = behaviour.stolen_w if behaviour.mains else 0.0
+    wish = community.Wish(load_va=complex(power_w(net_nwh, duration_ms), reactive_var), stolen_va=complex(stolen_w))
+    for injection in behaviour.wrong:
+        wish = injection.wished(wish, at_ms)
+    return wish
 
 
-def _begins_with(house: House) -> int:
-    made = _battery(house)
-    return made.at(house.battery.level_percent * 10_000) if made is not None and house.battery is not None else 0
+def _lived_of(homes: Iterable[Inhabited]) -> dict[str, int]:
+    """What houses used, made, missed and could not use."""
+    every = [home.state.flowed for home in homes]
+    return {
+        "consumed_nwh": sum(flowed.used_nwh for flowed in every),
+        "generated_nwh": sum(flowed.generated_nwh for flowed in every),
+        "shed_nwh": sum(flowed.unserved_nwh for flowed in every),
+        "spilled_nwh": sum(flowed.curtailed_nwh for flowed in every),
+    }
 
 
-def _dispatch(house: House, stored_nwh: int, over_w: float, behaviour: Behaviour) -> float:
-    """What the battery is asked for: take what is left over after what was sold, fill what was not bought.
+def _stored_nwh(state: Standing) -> int:
+    return state.stored_nwh + (state.vehicle.stored_nwh if state.vehicle is not None else 0)
 
-    A house without mains rests: its inverter may not feed a dead line.
-    """
-    if house.battery is None or not (behaviour.mains and behaviour.supplied):
-        return 0.0
-    del stored_nwh  # the battery itself does what it can
-    return over_w - behaviour.sold_w + behaviour.bought_w
+
+def _gone_nwh(homes: Iterable[Inhabited]) -> int:
+    """What left batteries and cars for no meter: lost in them, and driven away out of them."""
+    gone_nwh = 0
+    for home in homes:
+        gone_nwh += home.state.flowed.battery_lost_nwh + home.state.flowed.vehicle_lost_nwh
+        if home.state.vehicle is not None:
+            gone_nwh += home.state.vehicle.driven_nwh - home.state.vehicle.elsewhere_nwh
+    return gone_nwh
 
 
 def _community(plan: FeederPlan) -> community.Community:
     """Houses at the end of each section; what a scenario says is lost for sure hangs at the head, without a meter."""
     resistance = plan.section_milliohm / MILLI if plan.loss_w is None else 0.0
     sections = [Section(number - 1 if number else HEAD, resistance) for number in range(len(plan.houses))]
-    houses = [community.House(_battery(house)) for house in plan.houses]
     if plan.loss_w is not None:
         sections.append(Section(HEAD, 0.0))
-        houses.append(community.House())
     return community.Community(
         feeder=Feeder(float(plan.voltage_v), tuple(sections)),
-        houses=tuple(houses),
+        houses=(community.House(),) * len(sections),
         transformer=Transformer(
             rated_va=float(plan.rating_va), no_load_w=plan.rating_va * _NO_LOAD, load_w=plan.rating_va * _FULL_LOAD
         ),

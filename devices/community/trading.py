@@ -76,14 +76,6 @@ def _strategy(name: str, seed: int) -> Strategy:
 
 def _outlook(house: House, past: Past, prices: Prices, delivery: Delivery) -> Outlook:
     """The next quarter as the last one was; what the battery could take and give in it."""
-    taxed = (prices.retail_cents + prices.levy_cents) * (100 + prices.tax_percent) * MICRO_PER_CENT // 100
-    terms = Terms(
-        retail_micro=taxed,
-        feed_in_micro=prices.feed_in_cents * MICRO_PER_CENT,
-        fee_micro=prices.fee_cents * MICRO_PER_CENT,
-        levy_micro=prices.levy_cents * MICRO_PER_CENT,
-        tax_micro=prices.tax_percent * 10_000,
-    )
     chargeable_wh = dischargeable_wh = 0
     if house.battery is not None:
         held_wh = house.battery.capacity_wh * past.level_micro // 1_000_000
@@ -94,13 +86,24 @@ def _outlook(house: House, past: Past, prices: Prices, delivery: Delivery) -> Ou
         point=house.name,
         from_ms=delivery.from_ms,
         until_ms=delivery.until_ms,
-        terms=terms,
+        terms=terms_of(prices),
         load_wh=int(past.load_wh),
         generation_wh=int(past.generation_wh),
         chargeable_wh=chargeable_wh,
         dischargeable_wh=dischargeable_wh,
         round_trip_micro=_ROUND_TRIP_MICRO,
         last_price_micro=delivery.last_price_micro,
+    )
+
+
+def terms_of(prices: Prices) -> Terms:
+    """What a kWh costs and brings outside of the market, and what comes on top inside it."""
+    return Terms(
+        retail_micro=(prices.retail_cents + prices.levy_cents) * (100 + prices.tax_percent) * MICRO_PER_CENT // 100,
+        feed_in_micro=prices.feed_in_cents * MICRO_PER_CENT,
+        fee_micro=prices.fee_cents * MICRO_PER_CENT,
+        levy_micro=prices.levy_cents * MICRO_PER_CENT,
+        tax_micro=prices.tax_percent * 10_000,
     )
 
 

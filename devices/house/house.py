@@ -12,6 +12,7 @@ others, then its car stops charging and lends what it may; if that is not enough
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from devices.house.appliances import EVERY_PHASE
@@ -43,9 +44,14 @@ class Stepped(NamedTuple):
 
 def step(house: House, before: Standing, moment: Moment, wanted: Wanted) -> Stepped:
     """Let so much time pass."""
-    made_nwh = energy_nwh(generation_w(house, moment.air), moment.duration_ms)
+    made_nwh = energy_nwh(made_w(house, moment), moment.duration_ms)
     here = _Here(house, before, moment, wanted, run(house, before, moment, wanted), made_nwh)
     return _with_grid(here) if here.is_supplied else _alone(here)
+
+
+def made_w(house: House, moment: Moment) -> float:
+    """What is made now: what was measured, or what the air gives."""
+    return generation_w(house, moment.air) if moment.given_w is None else moment.given_w
 
 
 def generation_w(house: House, air: Air) -> float:
@@ -170,8 +176,9 @@ def _ended(
         tie_out_nwh=max(0, -tie_nwh),
     )
     assert flowed.is_balanced, "energy came from nowhere, or went there"
+    reactive = _reactive(here, flowed.generated_nwh)
     after = Standing(
-        meter=added(before.meter, net_nwh, sum(indoors.reactive)) if here.is_supplied else before.meter,
+        meter=added(before.meter, net_nwh, sum(reactive)) if here.is_supplied else before.meter,
         flowed=before.flowed + flowed,
         stored_nwh=battery.stored_nwh,
         vehicle=car.state if before.vehicle is not None else None,
@@ -188,14 +195,27 @@ def _ended(
     )
     active = tuple(map(sum, zip(*sides, strict=True)))
     assert sum(active) == net_nwh
-    return Stepped(after, _phases(here, battery, active, tie_nwh), flowed)
+    return Stepped(after, _phases(here, battery, active, reactive, tie_nwh), flowed)
 
 
-def _phases(here: _Here, battery: Flow, active: tuple[int, ...], tie_nwh: int) -> tuple[Phase, ...]:
+def _reactive(here: _Here, generated_nwh: int) -> tuple[int, ...]:
+    """What appliances draw, less what the inverter gives along with the sun's."""
+    house = here.house
+    if not here.is_supplied:
+        return (0,) * house.wires
+    if house.inverter_power_factor == 1.0:
+        return here.indoors.reactive
+    given_nvarh = round(generated_nwh * math.tan(math.acos(house.inverter_power_factor)))
+    parts = split(given_nvarh, house.generation_phase, house.wires)
+    return tuple(drawn - given for drawn, given in zip(here.indoors.reactive, parts, strict=True))
+
+
+def _phases(
+    here: _Here, battery: Flow, active: tuple[int, ...], reactive: tuple[int, ...], tie_nwh: int
+) -> tuple[Phase, ...]:
     """What stands at the connection; at the tie, for a house that has nothing else."""
     house, moment = here.house, here.moment
     volts = moment.voltages_v or (house.bus_v(battery.stored_nwh),) * house.wires
-    reactive = here.indoors.reactive if here.is_supplied else (0,) * house.wires
     if not house.connected:
         active = split(tie_nwh, EVERY_PHASE, house.wires)
     return tuple(

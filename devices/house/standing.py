@@ -42,6 +42,8 @@ class House(msgspec.Struct, frozen=True):
     machines: tuple[Shiftable, ...] = ()
     plugs: tuple[Plugged, ...] = ()
     base_power_factor: float = 0.97
+    inverter_power_factor: float = 1.0
+    """Below 1 it gives reactive power along with the sun's."""
     generation_phase: int = EVERY_PHASE
 
     def __post_init__(self) -> None:
@@ -92,6 +94,8 @@ class Moment(msgspec.Struct, frozen=True):
     doing: Doing
     trips: tuple[Trip, ...] = ()
     voltages_v: tuple[float, ...] = ()
+    given_w: float | None = None
+    """What was measured of generation, instead of what the air gives."""
 
 
 class Flowed(msgspec.Struct, frozen=True):

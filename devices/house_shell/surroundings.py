@@ -42,6 +42,8 @@ RETRY_S: Final = 5.0
 _PAGE: Final = 100
 _OPEN: Final = ("agreed", "delivering")
 _STOPS: Final = ("stop", "out")
+_OTHER_FORM: Final = (msgspec.MsgspecError, KeyError, TypeError)
+"""What comes of an answer that lacks what we read: the home goes on without."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -65,7 +67,8 @@ class _Looked(msgspec.Struct, frozen=True):
 
 
 class Surroundings:
-    """`do` is the agent's: it hears an event, and answers what follows. One process at a time has `path`."""
+    """`do` is the agent's: it hears an event, and answers what follows. It is asked for orders when it is `ready`: a
+    house whose battery was not heard yet would sell what belongs into it. One process at a time has `path`."""
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class Surroundings:
         *,
         do: Callable[[Event], Effects],
         clock_ms: Callable[[], int],
+        ready: Callable[[], bool] = lambda: True,
         look_s: float = LOOK_S,
     ) -> None:
         fresh = not path.exists()
@@ -85,7 +89,7 @@ class Surroundings:
         self._file = SlotFile.open(path, slot_bytes=SLOT_BYTES)
         self.known = msgspec.msgpack.decode(self._file.payload, type=Known)
         self._place, self._ledger, self._connect, self._signer = place, ledger, connect, signer
-        self._do, self._clock_ms, self._look_s = do, clock_ms, look_s
+        self._do, self._ready, self._clock_ms, self._look_s = do, ready, clock_ms, look_s
         self._feeder: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._terms: tuple[Terms, int] | None = None
         self._foresight: tuple[int, Foresight] | None = None
@@ -103,6 +107,8 @@ class Surroundings:
                         await self._look()
                     except LedgerError as error:
                         self._log.warning("the ledger does not say", code=error.code, why=str(error))
+                    except _OTHER_FORM as error:
+                        self._log.error("the ledger's contracts are others than we know", why=repr(error))
                     await asyncio.sleep(self._look_s)
         finally:
             self._file.close()
@@ -118,7 +124,7 @@ class Surroundings:
         if (looked.terms, looked.price_micro) != self._terms:
             self._terms = looked.terms, looked.price_micro
             self._do(Priced(now_ms, looked.terms, looked.price_micro))
-        if looked.delivery is None or looked.delivery[0] <= self.known.ordered_ms:
+        if looked.delivery is None or looked.delivery[0] <= self.known.ordered_ms or not self._ready():
             return
         from_ms, until_ms = looked.delivery
         if not self.known.ordered_ms and await asyncio.to_thread(self._has_ordered, from_ms):
@@ -141,7 +147,8 @@ class Surroundings:
         market = ask("market", "market", market=place.market)["market"]
         delivery = ask("market", "window", market=place.market)
         net_micro = ask("tariff", "price", id=span["tariff"], at_ms=now_ms)
-        price_micro = net_micro * (MICRO + tariff["tax_micro"]) // MICRO
+        levies_micro = sum(levy["price_micro"] for levy in tariff["levies"])
+        price_micro = (net_micro + levies_micro) * (MICRO + tariff["tax_micro"]) // MICRO
         feed_in_micro = max((band["price_micro"] for band in tariff["feed_in"]), default=0)
         terms = Terms(
             _first(place.retail_micro, market["retail_micro"], price_micro),
@@ -233,6 +240,8 @@ class Surroundings:
                 continue
             except LedgerError as error:
                 self._log.warning("the ledger's events do not come", code=error.code, why=str(error))
+            except _OTHER_FORM as error:
+                self._log.error("the ledger's contracts are others than we know", why=repr(error))
             await asyncio.sleep(RETRY_S)
 
     async def _begin(self, client: LedgerClient) -> None:

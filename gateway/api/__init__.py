@@ -12,5 +12,17 @@ proofs       evidence of a transaction
 registry     customers, points, meters, claims, consents
 governance   organisations, identities, proposals, contracts
 consensus    validators, their nodes, evidence against them
+founding     the genesis file, by whose hash the ledger is known
 live         what happens, as it happens: `news` says whom it is for (pure), `newsroom` reads each block once for all
+
+accounts     currency accounts, postings, escrows
+metering     consumption and generation over time, readings, now
+prepaid      credit, tokens, shares, debts
+tariffs      every version
+billing      bills, as documents too, payments, runs, disputes
+market       books, prices, orders, trades, deliveries, strategies
+feeders      load, loss, flow (`flow`, pure), alerts
+notices      what a person is to know without looking
+exports      tables as CSV and Parquet
+places       what areas about points have in common
 """

@@ -7,7 +7,23 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from gateway.api import consensus, governance, ledger, proofs, registry, submitting
+from gateway.api import (
+    accounts,
+    billing,
+    consensus,
+    exports,
+    feeders,
+    governance,
+    ledger,
+    market,
+    metering,
+    notices,
+    prepaid,
+    proofs,
+    registry,
+    submitting,
+    tariffs,
+)
 from gateway.api.asking import Asking
 
 AREAS: Final[tuple[Callable[[Asking], APIRouter], ...]] = (
@@ -17,6 +33,15 @@ AREAS: Final[tuple[Callable[[Asking], APIRouter], ...]] = (
     registry.router,
     governance.router,
     consensus.router,
+    accounts.router,
+    metering.router,
+    prepaid.router,
+    tariffs.router,
+    billing.router,
+    market.router,
+    feeders.router,
+    notices.router,
+    exports.router,
 )
 
 

@@ -47,14 +47,14 @@ from gateway.http.door import waits
 from gateway.readmodel.queries import feeders, market, registry
 from gateway.readmodel.queries.ledger import BlockRow
 from gateway.sessions.tickets import Person
-from ledgernode.errors import AddressUnknown, LedgerError, NodeStopping, ReaderSlow, Unavailable
+from ledgernode.errors import AddressUnknown, Broken, LedgerError, NodeStopping, ReaderSlow, Unavailable
 
 CHECK_S: Final = 5.0
 """So often it is asked whether the listener may still listen, and a quiet line says that it lives."""
 RETRY_MS: Final = 2_000
 _ANEW_MS: Final = 60_000
 """So old may be what a listener was found to see: consents end by themselves."""
-_BACK: Final = (NodeStopping, ReaderSlow, Unavailable)
+_BACK: Final = (Broken, NodeStopping, ReaderSlow, Unavailable)
 """After these a listener comes back."""
 _HEADERS: Final = {
     "content-type": "text/event-stream",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeGuard
 
 import msgspec
 import structlog
@@ -39,7 +39,7 @@ from gateway.readmodel.queries.ledger import BlockRow
 from gateway.readmodel.queries.pages import all_of, rows_of
 from gateway.readmodel.tables.ledger import BLOCKS, CALLS, EVENTS, TRANSACTIONS
 from gateway.readmodel.tables.market import ORDERS, TRADES
-from ledgernode.errors import NodeStopping, RateLimited, ReaderSlow, Unavailable
+from ledgernode.errors import Broken, NodeStopping, RateLimited, ReaderSlow, Unavailable
 from ledgernode.wire.receipt import OK
 
 LISTENERS: Final = 10_000
@@ -250,6 +250,11 @@ class Newsroom:
                 except Unavailable as error:
                     self._log.warning("live pages wait", reason=str(error))
                     await asyncio.sleep(_PAUSE_S)
+                except Exception as error:  # noqa: BLE001  # what nobody foresaw in a block is left out, and said
+                    self._log.error("a block cannot be told", height=self.height + 1, exc_info=error)
+                    self._skip_to(height)
+                    for listener in list(self._listeners):
+                        listener.finish(Broken("this could not be told: read the pages anew"))
         finally:
             looking.cancel()
 
@@ -350,10 +355,18 @@ async def _orders(connection: AsyncConnection, numbers: list[int]) -> dict[int, 
 
 
 def _numbers(told: Iterable[Told], *fields: str) -> list[int]:
-    found = {value for one in told for field in fields if isinstance(value := one.payload.get(field), int)}
+    found = {number for one in told for field in fields if _is_number(number := one.payload.get(field))}
     return sorted(found)[:_NUMBERS]
 
 
+def _is_number(value: object) -> TypeGuard[int]:
+    """As trades and orders have them; what another contract puts there may be anything."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 63
+
+
 def _payload(raw: str) -> Mapping[str, Any]:
-    values = msgspec.json.decode(raw) if raw else {}
+    try:
+        values = msgspec.json.decode(raw) if raw else {}
+    except msgspec.DecodeError:
+        return {}
     return values if isinstance(values, dict) else {"value": values}

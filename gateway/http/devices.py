@@ -18,13 +18,11 @@ import secrets
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
-from fastapi import Request
 
 from gateway.http.listed import Listed, require_names, signed_by
-from gateway.http.server import PEER
 from gateway.http.signature import SCHEME, Seen
 from gateway.limits import Limits
 from gateway.outbox.entry import Sender
@@ -33,6 +31,9 @@ from ledgernode.identity.certificates import verify_tls_chain
 from ledgernode.identity.records import Role
 from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.identity.tls import Trust
+
+if TYPE_CHECKING:
+    from fastapi import Request  # who only writes the file needs no server
 
 FILE: Final = "http-devices.json"
 SECRET_BYTES: Final = 32
@@ -98,6 +99,8 @@ class Devices:
         if header:
             device = await self._by_secret(header, request)
             return Caller(Sender(self._organisation, Role.METER.value, device.name), device)
+        from gateway.http.server import PEER
+
         chain = getattr(request.state, PEER, "")
         if not chain:
             raise CredentialsInvalid("a device shows a secret, signs its request, or has a certificate")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import structlog
-from fastapi import Request
 
 from gateway.http.signature import Claim, holds, read_claim
 from gateway.http.signature import Request as SignedRequest
 from ledgernode.errors import BadRequest, CredentialsInvalid, LedgerError
+
+if TYPE_CHECKING:
+    from fastapi import Request  # who only writes such a file needs no server
 
 _NOBODY: Final = bytes(32)
 

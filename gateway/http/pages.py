@@ -8,9 +8,8 @@ All of it is read once, at the start: what is asked for is looked up among names
 folder. A file comes as brotli (where the build made `NAME.br`), as gzip (made here), or as it is, whatever the client
 takes. Nothing beneath `/api` is a page.
 
-A page runs our own scripts alone, evaluates no text, talks to this server alone, and stands in nobody's frame. Styles
-may stand within elements, as dialogs set them; a style alone can carry nothing away where images, fonts and requests
-stay here.
+A page runs our own scripts and styles alone, evaluates no text, talks to this server alone, and stands in nobody's
+frame.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ _WORTH_BYTES: Final = 512
 _ALLOWED: Final = {
     "default-src": "'none'",
     "script-src": "'self'",
-    "style-src": "'self' 'unsafe-inline'",
+    "style-src": "'self'",
     "img-src": "'self' data: blob:",
     "font-src": "'self'",
     "connect-src": "'self'",

@@ -26,3 +26,6 @@ PAGE_LIMIT: Final = 500
 """Rows of one page at most; a query that is asked for more gives so many."""
 SERIES_LIMIT: Final = 10_000
 """Points of one series at most."""
+EXPORT_LIMIT: Final = 1_000_000
+"""Rows of one export at most; who wants more takes one stretch of time after the other."""
+EXPORT_BATCH: Final = 5_000

@@ -1,7 +1,8 @@
 """Whose a key is, as the ledger says: asked of it each time somebody enters, and again while they stay.
 
 What is known is believed for a few seconds, so that a page with many requests asks once; a revoked identity is out
-after that time.
+after that time. While no node answers it is believed for as long as an unused ticket lasts, so that whoever is here can
+go on reading; nobody enters meanwhile.
 """
 
 from __future__ import annotations
@@ -11,11 +12,21 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.sessions.tickets import Person
-from ledgernode.errors import CredentialsInvalid, LedgerError, Missing, RevokedSigner, SuspendedSigner, UnknownIdentity
+from gateway.sessions.tickets import IDLE_MS, Person
+from ledgernode.errors import (
+    CredentialsInvalid,
+    Late,
+    LedgerError,
+    Missing,
+    RevokedSigner,
+    SuspendedSigner,
+    Unavailable,
+    UnknownIdentity,
+)
 from ledgernode.identity.records import IdentityRecord, Status
 
 BELIEVED_MS: Final = 5_000
+AWAY_MS: Final = IDLE_MS
 _KEPT: Final = 10_000
 
 Ask = Callable[[str, str, dict[str, Any]], Awaitable[bytes]]
@@ -42,8 +53,13 @@ class People:
     async def still(self, person: Person) -> Person:
         """The same person, as of now; raises when it may not enter any more."""
         known = self._known.get(person.identity)
-        if known is None or self._clock_ms() - known[0] > BELIEVED_MS:
-            return self._remembered(await self._record("describe", identity=person.identity))
+        age_ms = self._clock_ms() - known[0] if known is not None else AWAY_MS
+        if known is None or age_ms > BELIEVED_MS:
+            try:
+                return self._remembered(await self._record("describe", identity=person.identity))
+            except (Unavailable, Late):
+                if known is None or age_ms > AWAY_MS:
+                    raise
         return _active(known[1])
 
     async def _record(self, function: str, **named: str) -> IdentityRecord:

@@ -42,6 +42,7 @@ def set_up(*, as_json: bool, level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.getLogger().handlers[:] = [handler]
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells at "info" which of its parts it has loaded
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

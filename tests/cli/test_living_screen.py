@@ -12,10 +12,10 @@ from rich.console import Console
 
 from devices.community.scenario import found_scenario, read_scenario
 from devices.community.street import HeadShown, Shown
+from devices.living.homes import Home
+from devices.living.play import Play
+from devices.living.watching import Watcher
 from ledgernode.cli.living.screen import drawn, plain, standing_line
-from living.homes import Home
-from living.play import Play
-from living.watching import Watcher
 
 QUARTER_MS = 900_000
 STARTS_MS = 1_795_341_600_000

@@ -177,6 +177,12 @@ class Agent:
         self._ordered_wh = self._matched_wh = 0  # of the last delivery that orders were given for
         self._since: tuple[int, int] | None = None  # quarter, import register at its beginning
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it knows enough to trade: what its battery holds, where it has one."""
+        level = self.collected.value(BATTERY, "level_micro", otherwise=-1)
+        return self.settings.house.battery is None or level >= 0
+
     def step(self, event: Event) -> Effects:
         found: tuple[Call, ...] = ()
         match event:

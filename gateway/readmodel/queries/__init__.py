@@ -8,6 +8,7 @@ by whoever calls.
 from gateway.readmodel.queries import (
     accounts,
     billing,
+    exports,
     feeders,
     governance,
     ledger,
@@ -23,6 +24,7 @@ __all__ = [
     "Page",
     "accounts",
     "billing",
+    "exports",
     "feeders",
     "governance",
     "ledger",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, rows_of
+from gateway.readmodel.tables.ledger import IDENTITIES
 from gateway.readmodel.tables.money import ACCOUNTS, CURRENCY, DISTRIBUTIONS, ESCROWS, ISSUES, POSTINGS
 
 
@@ -76,10 +77,15 @@ async def account(connection: AsyncConnection, which: str) -> AccountRow | None:
     return await one_of(connection, AccountRow, rows_of(AccountRow, ACCOUNTS).where(ACCOUNTS.c.account == which))
 
 
-async def accounts(connection: AsyncConnection, *, size: int = DEFAULT_SIZE, after: str = "") -> Page[AccountRow]:
-    """Every account that has moved money, by id."""
+async def accounts(
+    connection: AsyncConnection, *, organisation: str = "", size: int = DEFAULT_SIZE, after: str = ""
+) -> Page[AccountRow]:
+    """Every account that has moved money, by id; or those of an organisation's people and services, not customers."""
     keys: list[ColumnElement[Any]] = [ACCOUNTS.c.account]
     question = rows_of(AccountRow, ACCOUNTS)
+    if organisation:
+        own = select(IDENTITIES.c.identity).where(IDENTITIES.c.organisation == organisation)
+        question = question.where(ACCOUNTS.c.account.in_(own.where(IDENTITIES.c.role != "customer")))
     return await page_of(connection, AccountRow, question, keys, size=size, after=after, newest_first=False)
 
 

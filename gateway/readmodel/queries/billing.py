@@ -63,24 +63,6 @@ class InvoiceRow(Placed, frozen=True):
     about: str
     handed_over: bool
 
-    @property
-    def open_minor(self) -> int:
-        """What is still to be paid."""
-        return max(self.total_minor, 0) - self.paid_minor - self.credited_minor
-
-    @property
-    def status(self) -> str:
-        """One word for how it stands, as the contract `billing` has it."""
-        if self.handed_over:
-            return "handed_over"
-        if self.dispute == "open":
-            return "disputed"
-        if not self.open_minor:
-            return "credited" if self.credited_minor and not self.paid_minor else "paid"
-        if self.overdue:
-            return "overdue"
-        return "partly" if self.paid_minor or self.credited_minor else "open"
-
 
 class InvoiceLines(Placed, frozen=True):
     """What an invoice is made of: `parts` are stays with how many of the lines are their own."""
@@ -185,6 +167,24 @@ async def invoice(connection: AsyncConnection, which: str) -> InvoiceRow | None:
     return await one_of(connection, InvoiceRow, rows_of(InvoiceRow, INVOICES).where(INVOICES.c.invoice == which))
 
 
+def open_of(row: InvoiceRow) -> int:
+    """What is still to be paid."""
+    return max(row.total_minor, 0) - row.paid_minor - row.credited_minor
+
+
+def status_of(row: InvoiceRow) -> str:
+    """One word for how it stands, as the contract `billing` has it."""
+    if row.handed_over:
+        return "handed_over"
+    if row.dispute == "open":
+        return "disputed"
+    if not open_of(row):
+        return "credited" if row.credited_minor and not row.paid_minor else "paid"
+    if row.overdue:
+        return "overdue"
+    return "partly" if row.paid_minor or row.credited_minor else "open"
+
+
 async def invoice_lines(connection: AsyncConnection, which: str) -> InvoiceLines | None:
     """Nothing of an invoice with more lines than its event holds: those are asked of the ledger (`billing.invoice`)."""
     question = rows_of(InvoiceLines, INVOICE_LINES).where(INVOICE_LINES.c.invoice == which)
@@ -202,10 +202,11 @@ async def owed(connection: AsyncConnection, customer: str) -> Owed:
 
 
 async def due(
-    connection: AsyncConnection, utility: str, until_ms: int, *, size: int = DEFAULT_SIZE
+    connection: AsyncConnection, utility: str, until_ms: int, *, customer: str = "", size: int = DEFAULT_SIZE
 ) -> tuple[InvoiceRow, ...]:
-    """What is open and due until a time, the earliest first: whom to remind."""
-    here = INVOICES.c.utility == utility, INVOICES.c.settled_ms == 0, INVOICES.c.due_ms <= until_ms
+    """What is open and due until a time, the earliest first: whom to remind; or one customer's."""
+    own = INVOICES.c.customer == customer if customer else INVOICES.c.utility == utility
+    here = own, INVOICES.c.settled_ms == 0, INVOICES.c.due_ms <= until_ms, INVOICES.c.dispute != "open"
     question = rows_of(InvoiceRow, INVOICES).where(*here, INVOICES.c.total_minor > 0)
     return await all_of(connection, InvoiceRow, question.order_by(INVOICES.c.due_ms, INVOICES.c.invoice).limit(size))
 

@@ -189,10 +189,20 @@ async def sample(connection: AsyncConnection, which: str) -> SampleRow | None:
 
 
 async def alerts(
-    connection: AsyncConnection, *, open_only: bool = True, size: int = DEFAULT_SIZE, after: str = ""
+    connection: AsyncConnection,
+    *,
+    feeder: str = "",
+    operator: str = "",
+    open_only: bool = True,
+    size: int = DEFAULT_SIZE,
+    after: str = "",
 ) -> Page[AlertRow]:
-    """What is alarming now, the last change first."""
+    """What is alarming now, the last change first: of a feeder, or of those that an organisation runs."""
     question = rows_of(AlertRow, ALERTS)
+    if feeder:
+        question = question.where(ALERTS.c.feeder == feeder)
+    if operator:
+        question = question.where(ALERTS.c.feeder.in_(select(FEEDERS.c.feeder).where(FEEDERS.c.operator == operator)))
     if open_only:
         question = question.where(ALERTS.c.open == 1)
     keys: list[ColumnElement[Any]] = [ALERTS.c.changed_ms, ALERTS.c.feeder, ALERTS.c.kind]

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.bounds import SERIES_LIMIT
-from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, any_of, one_of, page_of, rows_of
+from gateway.readmodel.queries.pages import (
+    DEFAULT_SIZE,
+    Page,
+    Placed,
+    all_of,
+    any_of,
+    beginning,
+    one_of,
+    page_of,
+    rows_of,
+)
 from gateway.readmodel.tables.ledger import PROPOSALS
 from gateway.readmodel.tables.market import (
     ADJUSTMENTS,
@@ -196,6 +207,10 @@ def _orders() -> Any:
     return rows_of(OrderRow, ORDERS, point=own("point"), customer=own("customer"), wallet=own("wallet"))
 
 
+async def market(connection: AsyncConnection, which: str) -> MarketRow | None:
+    return next((row for row in await markets(connection) if row.market == which), None)
+
+
 async def markets(connection: AsyncConnection) -> tuple[MarketRow, ...]:
     own = and_(PROPOSALS.c.contract == "market", PROPOSALS.c.proposal == MARKETS.c.proposal)
     arguments = select(PROPOSALS.c.arguments).where(own).scalar_subquery()
@@ -210,11 +225,12 @@ async def orders(
     market: str = "",
     customer: str = "",
     wallet: str = "",
+    organisation: str = "",
     open_only: bool = False,
     size: int = DEFAULT_SIZE,
     after: str = "",
 ) -> Page[OrderRow]:
-    """Newest first: of a market, of a customer (its strategies' too), of a wallet."""
+    """Newest first: of a market, of a customer (its strategies' too), of a wallet, of an organisation's customers."""
     question = _orders()
     if market:
         question = question.where(ORDERS.c.market == market)
@@ -225,6 +241,10 @@ async def orders(
         )
     if wallet:
         question = question.where(ORDERS.c.wallet == wallet)
+    if organisation:
+        prefix = f"{organisation}:"
+        strategies = select(STRATEGIES.c.strategy).where(beginning(STRATEGIES.c.customer, prefix))
+        question = question.where(or_(beginning(ORDERS.c.customer, prefix), ORDERS.c.strategy.in_(strategies)))
     if open_only:
         question = question.where(OPEN)
     keys: list[ColumnElement[Any]] = [ORDERS.c.number]
@@ -257,15 +277,28 @@ async def trades(
     *,
     market: str = "",
     point: str = "",
+    places: Mapping[str, int] | None = None,
+    organisation: str = "",
     size: int = DEFAULT_SIZE,
     after: str = "",
 ) -> Page[TradeRow]:
-    """Newest first: of a market, or those that a point sells or buys in."""
+    """Newest first: of a market; those that a point sells or buys in, or one of several points, each matched since its
+    time; those of an organisation's points.
+    """
     question = rows_of(TradeRow, TRADES)
     if market:
         question = question.where(TRADES.c.market == market)
     if point:
         question = question.where(any_of(TRADES.c.trade, TRADES.c.seller_point == point, TRADES.c.buyer_point == point))
+    if places is not None:
+        sides = (TRADES.c.seller_point, TRADES.c.buyer_point)
+        own = [and_(side == one, TRADES.c.matched_ms >= since) for one, since in places.items() for side in sides]
+        question = question.where(any_of(TRADES.c.trade, *own) if own else false())
+    if organisation:
+        prefix = f"{organisation}:"
+        question = question.where(
+            or_(beginning(TRADES.c.seller_point, prefix), beginning(TRADES.c.buyer_point, prefix))
+        )
     keys: list[ColumnElement[Any]] = [TRADES.c.trade]
     return await page_of(connection, TradeRow, question, keys, size=size, after=after)
 
@@ -309,13 +342,20 @@ async def commands(
     *,
     point: str = "",
     trade: int = 0,
+    places: Mapping[str, int] | None = None,
+    organisation: str = "",
     size: int = DEFAULT_SIZE,
     after: str = "",
 ) -> Page[CommandRow]:
-    """What devices were told to do, newest first."""
+    """What devices were told to do, newest first; at several points, each since its time; at an organisation's."""
     question = rows_of(CommandRow, COMMANDS)
     if point:
         question = question.where(COMMANDS.c.point == point)
+    if places is not None:
+        own = [and_(COMMANDS.c.point == one, COMMANDS.c.sent_ms >= since) for one, since in places.items()]
+        question = question.where(any_of(COMMANDS.c.command, *own) if own else false())
+    if organisation:
+        question = question.where(beginning(COMMANDS.c.point, f"{organisation}:"))
     if trade:
         question = question.where(COMMANDS.c.trade == trade)
     keys: list[ColumnElement[Any]] = [COMMANDS.c.command]

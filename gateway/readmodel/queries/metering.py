@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -114,6 +115,23 @@ async def finest(connection: AsyncConnection, point: str, from_ms: int, until_ms
     return found
 
 
+async def steps(connection: AsyncConnection, meter: str, from_ms: int, until_ms: int) -> tuple[BucketRow, ...]:
+    """From one believed reading to the next, as fine as they are; nothing across a register that began anew."""
+    names = ("time_ms", "import_mwh", "export_mwh", "state", "origin", "height", "position")
+    here = READINGS.c.meter == meter, READINGS.c.time_ms >= from_ms, READINGS.c.time_ms < until_ms
+    question = select(*(READINGS.c[name] for name in names)).where(*here, READINGS.c.state.in_(("a", "o", "z")))
+    rows = (await connection.execute(question.order_by(READINGS.c.time_ms).limit(SERIES_LIMIT))).all()
+    found = []
+    for one, other in pairwise(rows):
+        if other.state == "a":
+            taken, given = other.import_mwh - one.import_mwh, other.export_mwh - one.export_mwh
+            length_ms = other.time_ms - one.time_ms
+            by_device = length_ms if other.origin == "d" else 0
+            known = by_device, length_ms - by_device, 0
+            found.append(BucketRow(one.time_ms, taken, given, *known, other.height, other.position))
+    return tuple(found)
+
+
 async def series_of_points(
     connection: AsyncConnection, points: list[str], span: Span, from_ms: int, until_ms: int
 ) -> tuple[SumRow, ...]:
@@ -160,10 +178,10 @@ async def head(connection: AsyncConnection, meter: str) -> HeadRow | None:
 
 
 async def tampers(
-    connection: AsyncConnection, *, point: str = "", size: int = DEFAULT_SIZE, after: str = ""
+    connection: AsyncConnection, *, point: str = "", since_ms: int = 0, size: int = DEFAULT_SIZE, after: str = ""
 ) -> Page[TamperRow]:
     """What meters have noticed, the last told first."""
-    question = rows_of(TamperRow, TAMPERS)
+    question = rows_of(TamperRow, TAMPERS).where(TAMPERS.c.time_ms >= since_ms)
     if point:
         question = question.where(TAMPERS.c.point == point)
     keys: list[ColumnElement[Any]] = [TAMPERS.c.at_height, TAMPERS.c.at_number]

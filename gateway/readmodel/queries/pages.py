@@ -113,7 +113,7 @@ def read_bookmark(text: str, keys: Sequence[ColumnElement[Any]]) -> list[Any]:
 
 
 def _fits(value: int | str, kind: type) -> bool:
-    return type(value) is kind and (isinstance(value, str) or abs(value) <= _LARGEST)
+    return type(value) is kind and ("\x00" not in value if isinstance(value, str) else abs(value) <= _LARGEST)
 
 
 def any_of(key: ColumnElement[Any], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, any_of, one_of, page_of, rows_of
+from gateway.readmodel.queries.pages import (
+    DEFAULT_SIZE,
+    Page,
+    Placed,
+    all_of,
+    any_of,
+    beginning,
+    one_of,
+    page_of,
+    rows_of,
+)
+from gateway.readmodel.tables.ledger import BLOCKS
 from gateway.readmodel.tables.prepaid import CREDITS, DEBTS, PAYABLES, PREPAID, SHARES
 
 
@@ -96,11 +107,12 @@ async def tokens(
     point: str,
     *,
     status: str = "",
+    since_ms: int = 0,
     size: int = DEFAULT_SIZE,
     after: str = "",
 ) -> Page[TokenRow]:
-    """A point's credits, newest first."""
-    question = rows_of(TokenRow, CREDITS).where(CREDITS.c.point == point)
+    """A point's credits, newest first; reserved since a time."""
+    question = rows_of(TokenRow, CREDITS).where(CREDITS.c.point == point, CREDITS.c.reserved_ms >= since_ms)
     if status:
         question = question.where(CREDITS.c.status == status)
     keys: list[ColumnElement[Any]] = [CREDITS.c.credit]
@@ -119,12 +131,15 @@ async def token_by_hash(connection: AsyncConnection, token_hash: str) -> TokenRo
 
 
 async def shares(
-    connection: AsyncConnection, point: str, *, size: int = DEFAULT_SIZE, after: str = ""
+    connection: AsyncConnection, point: str, *, since_ms: int = 0, size: int = DEFAULT_SIZE, after: str = ""
 ) -> Page[ShareRow]:
-    """What a point has given and been given, newest first."""
+    """What a point has given and been given, newest first; told since a time."""
     question = rows_of(ShareRow, SHARES).where(
         any_of(SHARES.c.share, SHARES.c.sender == point, SHARES.c.recipient == point)
     )
+    if since_ms:
+        told_ms = select(BLOCKS.c.time_ms).where(BLOCKS.c.height == SHARES.c.height).scalar_subquery()
+        question = question.where(told_ms >= since_ms)
     keys: list[ColumnElement[Any]] = [SHARES.c.share]
     return await page_of(connection, ShareRow, question, keys, size=size, after=after)
 
@@ -143,9 +158,13 @@ async def prepaid(connection: AsyncConnection, point: str) -> PrepaidRow | None:
     return await one_of(connection, PrepaidRow, rows_of(PrepaidRow, PREPAID).where(PREPAID.c.point == point))
 
 
-async def low(connection: AsyncConnection, since_ms: int, *, size: int = DEFAULT_SIZE) -> tuple[PrepaidRow, ...]:
+async def low(
+    connection: AsyncConnection, since_ms: int, *, utility: str = "", size: int = DEFAULT_SIZE
+) -> tuple[PrepaidRow, ...]:
     """Who has said since then that credit runs low; the last first."""
     question = rows_of(PrepaidRow, PREPAID).where(PREPAID.c.low_ms >= max(since_ms, 1))
+    if utility:
+        question = question.where(beginning(PREPAID.c.point, f"{utility}:"))
     return await all_of(connection, PrepaidRow, question.order_by(PREPAID.c.low_ms.desc()).limit(size))
 
 

@@ -69,6 +69,7 @@ describe("figures", () => {
     expect(english.share(842_000)).toBe("84.2%");
     expect(spaces(german.share(842_000))).toBe("84,2 %");
     expect(spaces(english.voltage(230_149))).toBe("230.1 V");
+    expect(spaces(english.voltage(11_000_000))).toBe("11 kV");
   });
 });
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { Arguments } from "../src/ledger/arguments";
 import { fromHex, utf8 } from "../src/ledger/bytes";
 import { call, encodeBody, newNonce } from "../src/ledger/transaction";
-import { halfEven, KNOWN_CALLS, readingOf, worthMinor } from "../src/wallet/reading";
+import { halfEven, KNOWN_CALLS, readingOf, saysTheSame, worthMinor } from "../src/wallet/reading";
 
 const chainId = "ee".repeat(32);
 const identity = "02".repeat(32);
@@ -96,6 +96,18 @@ it("warns of another ledger, another signer, and a signature that is good for to
     "longValid",
   ]);
   expect(read("market", "cancel", { order: 1 }, { replay: { sequence: 4n } }).warnings).toEqual(["sequence"]);
+});
+
+it("knows whether renewed bytes still say the same", () => {
+  const [transfer, to] = [
+    { to: "anna", amount_minor: 25 },
+    { to: "otto", amount_minor: 25 },
+  ];
+  const once = read("currency", "transfer", transfer);
+  const again = read("currency", "transfer", transfer, { replay: { nonce: newNonce(), validUntilMs: 1_400_000 } });
+  expect(saysTheSame(once, again)).toBe(true);
+  expect(saysTheSame(once, read("currency", "transfer", to))).toBe(false);
+  expect(saysTheSame(once, read("currency", "transfer", transfer, { creator: fromHex("01".repeat(32)) }))).toBe(false);
 });
 
 it("shows a call that no page makes as it stands", () => {

@@ -189,7 +189,7 @@ def needed() -> None:
 
     _module("scenario")
     try:
-        importlib.import_module("living.radio")
+        importlib.import_module("devices.living.radio")
     except ModuleNotFoundError as error:
         raise BadRequest(_NEEDS) from error
 

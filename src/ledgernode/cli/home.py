@@ -31,11 +31,11 @@ _FILE: Final = click.Path(dir_okay=False, exists=True, path_type=Path)
 @click.option("--board", is_flag=True, help="That market is a board: customers choose.")
 @click.option("--generation-point", default="", help="Of its generation meter, where it has one.")
 @click.option("--peak-w", type=click.FloatRange(0), default=0.0, help="Of its panels.")
-@click.option("--battery-wh", type=click.IntRange(0), default=0)
+@click.option("--battery-wh", type=click.IntRange(0), default=0, help="What it holds.")
 @click.option("--battery-w", type=click.FloatRange(0), default=0.0, help="In and out.")
 @click.option("--car", is_flag=True, help="One that charges at home.")
 @click.option("--boiler", is_flag=True, help="Warm water by electricity.")
-@click.option("--phases", type=click.Choice(["1", "3"]), default="1", show_default=True)
+@click.option("--phases", type=click.Choice(["1", "3"]), default="1", show_default=True, help="Of its connection.")
 @click.option("--plug", "plugs", multiple=True, help="A smart plug, as it is called at the broker; repeatable.")
 @click.option("--sheds", multiple=True, help="One of them that may be switched off when less is asked for; repeatable.")
 @click.option("--retail", help="What the grid's kWh costs (default: what market or tariff say).")
@@ -115,7 +115,7 @@ def new(
               help="Seconds between two looks at the ledger.")  # fmt: skip
 @click.option("--sink", metavar="URL", help="A time-series store that takes InfluxDB's line protocol: where to write.")
 @click.option("--sink-user", default="", help="As whom there, with --sink-password-file.")
-@click.option("--sink-password-file", type=_FILE)
+@click.option("--sink-password-file", type=_FILE, help="Nobody else may read it.")
 @click.option("--sink-token-file", type=_FILE, help="Rather by this token.")
 @click.option("--sink-roots", type=_FILE, help="Under which its certificate stands (default: the system's).")
 @network_options
@@ -167,6 +167,7 @@ def run(
                 at.signer(),
                 do=agent.do,
                 clock_ms=clock_ms,
+                ready=lambda: agent.agent.is_ready,
                 look_s=every_s,
             )
             async with asyncio.TaskGroup() as tasks:

@@ -204,25 +204,29 @@ def demand(*, directory: Path, name: str, wh: float, at: str) -> None:
 
 
 class _Sensors:
-    """A tie whose registers grow while its relay is closed, and another house's at the other end of the wire. What is
-    closed stands in the folder `wire`, which all houses of a village see, and what registers show."""
+    """A tie whose registers grow while its relay is closed, and another house's at the other end of the wire.
+
+    Who switches what, and when, stands in the folder `wire`, in a file that all houses of a village write to and read:
+    so both ends count the same flow, however seldom they look. What registers show stands there as well.
+    """
 
     def __init__(self, wire: Path, name: str, watts: float, loss: float) -> None:
-        self._wire, self._name = wire, name
-        self._watts, self._loss = watts, loss
-        self._closed = {"tie_in": False, "tie_out": False}
-        self._last_s = time.monotonic()
-        self._wire.mkdir(exist_ok=True)
-        self._registers = wire / f"{name}.registers"
+        self._name, self._watts, self._loss = name, watts, loss
+        wire.mkdir(exist_ok=True)
+        self._switched, self._registers = wire / "switched", wire / f"{name}.registers"
+        self._switched.touch()
+        self._closed: set[tuple[str, str]] = set()
+        self._read_bytes = 0
         self._out_mwh, self._in_mwh = self._kept()
+        self._last_ns = time.time_ns()
+        self._flow()
 
     def switch(self, relay: str, closed: bool) -> None:
-        self._flow()
-        if self._closed[relay] != closed:
+        if ((self._name, relay) in self._closed) != closed:
             click.echo(f"{relay} {'closed' if closed else 'open'}")
-        self._closed[relay] = closed
-        mark = self._wire / f"{self._name}.{relay}"
-        mark.touch() if closed else mark.unlink(missing_ok=True)
+        with self._switched.open("ab", buffering=0) as file:
+            file.write(f"{time.time_ns()} {self._name} {relay} {closed:d}\n".encode())
+        self._flow()
 
     def sense(self) -> Sensed:
         from devices.house.tie import Sensed
@@ -231,20 +235,39 @@ class _Sensors:
         return Sensed(int(self._out_mwh), int(self._in_mwh), 12_400, power_mw * 10 // 124, power_mw)
 
     def _flow(self) -> bool:
-        """Count what flowed since this was last asked."""
-        now_s = time.monotonic()
-        energy_mwh = self._watts * (now_s - self._last_s) / 3.6
-        self._last_s = now_s
-        marks = {path.name for path in self._wire.iterdir()} - {f"{self._name}.tie_in", f"{self._name}.tie_out"}
-        takes = self._closed["tie_in"] and any(mark.endswith(".tie_out") for mark in marks)
-        gives = self._closed["tie_out"] and any(mark.endswith(".tie_in") for mark in marks)
-        self._in_mwh += energy_mwh * takes
-        self._out_mwh += energy_mwh * (1 + self._loss) * gives
-        if takes or gives:
+        """Count what flowed since this was last asked; whether anything does now."""
+        before, now_ns = (self._out_mwh, self._in_mwh), time.time_ns()
+        with self._switched.open("rb") as file:
+            file.seek(self._read_bytes)
+            whole = file.read().rpartition(b"\n")[0]
+        self._read_bytes += len(whole) + bool(whole)
+        for line in whole.decode().splitlines():
+            at_ns, house, relay, closed = line.split()
+            self._count(min(int(at_ns), now_ns))
+            (self._closed.add if closed == "1" else self._closed.discard)((house, relay))
+        self._count(now_ns)
+        if (self._out_mwh, self._in_mwh) != before:
             draft = self._registers.with_suffix(".new")
             draft.write_text(f"{self._out_mwh} {self._in_mwh}")
             draft.rename(self._registers)
-        return takes or gives
+        return self._gives or self._takes
+
+    def _count(self, until_ns: int) -> None:
+        energy_mwh = self._watts * max(0, until_ns - self._last_ns) / 3.6e9
+        self._last_ns = max(until_ns, self._last_ns)
+        self._in_mwh += energy_mwh * self._takes
+        self._out_mwh += energy_mwh * (1 + self._loss) * self._gives
+
+    @property
+    def _takes(self) -> bool:
+        return (self._name, "tie_in") in self._closed and self._another("tie_out")
+
+    @property
+    def _gives(self) -> bool:
+        return (self._name, "tie_out") in self._closed and self._another("tie_in")
+
+    def _another(self, relay: str) -> bool:
+        return any(house != self._name and switched == relay for house, switched in self._closed)
 
     def _kept(self) -> tuple[float, float]:
         """Registers only grow, whoever looks at them."""

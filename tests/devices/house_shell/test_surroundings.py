@@ -109,7 +109,8 @@ class Played:
         return {"feeder": "north:f1", "tariff": "north:flat"}
 
     def tariff_tariff(self, id: str, at_ms: int) -> Any:
-        return {"tax_micro": 190_000, "feed_in": [{"price_micro": 70_000}, {"price_micro": 80_000}]}
+        levies = [{"name": "green", "price_micro": 10_000}]
+        return {"tax_micro": 190_000, "feed_in": [{"price_micro": 70_000}, {"price_micro": 80_000}], "levies": levies}
 
     def tariff_price(self, id: str, at_ms: int) -> int:
         return 300_000
@@ -155,6 +156,7 @@ class Home:
         self.ledger, self.path = ledger, directory / "ledger.slots"
         self.heard: list[Event] = []
         self.agent = Agent(SETTINGS)
+        self.is_ready = True
         self.task: asyncio.Task[None] | None = None
 
     def do(self, event: Event) -> Effects:
@@ -166,7 +168,7 @@ class Home:
         ledger: Any = self.ledger
         self.surroundings = Surroundings(
             self.path, PLACE, ledger, cast("Any", ledger.connect), ledger.signer, do=self.do, clock_ms=lambda: NOW_MS,
-            look_s=0.02,
+            ready=lambda: self.is_ready, look_s=0.02,
         )  # fmt: skip
         self.task = asyncio.create_task(self.surroundings.run())
         return self
@@ -196,8 +198,8 @@ async def test_prices_and_forecast_become_an_order_that_the_wallet_signs(ledger:
     assert answered.code == "OK"
     [priced], [forecasted] = home.of(Priced), home.of(Forecasted)
     assert (priced.terms, priced.price_micro) == (
-        Terms(357_000, 80_000, 5_000, 10_000, 190_000, cap_micro=1_000_000, tick_micro=1_000),
-        357_000,
+        Terms(368_900, 80_000, 5_000, 10_000, 190_000, cap_micro=1_000_000, tick_micro=1_000),
+        368_900,
     )
     assert msgspec.structs.astuple(forecasted)[1] == (ledger.from_ms, ledger.from_ms + QUARTER_MS, 0, 500)
     [envelope] = ledger.submitted
@@ -211,6 +213,18 @@ async def test_prices_and_forecast_become_an_order_that_the_wallet_signs(ledger:
         "from_ms": ledger.from_ms,
         "until_ms": ledger.from_ms + QUARTER_MS,
     }
+
+
+async def test_nothing_is_ordered_before_the_house_knows_what_its_battery_holds(ledger: Played, tmp_path: Path) -> None:
+    """And the delivery still has its turn then."""
+    home = Home(ledger, tmp_path)
+    home.is_ready = False
+    async with home:
+        await home.until(Priced)
+        await asyncio.sleep(0.2)
+        assert home.of(Forecasted) == []
+        home.is_ready = True
+        assert (await home.until(Answered)).code == "OK"
 
 
 async def test_a_delivery_has_its_turn_once(ledger: Played, tmp_path: Path) -> None:
@@ -299,6 +313,19 @@ async def test_where_events_are_pruned_it_begins_at_the_head(ledger: Played, tmp
     ledger.trades = [a_trade(6)]
     async with home:
         await eventually(lambda: [trade.number for trade in home.agent.trades] == [6])
+
+
+async def test_answers_in_another_form_end_nothing(
+    ledger: Played, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The home goes on, and trades again when the contracts are those it knows."""
+    monkeypatch.setattr(ledger, "market_market", lambda market: {"venue": {}})
+    async with Home(ledger, tmp_path) as home:
+        await asyncio.sleep(0.2)
+        assert home.task is not None
+        assert not home.task.done()
+        monkeypatch.undo()
+        await home.until(Answered)
 
 
 async def test_one_process_at_a_time_has_a_home(ledger: Played, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from gateway.api import live
 from gateway.api.areas import areas
 from gateway.api.asking import Asking
 from gateway.api.newsroom import Newsroom
+from gateway.limits import Limits
 from gateway.readmodel.model import LedgerHome, ReadModel
 from gateway.sessions.challenges import Challenge, entry_message
 from gateway.sessions.people import People
@@ -103,7 +104,7 @@ async def console(
     """Served on a socket; the model has followed to block `until`."""
     chain = chain_id(genesis_bytes)
     model = PlayedModel(database, blocks, genesis_bytes, until=until)
-    sessions = Sessions(chain, ORIGIN, People(register.ask, now_ms), now_ms)
+    sessions = Sessions(chain, ORIGIN, People(register.ask, now_ms), now_ms, limits=Limits(**limits))
     asking = Asking(
         "town",
         chain,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from gateway.api import live, newsroom
-from gateway.api.news import ALL, Place, read_place, read_topics
+from gateway.api.news import ALL, Place, Told, of_event, read_place, read_topics
 from gateway.api.newsroom import Newsroom
 from gateway.readmodel.following import State
 from gateway.sessions import people
@@ -326,6 +326,20 @@ async def test_one_person_listens_so_many_times_at_once(
                 await asyncio.sleep(0.01)
 
 
+async def test_a_person_asks_at_a_pace_and_an_address_enters_at_another(town: Town, tmp_path: Path) -> None:
+    """Whoever is too fast is told when to come back; others are not held up by it."""
+    bounds = {"person_burst": 5, "person_refill_ms": 60_000, "entry_burst": 5, "entry_refill_ms": 60_000}
+    async with at_town(town, tmp_path, **bounds) as here, here.entered(town.operator) as client:
+        answers = [await client.get("/api/v1/session") for _ in range(6)]
+        assert [one.status_code for one in answers] == [200] * 5 + [429]
+        assert answers[-1].json()["code"] == "RATE_LIMITED"
+        assert answers[-1].json()["retry_ms"] > 50_000
+        async with here.entered(town.seller) as other:
+            assert (await other.get("/api/v1/session")).status_code == 200
+            entering = [(await other.post("/api/v1/session/challenges")).status_code for _ in range(2)]
+            assert entering == [200, 429]
+
+
 async def test_a_database_that_is_away_is_waited_for(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,6 +369,38 @@ async def test_a_database_that_is_away_is_waited_for(
         monkeypatch.setattr(here.model, "reading", reading)
         heights = [(await line.until("block")).data["height"] for _ in range(3)]
         assert heights == [SETTLED + 1, SETTLED + 2, SETTLED + 3]
+
+
+async def test_a_block_that_cannot_be_told_ends_no_newsroom(
+    town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Listeners are told to read anew; the next block is told again."""
+    poisoned = Newsroom._read
+
+    async def failing(self: Newsroom, first: int, last: int) -> Any:
+        if first == SETTLED + 1:
+            raise ZeroDivisionError("nobody foresaw this")
+        return await poisoned(self, first, last)
+
+    monkeypatch.setattr(Newsroom, "_read", failing)
+    async with at_town(town, tmp_path) as here, here.entered(town.operator) as client:
+        async with listening(client, "blocks") as line:
+            await line.until("hello")
+            here.model.played.until = SETTLED + 1
+            ended = await line.until("end")
+            assert (ended.data["code"], ended.data["come_back"]) == ("INTERNAL", True)
+            assert "foresaw" not in str(ended.data)
+        async with listening(client, "blocks") as line:
+            await line.until("hello")
+            here.model.played.until = SETTLED + 2
+            assert (await line.until("block")).data["height"] == SETTLED + 2
+
+
+@pytest.mark.parametrize("value", [True, -1, 0, 1 << 63, 1 << 70, "7", None, [7], {"trade": 7}, 1.5])
+def test_what_a_contract_calls_a_trade_may_be_anything(value: Any) -> None:
+    told = Told(Place(1, 1), 0, "somebody", "Strange", "00", {"trade": value, "point": value, "points": value})
+    assert newsroom._numbers([told], "trade") == []
+    assert of_event(told, {}, {}).keys == ()
 
 
 def test_places_and_topics_are_read_strictly() -> None:

@@ -261,7 +261,7 @@ async def test_bills(asked: AsyncConnection, town: WholeTown) -> None:
             view["invoice"][name] for name in ("from_ms", "until_ms", "about")
         )
         standing = view["standing"]
-        assert (row.paid_minor, row.credited_minor, row.open_minor, row.status) == (
+        assert (row.paid_minor, row.credited_minor, queries.billing.open_of(row), queries.billing.status_of(row)) == (
             *(standing["paid_minor"], standing["credited_minor"]),
             *(view["open_minor"], standing["status"]),
         )

@@ -9,7 +9,7 @@ import { type LiveEvent, type LiveState, listen } from "./live";
 
 interface Follower {
   readonly topic: string;
-  readonly hear: (event: LiveEvent | null) => void;
+  readonly hear: (event: LiveEvent) => void;
 }
 
 interface Stream {
@@ -20,7 +20,14 @@ interface Stream {
 const Context = createContext<Stream>({ state: "off", follow: () => () => {} });
 const SETTLE_MS = 60;
 
-export function LiveProvider({ on, children }: { on: boolean; children: ReactNode }) {
+interface LiveProps {
+  readonly on: boolean;
+  /** The gateway has ended it for good: somebody signed out elsewhere, perhaps. */
+  ended(): void;
+  readonly children: ReactNode;
+}
+
+export function LiveProvider({ on, ended, children }: LiveProps) {
   const queries = useQueryClient();
   const followers = useRef(new Set<Follower>());
   const last = useRef("");
@@ -34,16 +41,20 @@ export function LiveProvider({ on, children }: { on: boolean; children: ReactNod
       topics.split(","),
       {
         event: (event) => {
-          if (event.id) last.current = event.id;
-          for (const one of followers.current) if (one.topic === event.topic) one.hear(event);
+          for (const one of followers.current) if (event.topics.includes(one.topic)) one.hear(event);
         },
         anew: () => void queries.invalidateQueries(),
+        standing: () => void queries.invalidateQueries({ queryKey: ["/ledger"] }),
         state: setState,
+        ended,
       },
       last.current,
     );
-    return () => live.close();
-  }, [on, topics, queries]);
+    return () => {
+      last.current = live.place();
+      live.close();
+    };
+  }, [on, ended, topics, queries]);
 
   const stream = useMemo(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -83,7 +94,7 @@ export function useLive(topic: string, affects: readonly string[], heard?: (even
     return follow({
       topic,
       hear: (event) => {
-        if (event) hearing.current?.(event);
+        hearing.current?.(event);
         void queries.invalidateQueries({
           predicate: ({ queryKey: [path] }) => typeof path === "string" && begins.some((one) => path.startsWith(one)),
         });

@@ -21,10 +21,13 @@ export interface LedgerInfo {
   readonly name: string;
   readonly chain_id: string;
   readonly engine: string | null;
-  readonly parameters: { readonly budget: number } | null;
+  readonly parameters: { readonly budget: number; readonly validity_ms: number } | null;
   readonly ground: GroundInfo | null;
   readonly model: ModelState;
 }
+
+/** Such a ledger says so in its name, which stands in its founding document: it goes by a clock that is set forward. */
+export const isSimulated = (ledger: LedgerInfo): boolean => ledger.name.startsWith("simulated-");
 
 /** What became of a transaction; `code` is "" while it waits for its block. */
 export interface Outcome {

@@ -34,6 +34,7 @@ export class Client {
   #watching = new Set<() => void>();
   #kept = new Map<string, Kept>();
   #ahead = 0;
+  #simulated = false;
 
   constructor(
     private readonly ask: typeof fetch = (...given) => fetch(...given),
@@ -42,6 +43,12 @@ export class Client {
 
   /** The time as the gateway has it: a wallet's own clock may be wrong. */
   now = (): number => this.clock() + this.#ahead;
+
+  /** A ledger that goes by a simulated clock says what time it is: the gateway's own is another. */
+  standAt(timeMs: number): void {
+    this.#simulated = true;
+    this.#ahead = timeMs - this.clock();
+  }
 
   health = (): Health => this.#health;
 
@@ -119,9 +126,12 @@ export class Client {
   #hear(response: Response): void {
     const date = Date.parse(response.headers.get("date") ?? "");
     const ahead = date - this.clock();
-    if (Number.isFinite(ahead)) this.#ahead = Math.abs(ahead) > 2_000 ? ahead : 0; // the header counts whole seconds
+    if (Number.isFinite(ahead) && !this.#simulated) this.#ahead = Math.abs(ahead) > 2_000 ? ahead : 0; // the header counts whole seconds
     const modelState = response.headers.get("model-state");
-    if (modelState === null) return this.#tell({ reached: "yes" });
+    if (modelState === null) {
+      this.#tell({ reached: "yes" });
+      return;
+    }
     const number = (name: string) => Number(response.headers.get(name) ?? 0);
     this.#tell({
       reached: "yes",

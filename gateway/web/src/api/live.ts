@@ -1,13 +1,15 @@
 // What happens on the ledger, as it happens: server-sent events, read by fetch so that a broken stream is taken up
-// where it ended (`Last-Event-ID`: height.number). Nothing is told twice; when the gateway cannot go on from there,
-// or says `reset`, whoever listens is told to read everything anew. So there is never a silent gap.
+// where it ended (`Last-Event-ID`: a height, or height.number). Nothing is told twice; when the gateway says `reset`,
+// too much was missed, and whoever listens is told to read everything anew. So there is never a silent gap.
 
 import type { Client } from "./client";
 import { isSignedOut } from "./problem";
 
+/** `block` or `news`, with the topics that it is told under. */
 export interface LiveEvent {
   readonly id: string;
-  readonly topic: string;
+  readonly name: string;
+  readonly topics: readonly string[];
   readonly data: unknown;
 }
 
@@ -18,15 +20,21 @@ export interface Listener {
   /** Events may be missing: read anew. */
   readonly anew: () => void;
   readonly state: (state: LiveState) => void;
+  /** How the read model stands has changed. */
+  readonly standing?: () => void;
+  /** Told to go, and not to come back: nobody is signed in any more, or may not listen to this. */
+  readonly ended?: () => void;
 }
 
-/** Without a word for so long, a stream is taken for dead: the gateway sends a comment every 15 s. */
-const SILENT_MS = 45_000;
+/** Without a word for so long, a stream is taken for dead: the gateway says every few seconds that it lives. */
+const SILENT_MS = 30_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 20_000;
 
 export interface Live {
   readonly close: () => void;
+  /** Of what was told last: where another stream goes on. */
+  readonly place: () => string;
 }
 
 export function listen(
@@ -45,29 +53,23 @@ export function listen(
   const online = () => wake();
   globalThis.addEventListener?.("online", online);
 
-  const hear = (event: Parsed): void => {
-    if (event.topic === "reset") {
-      last = event.id || last;
-      listener.anew();
-      return;
+  const hear = ({ id, name, data: text }: Parsed): void => {
+    const again = id !== "" && told !== "" && !isAfter(id, told); // told before the stream broke
+    if (id && (!last || name === "reset" || isAfter(id, last))) last = id;
+    const data = parsed(text) as { topics?: readonly string[]; come_back?: boolean } | null;
+    if (name === "reset") listener.anew();
+    else if (name === "state" || name === "hello") listener.standing?.();
+    else if (name === "end" && data?.come_back === false) throw new Ended();
+    else if ((name === "block" || name === "news") && !again) {
+      listener.event({ id, name, topics: data?.topics ?? [], data });
     }
-    if (event.id) {
-      if (told && !isAfter(event.id, told)) return; // told before the stream broke
-      last = event.id;
-    }
-    listener.event({ id: event.id, topic: event.topic, data: parsed(event.data) });
   };
 
   const once = async (): Promise<void> => {
     current = new AbortController();
     const headers: Record<string, string> = last ? { "last-event-id": last } : {};
     const response = await client.stream("/live", { topics: topics.join(",") }, headers, current.signal);
-    if (response.status === 410 || response.status === 409) {
-      last = told = ""; // too long ago: it begins with what comes now
-      listener.anew();
-      throw new Error("the stream begins anew");
-    }
-    if (response.status === 401) throw new Ended();
+    if (response.status >= 400 && response.status < 500 && response.status !== 429) throw new Ended();
     if (!response.ok || !response.body) throw new Error(`no stream: ${response.status}`);
     listener.state("live");
     waitMs = FIRST_WAIT_MS;
@@ -81,7 +83,11 @@ export function listen(
       try {
         await once();
       } catch (error) {
-        if (error instanceof Ended || isSignedOut(error)) break;
+        if (error instanceof Ended || isSignedOut(error)) {
+          current.abort();
+          if (!ended) listener.ended?.();
+          break;
+        }
       }
       if (ended) break;
       listener.state("broken");
@@ -99,6 +105,7 @@ export function listen(
   void run();
 
   return {
+    place: () => last,
     close: () => {
       ended = true;
       globalThis.removeEventListener?.("online", online);
@@ -112,7 +119,7 @@ class Ended extends Error {}
 
 interface Parsed {
   readonly id: string;
-  readonly topic: string;
+  readonly name: string;
   readonly data: string;
 }
 
@@ -127,7 +134,7 @@ export async function readEvents(
   const decoder = new TextDecoder();
   let rest = "";
   let id = "";
-  let topic = "";
+  let name = "";
   let data: string[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;
   const watch = (): void => {
@@ -147,8 +154,8 @@ export async function readEvents(
       rest = lines.pop() ?? "";
       for (const line of lines) {
         if (line === "") {
-          if (data.length || topic) hear({ id, topic: topic || "message", data: data.join("\n") });
-          id = topic = "";
+          if (data.length || name || id) hear({ id, name, data: data.join("\n") });
+          id = name = "";
           data = [];
           continue;
         }
@@ -157,7 +164,7 @@ export async function readEvents(
         const field = colon < 0 ? line : line.slice(0, colon);
         const text = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
         if (field === "id") id = text;
-        else if (field === "event") topic = text;
+        else if (field === "event") name = text;
         else if (field === "data") data.push(text);
       }
     }
@@ -166,14 +173,16 @@ export async function readEvents(
   }
 }
 
-/** Places are height.number, compared as numbers, part by part. */
+/** Places are height.number; a height alone is the end of its block. */
 export function isAfter(one: string, other: string): boolean {
-  const [left, right] = [one.split("."), other.split(".")];
-  for (let at = 0; at < Math.max(left.length, right.length); at++) {
-    const difference = Number(left[at] ?? 0) - Number(right[at] ?? 0);
-    if (difference) return difference > 0;
-  }
-  return false;
+  const [height, number] = place(one);
+  const [otherHeight, otherNumber] = place(other);
+  return height === otherHeight ? number > otherNumber : height > otherHeight;
+}
+
+function place(text: string): [number, number] {
+  const [height, number] = text.split(".");
+  return [Number(height), number === undefined ? Number.POSITIVE_INFINITY : Number(number)];
 }
 
 function parsed(text: string): unknown {

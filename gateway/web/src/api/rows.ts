@@ -512,7 +512,8 @@ export interface InvoiceLines extends Placed {
 
 /**
  * An invoice and how it stands. `settled_ms` is when nothing was open any more, 0 until then; `issued_height` and
- * `issued_position` name the transaction to prove. `about`: the invoice that a late fee is for.
+ * `issued_position` name the transaction to prove. `about`: the invoice that a late fee is for; `handed_over`: vends
+ * of the prepaid meter pay it.
  */
 export interface InvoiceRow extends Placed {
   readonly invoice: string;
@@ -537,6 +538,7 @@ export interface InvoiceRow extends Placed {
   readonly from_ms: number;
   readonly until_ms: number;
   readonly about: string;
+  readonly handed_over: boolean;
 }
 
 /** A customer's invoices in sum. */

@@ -11,8 +11,8 @@ import { SessionProvider, useSession } from "../session/SessionProvider";
 import { ButtonLink, Empty, Loading, Page, ToastProvider } from "../ui";
 import { ConfirmProvider } from "../wallet/ConfirmProvider";
 import { Boundary } from "./Boundary";
-import { LedgerProvider } from "./LedgerProvider";
 import { Layout } from "./Layout";
+import { LedgerProvider } from "./LedgerProvider";
 import { firstPlace } from "./roles";
 import { APP } from "./texts";
 import { ThemeProvider } from "./theme";
@@ -59,8 +59,12 @@ export function App() {
 }
 
 function Live({ children }: { children: ReactNode }) {
-  const { person } = useSession();
-  return <LiveProvider on={Boolean(person)}>{children}</LiveProvider>;
+  const { person, reload } = useSession();
+  return (
+    <LiveProvider on={Boolean(person)} ended={reload}>
+      {children}
+    </LiveProvider>
+  );
 }
 
 function Pages() {

@@ -5,7 +5,8 @@ import { type ReactNode, useEffect, useRef, useState, useSyncExternalStore } fro
 import { Link, useLocation } from "wouter";
 
 import { api } from "../api/client";
-import { useLiveState } from "../api/LiveProvider";
+import { useLive, useLiveState } from "../api/LiveProvider";
+import type { BlockRow } from "../api/rows";
 import { useFormat } from "../format";
 import { LANGUAGES, type Language, useLanguage, useTexts } from "../i18n";
 import { useSession } from "../session/SessionProvider";
@@ -73,6 +74,9 @@ function LiveSign() {
   const model = useModel();
   const state = useLiveState();
   const live = state === "live";
+  const [told, setTold] = useState(0);
+  useLive("notices", ["/notices", "/claims", "/proposals"]);
+  useLive("blocks", [], ({ data }) => setTold((data as { block?: BlockRow }).block?.height ?? 0));
   if (state === "off" && !model) return null;
   return (
     <span className="flex items-center gap-2 text-sm text-ink-soft">
@@ -83,7 +87,9 @@ function LiveSign() {
       <span className={live ? "max-sm:sr-only" : ""}>
         {live ? t.live : state === "broken" || state === "connecting" ? t.liveBroken : ""}
       </span>
-      {model && <span className="tabular-nums max-sm:hidden">{t.block(format.number(model.height))}</span>}
+      {model && (
+        <span className="tabular-nums max-sm:hidden">{t.block(format.number(Math.max(model.height, told)))}</span>
+      )}
     </span>
   );
 }

@@ -3,8 +3,9 @@
 
 import { createContext, type ReactNode, useContext, useMemo } from "react";
 
-import type { LedgerInfo, ModelState } from "../api/answers";
+import { isSimulated, type LedgerInfo, type ModelState } from "../api/answers";
 import { useAsked } from "../api/asking";
+import { api } from "../api/client";
 import { FormatProvider } from "../format";
 import { UTC } from "../format/zone";
 import { useSession } from "../session/SessionProvider";
@@ -28,6 +29,7 @@ export function LedgerProvider({ children }: { children: ReactNode }) {
   const asked = useAsked<LedgerInfo>("/ledger", {}, { everyMs: EVERY_MS });
   const { person } = useSession();
   const found = asked.data;
+  if (found && isSimulated(found)) api.standAt(found.model.time_ms + Date.now() - asked.dataUpdatedAt);
   const fixed = found && JSON.stringify({ ...found, model: null });
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new height is no new ledger
   const info = useMemo(() => found, [fixed]);

@@ -33,16 +33,7 @@ const PLACES: Record<PageName, Place> = {
   ledger: { page: "ledger", href: "/ledger", icon: "block" },
 };
 
-const CUSTOMER: readonly PageName[] = [
-  "home",
-  "consumption",
-  "tokens",
-  "share",
-  "bills",
-  "market",
-  "wallet",
-  "ledger",
-];
+const CUSTOMER: readonly PageName[] = ["home", "consumption", "tokens", "share", "bills", "market", "wallet", "ledger"];
 const STAFF: readonly PageName[] = ["operator", "market", "ledger", "wallet"];
 const REGULATOR: readonly PageName[] = ["regulator", "operator", "market", "ledger", "wallet"];
 

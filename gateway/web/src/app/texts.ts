@@ -6,7 +6,7 @@ export const APP = texts(
   {
     pages: {
       home: "Home",
-      consumption: "Consumption",
+      consumption: "Usage",
       tokens: "Tokens",
       share: "Share",
       bills: "Bills",
@@ -111,7 +111,8 @@ export const APP = texts(
     liveBroken: "Verbindet neu …",
     block: (height) => `Block ${height}`,
     brokenTitle: "Diese Seite ist gescheitert",
-    brokenText: "Nichts wurde gesendet. Laden Sie neu; scheitert es wieder, sagen Sie Ihrem Versorger, was unten steht.",
+    brokenText:
+      "Nichts wurde gesendet. Laden Sie neu; scheitert es wieder, sagen Sie Ihrem Versorger, was unten steht.",
     reload: "Neu laden",
     notFound: "Diese Seite gibt es nicht",
     toHome: "Zur ersten Seite",

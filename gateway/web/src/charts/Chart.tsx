@@ -41,7 +41,15 @@ export function Chart({
     <figure className="min-w-0">
       <div role="img" aria-label={`${title}. ${summary}`}>
         <Suspense fallback={<Space height={height} />}>
-          <Plot times={times} series={series} height={height} zero={zero} value={value} {...(limit ? { limit } : {})} />
+          <Plot
+            times={times}
+            series={series}
+            height={height}
+            zero={zero}
+            timeTitle={timeTitle}
+            value={value}
+            {...(limit ? { limit } : {})}
+          />
         </Suspense>
       </div>
       <Behind>

@@ -14,12 +14,13 @@ interface PlotProps {
   readonly zero: boolean;
   /** A line that should not be crossed */
   readonly limit?: { readonly value: number; readonly label: string };
+  readonly timeTitle: string;
   value(value: number): string;
 }
 
 const DAY_S = 86_400;
 
-export default function Plot({ times, series, height, zero, limit, value }: PlotProps) {
+export default function Plot({ times, series, height, zero, limit, timeTitle, value }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const format = useFormat();
   const { language, zone } = format.ground;
@@ -64,12 +65,12 @@ export default function Plot({ times, series, height, zero, limit, value }: Plot
             },
             {
               ...axis,
-              size: (_, values) => 14 + 7 * Math.max(4, ...(values ?? []).map((one) => one.length)),
+              size: (_, values) => 24 + 6.8 * Math.max(4, ...(values ?? []).map((one) => one.length)),
               values: (_, splits) => splits.map(value),
             },
           ],
           series: [
-            { label: "", value: (_, second) => (second === null ? "–" : format.time(second * 1_000)) },
+            { label: timeTitle, value: (_, second) => (second === null ? "–" : format.time(second * 1_000)) },
             ...series.map((one, at) => drawn(one, colour(`--series-${one.colour ?? (at % 6) + 1}`), value)),
           ],
           hooks: limit ? { draw: [(of) => drawLimit(of, limit, colour("--bad"), font)] } : {},
@@ -88,7 +89,7 @@ export default function Plot({ times, series, height, zero, limit, value }: Plot
       resized.disconnect();
       chart?.destroy();
     };
-  }, [times, series, height, zero, limit, value, language, zone, format]);
+  }, [times, series, height, zero, limit, timeTitle, value, language, zone, format]);
 
   return <div ref={box} className="plot min-w-0 overflow-hidden" style={{ minHeight: height }} />;
 }

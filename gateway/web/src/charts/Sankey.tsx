@@ -61,7 +61,7 @@ export function Sankey({ title, nodes, links, words }: SankeyProps) {
                   />
                   <text
                     x={x}
-                    y={node.y - 6}
+                    y={anchor === "middle" ? node.y + node.height / 2 + 4 : node.y - 6}
                     textAnchor={anchor}
                     className="fill-ink stroke-surface text-[13px] font-medium"
                     strokeWidth={4}

@@ -29,7 +29,7 @@ export interface Format {
   power(milliwatts: Whole): string;
   /** "250 kVA", from VA */
   apparent(voltAmperes: Whole): string;
-  /** "230.1 V", from mV */
+  /** "230.1 V", "11 kV", from mV */
   voltage(millivolts: Whole): string;
   /** "16.2 A", from mA */
   current(milliamperes: Whole): string;
@@ -96,6 +96,7 @@ export function makeFormat(ground: Ground): Format {
     by("plain", {})
       .formatToParts(1.5)
       .find((part) => part.type === "decimal")?.value ?? ".";
+  const cents = Math.min(digits, 2); // a ledger may count finer than people do: all of it is written, zeros are not
   const wall = (timeMs: number) => timeMs + offsetMs(zone, timeMs);
   const clockOf = (options: Intl.DateTimeFormatOptions) => {
     const format = new Intl.DateTimeFormat(language, { timeZone: "UTC", ...options });
@@ -105,9 +106,9 @@ export function makeFormat(ground: Ground): Format {
 
   const format: Format = {
     ground,
-    money: (minor) => amount("money", shift(minor, digits), digitsOf(digits, digits)),
-    moved: (minor) => amount("moved", shift(minor, digits), { ...digitsOf(digits, digits), signDisplay: "exceptZero" }),
-    moneyPlain: (minor) => exactly(by(`${digits}-${digits}`, digitsOf(digits, digits)), shift(minor, digits)),
+    money: (minor) => amount("money", shift(minor, digits), digitsOf(cents, digits)),
+    moved: (minor) => amount("moved", shift(minor, digits), { ...digitsOf(cents, digits), signDisplay: "exceptZero" }),
+    moneyPlain: (minor) => exactly(by(`${cents}-${digits}`, digitsOf(cents, digits)), shift(minor, digits)),
     energy(value) {
       const size = absolute(whole(value));
       if (size !== 0n && size < 100_000n) return unit(value, 3, "Wh", 0, 1);
@@ -121,7 +122,7 @@ export function makeFormat(ground: Ground): Format {
       return size >= 1_000_000_000n ? unit(value, 9, "MW", 1, 2) : unit(value, 6, "kW", 1, 2);
     },
     apparent: (value) => (absolute(whole(value)) < 1_000n ? unit(value, 0, "VA", 0, 0) : unit(value, 3, "kVA", 0, 1)),
-    voltage: (value) => unit(value, 3, "V", 1, 1),
+    voltage: (value) => (absolute(whole(value)) < 1_000_000n ? unit(value, 3, "V", 1, 1) : unit(value, 6, "kV", 0, 2)),
     current: (value) => unit(value, 3, "A", 1, 1),
     temperature: (value) => unit(value, 3, "°C", 1, 1),
     price: (value) => `${amount("price", shift(value, 6), digitsOf(Math.min(digits + 2, 4), 6))}/kWh`,

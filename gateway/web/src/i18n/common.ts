@@ -82,7 +82,7 @@ export const COMMON = texts(
     staleTitle: "Diese Zahlen hinken nach",
     staleText: (ago) => `Der letzte Block, der hier bekannt ist, ist von ${ago}. Sie holen von selbst auf.`,
     awayTitle: "Die Zahlen werden neu aufgebaut",
-    awayText: "Dem Ledger geht es gut; nur die Abschrift für diese Seiten fehlt gerade.",
+    awayText: "Dem Hauptbuch geht es gut; nur die Abschrift für diese Seiten fehlt gerade.",
     code: (code) => `Kennung ${code}`,
   },
 );

@@ -15,12 +15,14 @@ const TEXTS = texts(
     done: "It is on the ledger",
     waits: "Sent: it waits for its block",
     refused: "The ledger refused it",
+    unsigned: "Not signed",
     noKey: "Your key is not in this browser. Sign in with your wallet, or use the command line.",
   },
   {
-    done: "Es steht im Ledger",
+    done: "Es steht im Hauptbuch",
     waits: "Gesendet: es wartet auf seinen Block",
-    refused: "Das Ledger hat es abgelehnt",
+    refused: "Das Hauptbuch hat es abgelehnt",
+    unsigned: "Nicht unterschrieben",
     noKey:
       "Ihr Schlüssel ist nicht in diesem Browser. Melden Sie sich mit Ihrer Wallet an, oder nehmen Sie die Befehlszeile.",
   },
@@ -42,7 +44,11 @@ export function useAct(): (call: Call) => Promise<boolean> {
       say({ title: t.refused, text: outcome.message || outcome.code, tone: "bad" });
     } catch (error) {
       const { code, text } = problemOf(error);
-      say({ title: t.refused, text: code === "NO_KEY" ? t.noKey : text || code, tone: "bad" });
+      say(
+        code === "NO_KEY"
+          ? { title: t.unsigned, text: t.noKey, tone: "bad" }
+          : { title: t.refused, text: text || code, tone: "bad" },
+      );
     }
     return false;
   };

@@ -118,7 +118,7 @@ export function Table<R>({ caption, columns, rows, keyOf, sortable = false, onMo
                     data-label={column?.title}
                     data-main={column?.main || undefined}
                     className={joined(
-                      "px-3 py-2.5 align-top first:ps-4 last:pe-4 sm:first:ps-5 sm:last:pe-5",
+                      "align-top sm:px-3 sm:py-2.5 sm:first:ps-5 sm:last:pe-5",
                       column?.figure && "sm:text-end sm:whitespace-nowrap",
                     )}
                   >

@@ -53,7 +53,7 @@ export function ToastProvider({ children }: { children: ReactNode }) {
             </Radix.Close>
           </Radix.Root>
         ))}
-        <Radix.Viewport className="fixed end-0 bottom-0 z-50 m-0 flex w-full max-w-sm list-none flex-col gap-2 p-4 outline-none" />
+        <Radix.Viewport className="fixed end-0 bottom-16 z-50 lg:bottom-0 m-0 flex w-full max-w-sm list-none flex-col gap-2 p-4 outline-none" />
       </Radix.Provider>
     </Context>
   );

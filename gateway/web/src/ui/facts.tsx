@@ -21,7 +21,10 @@ const TONES: Record<Tone, string> = {
 export function Badge({ tone = "plain", children }: { tone?: Tone; children: ReactNode }) {
   return (
     <span
-      className={joined("inline-flex items-center gap-1 rounded-full px-2.5 py-0.5 text-sm font-medium", TONES[tone])}
+      className={joined(
+        "inline-flex items-center gap-1 rounded-full px-2.5 py-0.5 text-sm font-medium whitespace-nowrap",
+        TONES[tone],
+      )}
     >
       {children}
     </span>

@@ -155,7 +155,7 @@ export function Segments<V extends string>({
   label: string;
   value: V;
   options: readonly (readonly [V, string])[];
-  onChange(value: V): void;
+  onChange(value: NoInfer<V>): void;
 }) {
   const name = useId();
   return (

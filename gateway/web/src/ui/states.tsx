@@ -71,7 +71,7 @@ interface EmptyProps {
 export function Empty({ title, text, icon = "block", action }: EmptyProps) {
   const t = useTexts(COMMON);
   return (
-    <div className="grid justify-items-center gap-1.5 px-4 py-10 text-center">
+    <div className="grid justify-items-center gap-1.5 px-4 py-7 text-center">
       <span className="mb-1 grid size-11 place-items-center rounded-full bg-sunken text-ink-soft">
         <Icon name={icon} />
       </span>

@@ -21,7 +21,6 @@ interface Options {
 type Confirm = (call: Call, options?: Options) => Promise<Outcome | null>;
 
 interface Open extends Options {
-  readonly call: Call;
   readonly body: Bytes;
   readonly account: Account;
   readonly resolve: (outcome: Outcome | null) => void;
@@ -52,7 +51,7 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
           reject(new NoKey("no key of this person is kept in this browser"));
           return;
         }
-        setOpen({ ...options, call, body: prepare(call, account, ledger, "transaction"), account, resolve });
+        setOpen({ ...options, body: prepare(call, account, ledger, "transaction"), account, resolve });
       }),
     [account, ledger],
   );
@@ -65,7 +64,6 @@ export function ConfirmProvider({ children }: { children: ReactNode }) {
           account={open.account}
           ledger={ledger}
           beside={open.beside}
-          renew={() => setOpen({ ...open, body: prepare(open.call, open.account, ledger, "transaction") })}
           ended={(outcome) => {
             setOpen(null);
             open.resolve(outcome);

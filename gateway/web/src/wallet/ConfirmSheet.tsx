@@ -9,18 +9,18 @@ import { useFormat } from "../format";
 import { useTexts } from "../i18n";
 import { type Bytes, toHex } from "../ledger/bytes";
 import { Button, Dialog, Facts, Hash, Notice } from "../ui";
-import { type Reading, readingOf, type Shown } from "./reading";
-import { isOver, outcomeSince, query, submit } from "./signing";
+import { type Reading, readingOf, type Shown, saysTheSame } from "./reading";
+import { outcomeSince, query, renewed, submit } from "./signing";
 import { WALLET } from "./texts";
 import type { Account } from "./vault";
 
 export interface SheetProps {
+  /** What is shown. It is renewed (nonce, validity) when it is confirmed, read again, and must say the same. */
   readonly body: Bytes;
   readonly account: Account;
   readonly ledger: LedgerInfo;
   /** What the page knows beside the bytes: a quote, a recipient's name. It stands apart from what is signed. */
   readonly beside?: ReactNode;
-  renew(): void;
   ended(outcome: Outcome | null): void;
 }
 
@@ -31,8 +31,9 @@ type Stage =
 
 const LOOK_AGAIN_MS = 1_500;
 
-export function ConfirmSheet({ body, account, ledger, beside, renew, ended }: SheetProps) {
+export function ConfirmSheet({ body: prepared, account, ledger, beside, ended }: SheetProps) {
   const t = useTexts(WALLET);
+  const [body, setBody] = useState(prepared);
   const [stage, setStage] = useState<Stage>({ at: "asked" });
   const expected = {
     chainId: ledger.chain_id,
@@ -46,13 +47,12 @@ export function ConfirmSheet({ body, account, ledger, beside, renew, ended }: Sh
   useOutcome(stage, setStage, body, account);
 
   const confirm = async () => {
-    if (isOver(body)) {
-      setStage({ at: "expired" });
-      return;
-    }
     setStage({ at: "signing" });
     try {
-      const outcome = await submit(body, account);
+      const fresh = await renewed(body, ledger);
+      if (!saysTheSame(readingOf(fresh, { ...expected, nowMs: api.now() }), reading)) throw new Error("other bytes");
+      setBody(fresh);
+      const outcome = await submit(fresh, account);
       setStage({ at: outcome.code ? "done" : "waiting", outcome });
     } catch (error) {
       setStage({ at: "failed", error });
@@ -67,16 +67,6 @@ export function ConfirmSheet({ body, account, ledger, beside, renew, ended }: Sh
   const actions = over ? (
     <Button look="primary" onClick={close}>
       {t.close}
-    </Button>
-  ) : stage.at === "expired" ? (
-    <Button
-      look="primary"
-      onClick={() => {
-        renew();
-        setStage({ at: "asked" });
-      }}
-    >
-      {t.again}
     </Button>
   ) : (
     <>
@@ -105,7 +95,6 @@ export function ConfirmSheet({ body, account, ledger, beside, renew, ended }: Sh
             title={t.warnings[warning]}
           />
         ))}
-        {stage.at === "expired" && <Notice tone="warn" title={t.expired} />}
         <Ended stage={stage} />
         <Said reading={reading} />
         {!over && beside}
@@ -145,9 +134,9 @@ function Value({ shown }: { shown: Shown }) {
     case "energyWh":
       return <strong className="text-lg">{format.energyWh(shown.value)}</strong>;
     case "price":
-      return <>{format.price(shown.value)}</>;
+      return format.price(shown.value);
     case "time":
-      return <>{format.time(Number(shown.value))}</>;
+      return format.time(Number(shown.value));
     case "scopes": {
       const names: Readonly<Record<string, string>> = t.scopesOf;
       return <>{shown.value.map((one) => names[one] ?? one).join(", ")}</>;
@@ -157,9 +146,9 @@ function Value({ shown }: { shown: Shown }) {
       return <>{rules[shown.value] ?? <Code value={shown.value} />}</>;
     }
     case "id":
-      return /^[0-9a-f]{64}$/.test(shown.value) ? <Hash value={shown.value} /> : <>{shown.value}</>;
+      return /^[0-9a-f]{64}$/.test(shown.value) ? <Hash value={shown.value} /> : shown.value;
     default:
-      return <>{shown.value}</>;
+      return shown.value;
   }
 }
 

@@ -166,6 +166,21 @@ export function readingOf(bytes: Bytes, expected: Expected): Reading {
   return { body, call: null, lines, spendsMinor: null, more: true, warnings: [...warnings, "unknownCall"] };
 }
 
+/** Do two readings say the same to a person? All but the nonce and until when it is good. */
+export function saysTheSame(one: Reading, other: Reading): boolean {
+  const said = ({ body, warnings }: Reading) =>
+    [
+      toHex(body.chainId),
+      toHex(body.creator),
+      body.kind,
+      body.contract,
+      body.function,
+      body.arguments,
+      ...warnings,
+    ].join();
+  return said(one) === said(other);
+}
+
 /** Energy at a price per kWh, in minor units: rounded once, half to even, as the ledger does. */
 export function worthMinor(energyWh: bigint, priceMicro: bigint, digits: number): bigint {
   const below = 1_000n * 10n ** BigInt(Math.max(0, 6 - digits));

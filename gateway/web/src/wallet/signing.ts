@@ -1,7 +1,7 @@
 // From a call to its receipt: bytes are built, shown, signed as they stand, kept, sent. What asks only is signed without
 // a sheet: a query moves nothing, and its own tag keeps it from ever being a transaction.
 
-import type { LedgerInfo, Outcome } from "../api/answers";
+import { isSimulated, type LedgerInfo, type Outcome } from "../api/answers";
 import { api, part } from "../api/client";
 import { Refused } from "../api/problem";
 import type { Arguments } from "../ledger/arguments";
@@ -17,24 +17,32 @@ export interface Call {
   readonly arguments: Arguments;
 }
 
-/** A signature is good for so long: time to read and to think, and no longer. */
-export const GOOD_MS = 5 * 60_000;
+/** A signature is good for so long: for its block to be made, and no longer. */
+const GOOD_MS = 5 * 60_000;
 const WAIT_MS = 8_000;
 const QUERY_BUDGET = 5_000_000;
-const LEAST_LEFT_MS = 10_000;
+const SHORTER_MS = 30_000;
+
+/** A simulated hour takes a minute: then as long as the ledger lets it. */
+function goodUntilMs(ledger: LedgerInfo): number {
+  const longest = ledger.parameters?.validity_ms ?? GOOD_MS;
+  return api.now() + (isSimulated(ledger) ? longest - SHORTER_MS : Math.min(GOOD_MS, longest));
+}
 
 /** The bytes that the sheet shows and the key signs. */
 export function prepare(wanted: Call, account: Account, ledger: LedgerInfo, kind: "transaction" | "query"): Bytes {
   const chainId = account.chainId ?? ledger.chain_id;
-  const replay = { nonce: newNonce(), validUntilMs: api.now() + GOOD_MS };
+  const replay = { nonce: newNonce(), validUntilMs: goodUntilMs(ledger) };
   const budget = kind === "query" ? QUERY_BUDGET : (ledger.parameters?.budget ?? 500_000);
   const of = { kind, chainId: fromHex(chainId), creator: fromHex(account.identity), replay, budget };
   return encodeBody(call(wanted.contract, wanted.function, wanted.arguments, of));
 }
 
-export function isOver(body: Bytes): boolean {
-  const { replay } = parseBody(body);
-  return "validUntilMs" in replay && replay.validUntilMs < api.now() + LEAST_LEFT_MS;
+/** The same call, good from now on: people may think for as long as they like before they confirm. */
+export async function renewed(bytes: Bytes, ledger: LedgerInfo): Promise<Bytes> {
+  if (isSimulated(ledger)) api.standAt((await api.get<LedgerInfo>("/ledger")).model.time_ms);
+  const body = parseBody(bytes);
+  return encodeBody({ ...body, replay: { nonce: newNonce(), validUntilMs: goodUntilMs(ledger) } });
 }
 
 async function signed(body: Bytes, account: Account): Promise<Bytes> {

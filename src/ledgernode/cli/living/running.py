@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from devices.community.scenario import Scenario
+from devices.living import measuring, report
+from devices.living.play import Play, Say
 from ledgernode.errors import LedgerError
-from living import measuring, report
-from living.play import Play, Say
 
 
 def played(directory: Path, scenario: Scenario, minutes: int, say: Say) -> dict[str, Any]:

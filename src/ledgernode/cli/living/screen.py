@@ -14,10 +14,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from living.figures import Line, Report, Trade
-from living.homes import Home
-from living.play import Play
-from living.units import INTERVAL_MS, MINOR_PER_CENT, MWH_PER_KWH, cents, clock, kwh
+from devices.living.figures import Line, Report, Trade
+from devices.living.homes import Home
+from devices.living.play import Play
+from devices.living.units import INTERVAL_MS, MINOR_PER_CENT, MWH_PER_KWH, cents, clock, kwh
+from devices.living.visitors import FILE as VISITORS
 
 STYLES: Final = {
     "trade": "green",
@@ -96,6 +97,9 @@ def _title(play: Play, engine: str) -> Text:
     text.append(f"{network.engine}, {count} {'validator' if count == 1 else 'validators'}")
     if engine:
         text.append(f"; {engine}", "dim")
+    if play.visitors is not None:
+        text.append(f"   {play.visitors.origin}", "bold green")
+        text.append(f" (words: {play.directory / VISITORS})", "dim")
     text.append("   Ctrl-C ends it", "dim")
     return text
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from devices.living.units import MINOR_PER_CENT, MWH_PER_KWH
 from ledgernode.cli.output import counted, facts, size, table
-from living.units import MINOR_PER_CENT, MWH_PER_KWH
 
 _NWH_PER_KWH: Final = 1_000_000_000_000
 _CENTS: Final = MINOR_PER_CENT * 100
@@ -36,6 +36,11 @@ def parts(found: dict[str, Any]) -> Iterator[Any]:
                 "in truth",
                 f"{_nwh(truth['consumed_nwh'])} used, {_nwh(truth['generated_nwh'])} made, "
                 f"{_nwh(truth['heat_nwh'])} lost in wires, {_nwh(truth['stolen_nwh'])} stolen"
+                + (
+                    f", {_nwh(truth['uncounted_nwh'])} not counted"
+                    if truth["uncounted_nwh"] > _NWH_PER_KWH // 1_000
+                    else ""
+                )
                 + (f", {_nwh(truth['shed_nwh'])} missed" if truth["shed_nwh"] else ""),
             ),
             (

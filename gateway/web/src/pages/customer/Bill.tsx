@@ -6,13 +6,12 @@ import { useParams } from "wouter";
 import { useAsked, usePages } from "../../api/asking";
 import { PREFIX, part } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
-import type { InvoiceRow, PaymentRow } from "../../api/rows";
+import type { PaymentRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
 import { useSession } from "../../session/SessionProvider";
 import {
   Answer,
-  Badge,
   Button,
   Card,
   type Column,
@@ -28,15 +27,21 @@ import {
 } from "../../ui";
 import { useConfirm } from "../../wallet/ConfirmProvider";
 import { useAskContract } from "../../wallet/useAskContract";
-import { BILL_TONES } from "./Bills";
-import { isOpen, leftOf, newRequest, stateOf } from "./money";
+import { BillState } from "./Bills";
+import { type BillRow, isOpen, newRequest } from "./money";
 import { CUSTOMER } from "./texts";
 import { Verify } from "./Verify";
 import { addUp, type Line } from "./verifying";
 
+/** With its lines, where the read model has them all: else they are asked of the ledger. */
+export interface BillShown extends BillRow {
+  readonly issued_transaction: string;
+  readonly lines: readonly Line[] | null;
+}
+
 /** `billing.invoice`, as far as it is shown. */
 interface View {
-  readonly invoice: { readonly from_ms: number; readonly until_ms: number; readonly lines: readonly Line[] };
+  readonly invoice: { readonly lines: readonly Line[] };
 }
 
 export function Bill() {
@@ -44,7 +49,7 @@ export function Bill() {
   const t = useTexts(CUSTOMER).bills;
   const id = decodeURIComponent(bill);
   useLive("notices", ["/bills", "/payments"]);
-  const asked = useAsked<InvoiceRow>(`/bills/${part(id)}`);
+  const asked = useAsked<BillShown>(`/bills/${part(id)}`);
   return (
     <Answer of={asked} lines={8}>
       {(found) => <Shown bill={found} back={{ href: "/bills", label: t.all }} />}
@@ -52,14 +57,15 @@ export function Bill() {
   );
 }
 
-function Shown({ bill, back }: { bill: InvoiceRow; back: { href: string; label: string } }) {
+function Shown({ bill, back }: { bill: BillShown; back: { href: string; label: string } }) {
   const t = useTexts(CUSTOMER).bills;
   const format = useFormat();
   const { account } = useSession();
   const confirm = useConfirm();
-  const view = useAskContract<View>("billing", "invoice", { invoice: bill.invoice }, { path: "/bills" });
-  const left = leftOf(bill);
-  const lines = view.data?.invoice.lines ?? null;
+  const asking = { when: bill.lines === null, path: "/bills" };
+  const view = useAskContract<View>("billing", "invoice", { invoice: bill.invoice }, asking);
+  const left = bill.open_minor;
+  const lines = bill.lines ?? view.data?.invoice.lines ?? null;
   const pay = () =>
     confirm({
       contract: "billing",
@@ -71,11 +77,7 @@ function Shown({ bill, back }: { bill: InvoiceRow; back: { href: string; label: 
     <Page
       title={t.one(String(bill.number))}
       back={back}
-      lead={
-        view.data
-          ? t.period(format.date(view.data.invoice.from_ms), format.date(view.data.invoice.until_ms - 1))
-          : bill.point
-      }
+      lead={t.period(format.date(bill.from_ms), format.date(bill.until_ms - 1))}
       action={
         <>
           {isOpen(bill) && account && (
@@ -93,9 +95,14 @@ function Shown({ bill, back }: { bill: InvoiceRow; back: { href: string; label: 
         <Card>
           <Facts
             of={[
-              [t.state, <Badge key="state" tone={BILL_TONES[stateOf(bill)]}>{t.states[stateOf(bill)]}</Badge>],
-              [t.total, <strong key="total" className="text-xl">{format.money(bill.total_minor)}</strong>],
-              bill.received_minor > 0 ? [t.paidSoFar, format.money(bill.received_minor)] : null,
+              [t.state, <BillState key="state" status={bill.status} />],
+              [
+                t.total,
+                <strong key="total" className="text-xl">
+                  {format.money(bill.total_minor)}
+                </strong>,
+              ],
+              bill.paid_minor > 0 ? [t.paidSoFar, format.money(bill.paid_minor)] : null,
               bill.credited_minor > 0 ? [t.credited, format.money(bill.credited_minor)] : null,
               isOpen(bill) ? [t.stillOpen, format.money(left)] : null,
               bill.due_ms > 0 ? [t.dueOn, format.date(bill.due_ms)] : null,
@@ -107,8 +114,10 @@ function Shown({ bill, back }: { bill: InvoiceRow; back: { href: string; label: 
         <Verify bill={bill} lines={lines} />
       </Columns>
       <Card title={t.lines} lead={t.linesLead} flush>
-        {account ? (
-          <Answer of={view}>{(found) => <Lines lines={found.invoice.lines} total={bill.total_minor} />}</Answer>
+        {lines ? (
+          <Lines lines={lines} total={bill.total_minor} />
+        ) : account ? (
+          <Answer of={view}>{() => null}</Answer>
         ) : (
           <p className="px-4 pb-4 text-ink-soft sm:px-5">{t.noLines}</p>
         )}
@@ -123,8 +132,12 @@ function Lines({ lines, total }: { lines: readonly Line[]; total: number }) {
   const t = useTexts(CUSTOMER).bills;
   const format = useFormat();
   const quantity = (line: Line) => {
-    if (line.unit === "mWh") return format.energy(line.quantity);
-    return line.unit === "" ? (line.quantity ? format.number(line.quantity) : "") : `${format.number(line.quantity)} ${line.unit}`;
+    if (line.unit === "mwh") return format.energy(line.quantity);
+    return line.unit === ""
+      ? line.quantity
+        ? format.number(line.quantity)
+        : ""
+      : `${format.number(line.quantity)} ${line.unit}`;
   };
   const columns: Column<Line>[] = [
     { id: "what", title: t.what, main: true, cell: (line) => line.name || line.kind },
@@ -133,7 +146,7 @@ function Lines({ lines, total }: { lines: readonly Line[]; total: number }) {
       id: "price",
       title: t.price,
       figure: true,
-      cell: (line) => (line.unit === "mWh" && line.price_micro !== 0 ? format.price(line.price_micro) : ""),
+      cell: (line) => (line.unit === "mwh" && line.price_micro !== 0 ? format.price(line.price_micro) : ""),
     },
     { id: "amount", title: t.amount, figure: true, cell: (line) => format.money(line.amount_minor) },
   ];
@@ -201,7 +214,12 @@ function Dispute({ invoice }: { invoice: string }) {
     <details className="rounded-card border border-line bg-surface px-4 py-2 sm:px-5">
       <summary className="min-h-11 py-2">{t.dispute}</summary>
       <form className="grid max-w-xl gap-4 pb-4" onSubmit={submit} noValidate>
-        <Field label={t.disputeReason} value={reason} maxLength={200} onChange={(event) => setReason(event.target.value)} />
+        <Field
+          label={t.disputeReason}
+          value={reason}
+          maxLength={200}
+          onChange={(event) => setReason(event.target.value)}
+        />
         <Button type="submit" disabled={!reason.trim()}>
           {t.disputeGo}
         </Button>

@@ -3,22 +3,41 @@
 import { usePages } from "../../api/asking";
 import { part } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
-import type { CustomerRow, InvoiceRow } from "../../api/rows";
+import type { CustomerRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
-import { Answer, Badge, Button, ButtonLink, Card, type Column, Columns, Empty, Figure, Page, Table, To, type Tone } from "../../ui";
+import {
+  Answer,
+  Badge,
+  Button,
+  ButtonLink,
+  Card,
+  type Column,
+  Columns,
+  Empty,
+  Figure,
+  Page,
+  Table,
+  To,
+  type Tone,
+} from "../../ui";
 import { useConfirm } from "../../wallet/ConfirmProvider";
 import { useAskContract } from "../../wallet/useAskContract";
-import { type BillState, isOpen, leftOf, stateOf } from "./money";
+import { type BillRow, isOpen } from "./money";
 import { CUSTOMER } from "./texts";
 
-export const BILL_TONES: Record<BillState, Tone> = {
+const TONES: Readonly<Record<string, Tone>> = {
   paid: "good",
   open: "info",
+  partly: "info",
   overdue: "bad",
   disputed: "warn",
-  credit: "accent",
 };
+
+export function BillState({ status }: { status: string }) {
+  const states: Readonly<Record<string, string>> = useTexts(CUSTOMER).bills.states;
+  return <Badge tone={TONES[status] ?? "plain"}>{states[status] ?? status}</Badge>;
+}
 
 interface CustomerLedger {
   readonly credit_minor: number;
@@ -29,14 +48,19 @@ export function Bills() {
   const format = useFormat();
   const confirm = useConfirm();
   useLive("notices", ["/bills"]);
-  const asked = usePages<InvoiceRow>("/bills", { size: 50 });
+  const asked = usePages<BillRow>("/bills", { size: 50 });
   const customers = usePages<CustomerRow>("/customers");
   const customer = customers.data?.[0]?.customer ?? "";
-  const ledger = useAskContract<CustomerLedger>("billing", "ledger", { customer }, { when: customer !== "", path: "/bills" });
+  const ledger = useAskContract<CustomerLedger>(
+    "billing",
+    "ledger",
+    { customer },
+    { when: customer !== "", path: "/bills" },
+  );
   const open = (asked.data ?? []).filter(isOpen).sort((one, other) => one.due_ms - other.due_ms);
   const [next] = open;
   const credit = ledger.data?.credit_minor ?? 0;
-  const columns: Column<InvoiceRow>[] = [
+  const columns: Column<BillRow>[] = [
     {
       id: "bill",
       title: t.bill,
@@ -49,12 +73,12 @@ export function Bills() {
     {
       id: "state",
       title: t.state,
-      cell: (row) => <Badge tone={BILL_TONES[stateOf(row)]}>{t.states[stateOf(row)]}</Badge>,
+      cell: (row) => <BillState status={row.status} />,
     },
   ];
   const action = next && (
     <ButtonLink look="primary" icon="bill" href={`/bills/${part(next.invoice)}`}>
-      {t.pay(format.money(leftOf(next)))}
+      {t.pay(format.money(next.open_minor))}
     </ButtonLink>
   );
   return (
@@ -62,12 +86,12 @@ export function Bills() {
       <Columns of={3}>
         <Figure
           label={t.open}
-          value={asked.data ? format.money(open.reduce((sum, one) => sum + leftOf(one), 0)) : "–"}
+          value={asked.data ? format.money(open.reduce((sum, one) => sum + one.open_minor, 0)) : "–"}
           note={asked.data && t.openCount(format.number(open.length))}
         />
         <Figure
           label={t.due}
-          tone={next?.overdue ? "bad" : "plain"}
+          tone={next?.status === "overdue" ? "bad" : "plain"}
           value={next ? format.date(next.due_ms) : "–"}
           note={next?.invoice}
         />

@@ -3,7 +3,7 @@
 import { useMemo, useState } from "react";
 
 import { useAsked, usePages } from "../../api/asking";
-import { api, type Page as Rows, part } from "../../api/client";
+import { api, part, type Page as Rows } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { BucketRow, ReadingRow } from "../../api/rows";
 import { Chart, gapped } from "../../charts";
@@ -11,7 +11,7 @@ import { useFormat } from "../../format";
 import { dayStart, monthStart, type Zone } from "../../format/zone";
 import { useTexts } from "../../i18n";
 import { Answer, Button, Card, type Column, Columns, Empty, Figure, Page, Segments, Table, To } from "../../ui";
-import { useHomes, WhichHome } from "./home";
+import { useHomes, WhichHome } from "./homes";
 import { LinkHome } from "./LinkHome";
 import { CUSTOMER } from "./texts";
 
@@ -40,7 +40,9 @@ export function Consumption() {
   const homes = useHomes();
   return (
     <Answer of={homes.asked} lines={6}>
-      {() => (homes.point ? <Used homes={homes} point={homes.point.point} /> : <LinkHome title={t.consumption.title} />)}
+      {() =>
+        homes.point ? <Used homes={homes} point={homes.point.point} /> : <LinkHome title={t.consumption.title} />
+      }
     </Answer>
   );
 }
@@ -81,7 +83,11 @@ function Used({ homes, point }: { homes: ReturnType<typeof useHomes>; point: str
           {format.date(fromMs)}
           {untilMs - fromMs > 90_000_000 && ` – ${format.date(untilMs - 1)}`}
         </p>
-        <Answer of={series} empty={(found) => found.items.length === 0} whenEmpty={<Empty icon="energy" title={t.empty} />}>
+        <Answer
+          of={series}
+          empty={(found) => found.items.length === 0}
+          whenEmpty={<Empty icon="energy" title={t.empty} />}
+        >
           {(found) => <Energy rows={found.items} by={BY[length]} title={t.chart(t.spans[length])} />}
         </Answer>
       </Card>
@@ -157,7 +163,12 @@ function Readings({ point, fromMs, untilMs }: { point: string; fromMs: number; u
     },
     { id: "import", title: t.taken, figure: true, cell: (row) => format.energy(row.import_mwh) },
     { id: "export", title: t.given, figure: true, cell: (row) => format.energy(row.export_mwh) },
-    { id: "power", title: t.power, figure: true, cell: (row) => (row.power_mw === null ? "–" : format.power(row.power_mw)) },
+    {
+      id: "power",
+      title: t.power,
+      figure: true,
+      cell: (row) => (row.power_mw === null ? "–" : format.power(row.power_mw)),
+    },
     { id: "state", title: t.state, cell: (row) => row.state },
   ];
   return (

@@ -1,34 +1,35 @@
 /** What one wants to know at a glance: now, today, the money, what is due. And the way to the one thing to do. */
 
-import { Chart } from "../../charts";
-import { useAsked, usePages } from "../../api/asking";
-import { api, type Page as Rows, part } from "../../api/client";
-import { useLive } from "../../api/LiveProvider";
 import type { Balance } from "../../api/answers";
-import type { BucketRow, InvoiceRow } from "../../api/rows";
+import { useAsked, usePages } from "../../api/asking";
+import { api, part, type Page as Rows } from "../../api/client";
+import { useLive } from "../../api/LiveProvider";
+import type { BucketRow, PrepaidRow, ReadingRow } from "../../api/rows";
+import { Chart } from "../../charts";
 import { useFormat } from "../../format";
 import { dayStart } from "../../format/zone";
 import { useTexts } from "../../i18n";
 import { usePerson } from "../../session/SessionProvider";
 import { Answer, ButtonLink, Card, Columns, Figure, Notice, Page, To } from "../../ui";
 import { useAskContract } from "../../wallet/useAskContract";
-import { useHomes, WhichHome } from "./home";
+import { useHomes, WhichHome } from "./homes";
 import { LinkHome } from "./LinkHome";
-import { isOpen, leftOf } from "./money";
-import type { PrepaidAccount } from "./Tokens";
+import { type BillRow, isOpen } from "./money";
 import { CUSTOMER } from "./texts";
 
-/** The last that is known: power, and of when. */
+/** What the meter said last. */
 export interface Now {
-  readonly point: string;
   readonly time_ms: number;
-  readonly power_mw: number | null;
+  readonly reading: ReadingRow | null;
 }
 
+/** `amount_minor` and `energy_mwh` where the kind has them. */
 interface NoticeRow {
   readonly kind: string;
   readonly about: string;
-  readonly amount: number;
+  readonly due_ms: number | null;
+  readonly amount_minor: number | null;
+  readonly energy_mwh: number | null;
 }
 
 export function Home() {
@@ -57,16 +58,17 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
     until_ms: dayStart(format.ground.zone, fromMs, 1),
     by: "quarter",
   });
-  const bills = usePages<InvoiceRow>("/bills", { size: 50 });
+  const bills = usePages<BillRow>("/bills", { size: 50 });
   const balance = useAskContract<Balance>("currency", "balance", { account: identity }, { path: "/accounts" });
-  const account = useAskContract<PrepaidAccount>("prepaid", "account", { point }, { when: prepaid, path: at });
+  const credit = useAsked<PrepaidRow>(`${at}/prepaid`, {}, { when: prepaid });
 
   const rows = day.data?.items ?? [];
   const imported = rows.reduce((sum, row) => sum + row.import_mwh, 0);
   const exported = rows.reduce((sum, row) => sum + row.export_mwh, 0);
   const open = (bills.data ?? []).filter(isOpen).sort((one, other) => one.due_ms - other.due_ms);
   const [next] = open;
-  const power = now.data?.power_mw ?? null;
+  const reading = now.data?.reading ?? null;
+  const power = reading?.power_mw ?? null;
   const action = prepaid ? (
     <ButtonLink look="primary" icon="token" href="/tokens">
       {t.home.buy}
@@ -90,8 +92,8 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
           tone={power !== null && power < 0 ? "good" : "energy"}
           value={power === null ? "–" : format.power(Math.abs(power))}
           note={
-            now.data &&
-            `${power !== null ? `${power < 0 ? t.home.giving : t.home.taking}, ` : ""}${t.home.at(format.clock(now.data.time_ms))}`
+            reading &&
+            `${power !== null ? `${power < 0 ? t.home.giving : t.home.taking}, ` : ""}${t.home.at(format.clock(reading.time_ms))}`
           }
         />
         <Figure
@@ -102,24 +104,28 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
         <Figure
           label={t.home.money}
           value={balance.data ? format.money(balance.data.available_minor) : "–"}
-          note={balance.data && balance.data.escrow_minor > 0 ? t.home.escrow(format.money(balance.data.escrow_minor)) : undefined}
+          note={
+            balance.data && balance.data.escrow_minor > 0
+              ? t.home.escrow(format.money(balance.data.escrow_minor))
+              : undefined
+          }
         />
         {prepaid ? (
           <Figure
             label={t.home.credit}
-            tone={account.data?.account.low ? "warn" : "plain"}
-            value={account.data ? format.energy(account.data.account.balance_mwh) : "–"}
+            tone={credit.data?.low ? "warn" : "plain"}
+            value={credit.data && credit.data.balance_mwh !== null ? format.energy(credit.data.balance_mwh) : "–"}
             note={
-              account.data && account.data.account.reported_ms > 0
-                ? t.home.creditNote(format.since(account.data.account.reported_ms, api.now()))
+              credit.data && credit.data.balance_ms > 0
+                ? t.home.creditNote(format.since(Math.min(credit.data.balance_ms, api.now()), api.now()))
                 : undefined
             }
           />
         ) : (
           <Figure
             label={t.home.bill}
-            tone={next?.overdue ? "bad" : "plain"}
-            value={next ? format.money(leftOf(next)) : bills.data ? t.home.billNone : "–"}
+            tone={next?.status === "overdue" ? "bad" : "plain"}
+            value={next ? format.money(next.open_minor) : bills.data ? t.home.billNone : "–"}
             note={next ? t.home.billDue(format.date(next.due_ms)) : undefined}
           />
         )}
@@ -160,16 +166,22 @@ function Notices() {
   const format = useFormat();
   const asked = useAsked<{ readonly items: readonly NoticeRow[] }>("/notices");
   return (asked.data?.items ?? []).map((one) => {
-    const low = one.kind === "low_credit";
-    const due = one.kind === "bill_due" || one.kind === "bill_overdue";
-    const title = low
-      ? t.notices.low(format.energy(one.amount))
-      : due
-        ? t.notices.due(one.about, format.money(one.amount))
-        : t.notices.other;
+    const bill = one.kind === "bill_due" || one.kind === "bill_overdue";
+    const [title, href, go] = bill
+      ? [t.notices.due(one.about, format.money(one.amount_minor ?? 0)), `/bills/${part(one.about)}`, t.home.pay]
+      : one.kind === "low_credit"
+        ? [t.notices.low(format.energy(one.energy_mwh ?? 0)), "/tokens", t.home.buy]
+        : one.kind === "supply_off"
+          ? [t.tokens.supplyBlocked, "/tokens", t.home.buy]
+          : [t.notices.other, "/wallet", t.home.notices];
     return (
-      <Notice key={`${one.kind} ${one.about}`} tone="warn" icon={due ? "bill" : "token"} title={title}>
-        <To href={low ? "/tokens" : due ? `/bills/${part(one.about)}` : "/wallet"}>{low ? t.home.buy : t.home.notices}</To>
+      <Notice
+        key={`${one.kind} ${one.about}`}
+        tone={one.kind === "bill_due" ? "info" : "warn"}
+        icon={bill ? "bill" : "token"}
+        title={title}
+      >
+        <To href={href}>{go}</To>
       </Notice>
     );
   });

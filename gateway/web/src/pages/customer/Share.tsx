@@ -2,19 +2,34 @@
 
 import { type FormEvent, useState } from "react";
 
-import { usePages } from "../../api/asking";
+import { useAsked, usePages } from "../../api/asking";
 import { part } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
-import type { ShareRow } from "../../api/rows";
+import type { PrepaidRow, ShareRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
-import { Answer, Badge, Button, Card, type Column, Columns, Empty, Field, Figure, Hash, Notice, Page, Table, To, type Tone } from "../../ui";
+import {
+  Answer,
+  Badge,
+  Button,
+  Card,
+  type Column,
+  Columns,
+  Empty,
+  Field,
+  Figure,
+  Hash,
+  Notice,
+  Page,
+  Table,
+  To,
+  type Tone,
+} from "../../ui";
 import { useConfirm } from "../../wallet/ConfirmProvider";
-import { useAskContract } from "../../wallet/useAskContract";
-import { type Homes, panOf, useHomes, usePoint, WhichHome } from "./home";
+import { type Homes, panOf, useHomes, usePoint, WhichHome } from "./homes";
 import { LinkHome } from "./LinkHome";
 import { isPan, newRequest } from "./money";
-import { NotPrepaid, type PrepaidAccount } from "./Tokens";
+import { NotPrepaid } from "./Tokens";
 import { CUSTOMER } from "./texts";
 
 /** A token carries steps of a tenth of a kWh. */
@@ -39,9 +54,8 @@ function Sharing({ homes, point }: { homes: Homes; point: string }) {
   const format = useFormat();
   useLive(`points:${point}`, ["/shares", "/tokens", `/points/${part(point)}`]);
   const shown = usePoint(point);
-  const account = useAskContract<PrepaidAccount>("prepaid", "account", { point }, { path: "/shares" });
   const own = panOf(shown.data);
-  const left = account.data?.account.balance_mwh;
+  const left = useAsked<PrepaidRow>(`/points/${part(point)}/prepaid`).data?.balance_mwh ?? undefined;
   return (
     <Page title={t.share.title} lead={t.share.lead}>
       <WhichHome homes={homes} />
@@ -146,7 +160,8 @@ function Shared({ point }: { point: string }) {
       main: true,
       cell: (row) => (
         <To href={`/ledger/transactions/${row.transaction}`}>
-          {row.sender === point ? t.sent : t.got}, {row.requested_ms > 0 ? format.time(row.requested_ms) : `#${row.share}`}
+          {row.sender === point ? t.sent : t.got},{" "}
+          {row.requested_ms > 0 ? format.time(row.requested_ms) : `#${row.share}`}
         </To>
       ),
     },

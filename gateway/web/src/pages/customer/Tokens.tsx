@@ -2,10 +2,10 @@
 
 import { type FormEvent, useDeferredValue, useState } from "react";
 
-import { usePages } from "../../api/asking";
+import { useAsked, usePages } from "../../api/asking";
 import { api, part } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
-import type { DebtRow, TokenRow } from "../../api/rows";
+import type { DebtRow, PrepaidRow, TokenRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
 import {
@@ -28,23 +28,10 @@ import {
 } from "../../ui";
 import { useConfirm } from "../../wallet/ConfirmProvider";
 import { useAskContract } from "../../wallet/useAskContract";
-import { type Homes, useHomes, WhichHome } from "./home";
+import { type Homes, useHomes, WhichHome } from "./homes";
 import { LinkHome } from "./LinkHome";
 import { newRequest } from "./money";
 import { CUSTOMER } from "./texts";
-
-/** `prepaid.account`, as far as it is shown. */
-export interface PrepaidAccount {
-  readonly account: {
-    readonly balance_mwh: number;
-    readonly reported_ms: number;
-    readonly low: boolean;
-    readonly vending_blocked: boolean;
-    readonly sharing_blocked: boolean;
-    readonly supply_blocked: boolean;
-  };
-  readonly waiting_mwh: number;
-}
 
 interface Quote {
   readonly energy_mwh: number;
@@ -93,8 +80,7 @@ function Prepaid({ homes, point }: { homes: Homes; point: string }) {
   const t = useTexts(CUSTOMER).tokens;
   const format = useFormat();
   useLive(`points:${point}`, ["/tokens", "/debts", `/points/${part(point)}`]);
-  const account = useAskContract<PrepaidAccount>("prepaid", "account", { point }, { path: "/tokens" });
-  const told = account.data?.account;
+  const told = useAsked<PrepaidRow>(`/points/${part(point)}/prepaid`).data;
   return (
     <Page title={t.title} lead={t.lead}>
       <WhichHome homes={homes} />
@@ -105,20 +91,17 @@ function Prepaid({ homes, point }: { homes: Homes; point: string }) {
           <Figure
             label={t.left}
             tone={told?.low ? "warn" : "energy"}
-            value={told ? format.energy(told.balance_mwh) : "–"}
+            value={told && told.balance_mwh !== null ? format.energy(told.balance_mwh) : "–"}
             note={
               told && (
                 <>
                   {told.low && <strong className="block text-warn">{t.low}</strong>}
-                  {told.reported_ms > 0 && t.asOf(format.since(told.reported_ms, api.now()))}
-                  {(account.data?.waiting_mwh ?? 0) > 0 && (
-                    <span className="block">{t.waiting(format.energy(account.data?.waiting_mwh ?? 0))}</span>
-                  )}
+                  {told.balance_ms > 0 && t.asOf(format.since(Math.min(told.balance_ms, api.now()), api.now()))}
                 </>
               )
             }
           />
-          <Others point={point} account={account.data} />
+          {told?.low && <Emergency point={point} />}
         </div>
         <Buy point={point} />
       </Columns>
@@ -172,10 +155,10 @@ function Buy({ point }: { point: string }) {
             setDone(false);
           }}
         />
-        <fieldset className="flex flex-wrap gap-2">
+        <fieldset className="grid grid-cols-2 gap-2 sm:grid-cols-4">
           <legend className="sr-only">{t.presets}</legend>
           {PRESETS_MAJOR.map((one) => (
-            <Button key={one} className="grow" onClick={() => setTyped(format.moneyPlain(one * major))}>
+            <Button key={one} className="px-2" onClick={() => setTyped(format.moneyPlain(one * major))}>
               {format.money(one * major)}
             </Button>
           ))}
@@ -203,7 +186,12 @@ function Quoted({ quote }: { quote: Quote }) {
       <p className="mb-2 text-sm text-ink-soft">{t.quote}</p>
       <Facts
         of={[
-          [t.forEnergy, <strong key="energy" className="text-lg">{format.energy(quote.energy_mwh)}</strong>],
+          [
+            t.forEnergy,
+            <strong key="energy" className="text-lg">
+              {format.energy(quote.energy_mwh)}
+            </strong>,
+          ],
           [t.costs, format.money(quote.total_minor)],
           quote.rest_minor > 0 ? [t.rest, format.money(quote.rest_minor)] : null,
         ]}
@@ -212,15 +200,13 @@ function Quoted({ quote }: { quote: Quote }) {
   );
 }
 
-function Others({ point, account }: { point: string; account: PrepaidAccount | undefined }) {
+function Emergency({ point }: { point: string }) {
   const t = useTexts(CUSTOMER).tokens;
   const confirm = useConfirm();
-  if (!account) return null;
-  const call = (name: string) => void confirm({ contract: "prepaid", function: name, arguments: { point } });
+  const take = () => confirm({ contract: "prepaid", function: "take_emergency", arguments: { point } });
   return (
-    <div className="flex flex-wrap gap-2">
-      {account.account.low && <Button onClick={() => call("take_emergency")}>{t.emergency}</Button>}
-      {account.waiting_mwh > 0 && <Button onClick={() => call("collect_returns")}>{t.collect}</Button>}
+    <div>
+      <Button onClick={() => void take()}>{t.emergency}</Button>
     </div>
   );
 }
@@ -270,8 +256,18 @@ function Bought({ point }: { point: string }) {
       cell: (row) => <To href={`/ledger/transactions/${row.transaction}`}>{format.time(row.reserved_ms)}</To>,
     },
     { id: "kind", title: "", cell: (row) => kinds[row.kind] ?? row.kind },
-    { id: "energy", title: t.energy, figure: true, cell: (row) => (row.energy_mwh === null ? "–" : format.energy(row.energy_mwh)) },
-    { id: "paid", title: t.paid, figure: true, cell: (row) => (row.total_minor === null ? "–" : format.money(row.total_minor)) },
+    {
+      id: "energy",
+      title: t.energy,
+      figure: true,
+      cell: (row) => (row.energy_mwh === null ? "–" : format.energy(row.energy_mwh)),
+    },
+    {
+      id: "paid",
+      title: t.paid,
+      figure: true,
+      cell: (row) => (row.total_minor === null ? "–" : format.money(row.total_minor)),
+    },
     {
       id: "status",
       title: t.status,
@@ -305,7 +301,17 @@ function Bought({ point }: { point: string }) {
 function Digits({ row }: { row: TokenRow & { readonly digits?: string } }) {
   const t = useTexts(CUSTOMER).tokens;
   const [shown, setShown] = useState(false);
-  if (!row.digits) return row.status === "minted" || row.status === "delivered" ? <span className="text-sm text-ink-soft">{t.noDigits}</span> : "–";
-  if (!shown) return <Button look="plain" onClick={() => setShown(true)}>{t.show}</Button>;
+  if (!row.digits)
+    return row.status === "minted" || row.status === "delivered" ? (
+      <span className="text-sm text-ink-soft">{t.noDigits}</span>
+    ) : (
+      "–"
+    );
+  if (!shown)
+    return (
+      <Button look="plain" onClick={() => setShown(true)}>
+        {t.show}
+      </Button>
+    );
   return <span className="font-mono text-lg tabular-nums">{row.digits.replace(/(\d{4})(?=\d)/g, "$1 ")}</span>;
 }

@@ -4,7 +4,7 @@ import { useState } from "react";
 
 import { api, part } from "../../api/client";
 import { Refused } from "../../api/problem";
-import type { InvoiceRow, TransactionRow } from "../../api/rows";
+import type { TransactionRow } from "../../api/rows";
 import { useLedger } from "../../app/LedgerProvider";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
@@ -12,6 +12,7 @@ import { type Bytes, concat, sha256, tag, toHex, utf8 } from "../../ledger/bytes
 import { useSession } from "../../session/SessionProvider";
 import { Button, Card, Field, Icon, Notice } from "../../ui";
 import { useContract } from "../../wallet/ConfirmProvider";
+import type { BillShown } from "./Bill";
 import { CUSTOMER } from "./texts";
 import { type Checked, checkBill, type Line } from "./verifying";
 
@@ -24,7 +25,7 @@ interface Done extends Checked {
 
 class NoGenesis extends Error {}
 
-export function Verify({ bill, lines }: { bill: InvoiceRow; lines: readonly Line[] | null }) {
+export function Verify({ bill, lines }: { bill: BillShown; lines: readonly Line[] | null }) {
   const t = useTexts(CUSTOMER).verify;
   const { account } = useSession();
   const ledger = useLedger();
@@ -167,13 +168,13 @@ async function servedGenesis(): Promise<Bytes> {
 }
 
 /** The proof of the call that issued the bill, in its one form. */
-async function proofText(bill: InvoiceRow): Promise<string> {
+async function proofText(bill: BillShown): Promise<string> {
   const id = await issuing(bill);
   return api.text(`/proofs/transactions/${part(id)}`);
 }
 
-async function issuing(bill: InvoiceRow): Promise<string> {
-  if (bill.height === bill.issued_height && bill.position === bill.issued_position) return bill.transaction;
+async function issuing(bill: BillShown): Promise<string> {
+  if (bill.issued_transaction) return bill.issued_transaction;
   let after = "";
   do {
     const page = await api.get<{ items: readonly TransactionRow[]; after: string }>("/transactions", {

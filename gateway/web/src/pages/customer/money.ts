@@ -1,22 +1,14 @@
-/** Sums of bills, in whole minor units. */
+/** How bills stand, and the numbers that one types and sends. */
 
 import type { InvoiceRow } from "../../api/rows";
 
-/** What is still to be paid, never below zero. */
-export function leftOf(bill: InvoiceRow): number {
-  return Math.max(0, bill.total_minor - bill.received_minor - bill.credited_minor);
+/** As `/bills` answers it. */
+export interface BillRow extends InvoiceRow {
+  readonly open_minor: number;
+  readonly status: string;
 }
 
-export const isOpen = (bill: InvoiceRow): boolean => bill.settled_ms === 0 && bill.total_minor > 0 && leftOf(bill) > 0;
-
-export type BillState = "paid" | "open" | "overdue" | "disputed" | "credit";
-
-export function stateOf(bill: InvoiceRow): BillState {
-  if (bill.total_minor < 0) return "credit";
-  if (bill.dispute === "open") return "disputed";
-  if (!isOpen(bill)) return "paid";
-  return bill.overdue ? "overdue" : "open";
-}
+export const isOpen = (bill: BillRow): boolean => bill.open_minor > 0 && bill.status !== "handed_over";
 
 /** A meter's number: 18 digits (11 or 13 in older ones), the last of which checks the others (Luhn). */
 export function isPan(text: string): boolean {

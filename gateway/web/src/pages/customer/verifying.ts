@@ -4,9 +4,9 @@
  * cannot be is not called checked.
  */
 
-import type { InvoiceRow } from "../../api/rows";
 import type { Bytes } from "../../ledger/bytes";
 import { type CheckedProof, checkProof, ProofInvalid } from "../../ledger/proof";
+import type { BillRow } from "./money";
 
 export interface Line {
   readonly kind: string;
@@ -28,12 +28,11 @@ interface Issued {
   readonly point: string;
   readonly customer: string;
   readonly total_minor: number;
-  readonly due_ms: number;
 }
 
 /** Throws ProofInvalid with what does not hold. */
 export async function checkBill(
-  bill: Pick<InvoiceRow, "invoice" | "point" | "customer" | "total_minor" | "due_ms">,
+  bill: Pick<BillRow, "invoice" | "point" | "customer" | "total_minor">,
   lines: readonly Line[] | null,
   proofText: string,
   genesis: Bytes,

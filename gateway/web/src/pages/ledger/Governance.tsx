@@ -68,10 +68,11 @@ export default function Governance() {
   );
 }
 
-/** Of contracts: four eyes. `contract` shows those of one alone. */
+/** Of contracts: four eyes. Those of one `contract` alone stand on its pages, and only while there are any. */
 export function Waiting({ contract = "" }: { contract?: string }) {
   const t = useTexts(TEXTS);
   const asked = usePages<ProposalRow>("/proposals", { contract });
+  if (contract !== "" && !asked.error && !asked.data?.length) return null;
   return (
     <Card title={t.staffProposals} lead={t.staffProposalsLead}>
       <Answer

@@ -7,7 +7,7 @@ import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
 import { Answer, Card, Columns, DownloadLink, Empty, Facts, Hash, Json, Notice, Page, To } from "../../ui";
 import { LEDGER, toBlock } from "./places";
-import { Creator, Result } from "./Transactions";
+import { Creator, callOf, Result } from "./Transactions";
 import { TEXTS } from "./texts";
 
 /** `withheld`: what was said is not for this person. */
@@ -19,7 +19,7 @@ export default function Transaction({ params }: { params: { id: string } }) {
   const row = asked.data?.row;
   return (
     <Page
-      title={row ? `${row.contract}.${row.function}` : t.transaction}
+      title={row ? callOf(row) || t.timerCall : t.transaction}
       back={{ href: LEDGER, label: t.explorer }}
       action={
         row?.origin === 0 && (
@@ -48,8 +48,8 @@ function Whole({ shown }: { shown: Shown }) {
             [t.result, <Result key="result" code={row.code} />],
             call.message ? [t.message, call.message] : null,
             [t.transaction, <Hash key="id" value={row.id} length={12} />],
-            [t.contract, row.contract],
-            [t.function, row.function],
+            row.contract ? [t.contract, row.contract] : null,
+            row.function ? [t.function, row.function] : null,
             [t.creator, <Creator key="creator" row={row} />],
             [t.time, format.moment(row.time_ms)],
             [
@@ -102,7 +102,9 @@ function Told({ event }: { event: EventRow }) {
     <details className="border-line py-2 not-first:border-t" open={event.payload !== null}>
       <summary className="font-medium">
         {event.contract}.{event.name}
-        {event.subject && <span className="ms-2 font-mono text-sm font-normal text-ink-soft">{event.subject}</span>}
+        {event.subject && (
+          <span className="ms-4 block font-mono text-sm font-normal text-ink-soft">{event.subject}</span>
+        )}
       </summary>
       {event.payload !== null && (
         <div className="mt-2">

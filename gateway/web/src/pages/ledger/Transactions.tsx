@@ -12,6 +12,10 @@ export function Result({ code }: { code: string }) {
   return code === "OK" ? <Badge tone="good">{t.ok}</Badge> : <Badge tone="bad">{code}</Badge>;
 }
 
+/** `contract.function`; '' of a timer's call that names none. */
+export const callOf = (row: Pick<TransactionRow, "contract" | "function">): string =>
+  [row.contract, row.function].filter(Boolean).join(".");
+
 export function Creator({ row }: { row: Pick<TransactionRow, "origin" | "creator"> }) {
   const t = useTexts(TEXTS);
   if (row.origin === 1) return <span className="text-ink-soft">{t.timer}</span>;
@@ -36,11 +40,7 @@ export function Transactions({ rows, onMore, busy = false, ofBlock = false }: Tr
       id: "call",
       title: t.function,
       main: true,
-      cell: (row) => (
-        <To href={toTransaction(row.id)}>
-          {row.contract}.{row.function}
-        </To>
-      ),
+      cell: (row) => <To href={toTransaction(row.id)}>{callOf(row) || t.timerCall}</To>,
     },
     { id: "result", title: t.result, cell: (row) => <Result code={row.code} /> },
     { id: "creator", title: t.creator, cell: (row) => <Creator row={row} /> },

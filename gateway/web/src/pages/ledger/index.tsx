@@ -4,7 +4,7 @@ import { lazy } from "react";
 import { Route, Switch } from "wouter";
 import { useTexts } from "../../i18n";
 import { Failed } from "../../ui";
-import { Area } from "../Area";
+import { Area, At } from "../Area";
 import { LEDGER } from "./places";
 import { TEXTS } from "./texts";
 
@@ -34,17 +34,17 @@ export default function LedgerPages() {
   return (
     <Area label={t.explorer} places={places}>
       <Switch>
-        <Route path={LEDGER} component={Explorer} />
-        <Route path={`${LEDGER}/blocks/:which`} component={Block} />
-        <Route path={`${LEDGER}/transactions`} component={TransactionList} />
-        <Route path={`${LEDGER}/transactions/:id`} component={Transaction} />
-        <Route path={`${LEDGER}/events`} component={Events} />
-        <Route path={`${LEDGER}/identities`} component={Identities} />
-        <Route path={`${LEDGER}/identities/:id`} component={Identity} />
-        <Route path={`${LEDGER}/contracts`} component={Contracts} />
-        <Route path={`${LEDGER}/consensus`} component={Consensus} />
-        <Route path={`${LEDGER}/governance`} component={Governance} />
-        <Route path={`${LEDGER}/governance/:id`} component={Proposal} />
+        <At path={LEDGER} page={Explorer} />
+        <At path={`${LEDGER}/blocks/:which`} page={Block} />
+        <At path={`${LEDGER}/transactions`} page={TransactionList} />
+        <At path={`${LEDGER}/transactions/:id`} page={Transaction} />
+        <At path={`${LEDGER}/events`} page={Events} />
+        <At path={`${LEDGER}/identities`} page={Identities} />
+        <At path={`${LEDGER}/identities/:id`} page={Identity} />
+        <At path={`${LEDGER}/contracts`} page={Contracts} />
+        <At path={`${LEDGER}/consensus`} page={Consensus} />
+        <At path={`${LEDGER}/governance`} page={Governance} />
+        <At path={`${LEDGER}/governance/:id`} page={Proposal} />
         <Route>
           <Failed error={{ status: 404 }} />
         </Route>
