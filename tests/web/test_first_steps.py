@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from devices.living.founding import pan_of
+from devices.living.place import pan_of
 from tests.web.site import WAITS_MS, Guest
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
