@@ -27,17 +27,15 @@ def test_000_9_a_token_is_bought_and_is_in_the_meter(guest: Callable[..., Guest]
     row = customer.page.get_by_role("row").filter(has_text="€9.99")
     expect(row.first).to_contain_text("In the meter", timeout=WAITS_MS)
     customer.go("/wallet")
-    customer.sees(re.compile(r"Available\s+€40\.00"))
+    customer.sees("Available€40.00")
 
 
 def test_000_5_units_are_shared_with_another_meter(guest: Callable[..., Guest]) -> None:
     """000-5: by the number on its plate and an amount; what is too much is refused before anything is signed."""
     customer = guest().enter("customer")
     customer.go("/share")
-    own = re.search(r"\d{18}", customer.words.replace(" ", ""))
-    assert own is not None, customer.words
+    customer.sees(pan_of(3))
     other = pan_of(2)
-    assert own[0] == pan_of(3)
     customer.actions = 0
     customer.fill("Meter number of who gets it", other)
     customer.fill("How much", "0.2")
@@ -45,7 +43,7 @@ def test_000_5_units_are_shared_with_another_meter(guest: Callable[..., Guest]) 
     shown = customer.confirm("0.2 kWh", "Available now")
     assert customer.actions <= ACTIONS
     assert other in shown.replace(" ", "")
-    customer.sees(re.compile("0.2 kWh"))
+    customer.sees("0.2 kWh")
 
 
 def test_002_5_what_is_rejected_is_not_sent(guest: Callable[..., Guest]) -> None:
@@ -71,7 +69,7 @@ def test_002_2_an_order_is_placed_and_stands_in_the_book(guest: Callable[..., Gu
     customer.press("Continue")
     customer.confirm("0.3 kWh")
     customer.page.get_by_role("tab", name="Yours").click()
-    customer.sees(re.compile(r"0\.3 kWh"))
+    customer.sees("0.3 kWh")
 
 
 def test_002_5_a_wallet_comes_back_on_another_device(guest: Callable[..., Guest]) -> None:
