@@ -63,6 +63,20 @@ PAGES: Final[Mapping[str, Page]] = {
     "menu": Page("1 SHARE   2 INFO", "3 PIN  4 ADVANCE", "the menu", "1-4; *: back"),
     "info_meter": Page("METER         {head}", "{pan:>16}", "the meter's number, 18 digits", "#: next; *: back"),
     "info_credit": Page("CREDIT", "{energy:>12} kWh", "also while something else is shown at rest", "#: next; *: back"),
+    "info_price": Page(
+        "PRICE {name:>10}", "{price:>11} /kWh", "a kWh now, fees and tax included, and its period", "#: next; *: back"
+    ),
+    "info_unpriced": Page("PRICE", "NOT KNOWN", "no tariff was told, or the time is not known", "#: next; *: back"),
+    "info_next": Page(
+        "NEXT {when:>11}",
+        "{price:>11} /kWh",
+        "the next change: weekday and time, later than in six days its date",
+        "#: next; *: back",
+    ),
+    "info_steady": Page(
+        "NEXT", "NO CHANGE KNOWN", "the price stays for a year, as far as was told", "#: next; *: back"
+    ),
+    "info_step": Page("ABOVE{limit:>7} kWh", "{price:>11} /kWh", "a kWh of the month's next step", "#: next; *: back"),
     "info_import": Page("IMPORT", "{energy:>12} kWh", "register 1.8.0", "#: next; *: back"),
     "info_export": Page("EXPORT", "{energy:>12} kWh", "register 2.8.0", "#: next; *: back"),
     "info_power": Page("POWER", "{power:>14} W", "drawn now; negative: fed in", "#: next; *: back"),
@@ -126,6 +140,7 @@ CODES: Final[Mapping[str, Code]] = {
     "ACCOUNT_CLOSING": Code(
         26, "CLOSING", "the last tenant's credit is not cleared on the ledger yet: try again later"
     ),
+    "TARIFF_INVALID": Code(29, "TARIFF", "a price table of a form that this meter does not know"),
     "TOO_MANY_DELIVERIES": Code(24, "DELIVERIES", "as many deliveries run as one meter keeps apart"),
 }
 _CODE_OTHER: Final = Code(99, "REFUSED", "anything else; the second line has the code")
@@ -150,6 +165,13 @@ def kwh(energy_mwh: int, decimals: int = 2) -> str:
     return f"{sign}{whole}.{part:0{decimals}d}"
 
 
+def money(price_micro: int) -> str:
+    """Of a kWh in major units, to the nearest hundredth of a cent."""
+    whole, part = divmod((abs(price_micro) + 50) // 100, 10_000)
+    sign = "-" if price_micro < 0 and (whole or part) else ""
+    return f"{sign}{whole}.{part:04d}"
+
+
 def _line(text: str) -> str:
     return text[:COLUMNS].ljust(COLUMNS)
 
@@ -166,6 +188,10 @@ _EXAMPLES: Final[Mapping[str, str | int]] = {
     "count": 4,
     "typed": "5938",
     "power": 1000,
+    "name": "PEAK",
+    "price": "0.4760",
+    "when": "SAT 22:00",
+    "limit": 100,
     "parts": 2,
     "revision": 2,
     "index": "02",
@@ -193,7 +219,7 @@ This page is printed by `python -m devices.customer_unit`; a test fails when it 
 - **PIN**: `#` `3`. The first time, and after a reset by utility and customer, a new PIN twice; else the old one and the
   new one twice. A reset ends the old customer key, and the utility certifies the new one.
 - **Advance** (emergency credit): `#` `4`, the PIN. If the utility grants it, a token comes over the link.
-- **Info**: `#` `2`, then `#` for the next page.
+- **Info**: `#` `2`, then `#` for the next page: number, credit, price now and next, registers, power, link.
 
 ## Try it
 

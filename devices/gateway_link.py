@@ -1,4 +1,6 @@
-"""A meter's way to the ledger and back: the first gateway of a list that serves it, and the next when that one fails.
+"""A meter's way to the ledger and back: the first bearer of a list that serves it, and the next when that one fails.
+
+A bearer (`bearers`) is a gateway's own stream, or a broker with gateways behind it; the link knows no difference.
 
     out   what the core has signed, in its order, in messages of the size that the gateway takes
     in    whether each is safe there, what became of it on the ledger, commands, the time
@@ -22,11 +24,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
-import grpc
 import msgspec
 
+from devices.bearers import Bearer, Line
 from devices.meter.events import ClockSynced, Effects, Event, LinkDown, LinkUp, Receipted, RecipientFound, Told
-from gateway.client import GatewayClient
 from gateway.v1 import gateway_pb2 as pb
 from ledgernode.errors import BadProof, BadRequest, LedgerError, NodeUnreachable, WrongChain, by_code
 from ledgernode.wire.receipt import OK
@@ -42,6 +43,7 @@ FULL: Final = "OUTBOX_FULL"
 DISPLAY: Final = "display"
 INVENTED: Final = 3
 """Commands without proof after which another gateway is looked for."""
+RETURN_MS: Final = 3_600_000
 PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 30.0
 LATER_MS: Final = (1_000, 60_000)
@@ -59,21 +61,19 @@ class Sent(NamedTuple):
 
 
 class Way(NamedTuple):
-    """Who wants to get where: a meter on a ledger, its gateways in the order of preference, how it shows who it is."""
+    """Who wants to get where: a meter on a ledger, its bearers in the order of preference."""
 
     identity: IdentityId
     chain_id: ChainId
-    gateways: tuple[str, ...]
-    credentials: Callable[[], grpc.ChannelCredentials]
+    bearers: tuple[Bearer, ...]
     question: Callable[[str], bytes]
     """Whose number this is, as the meter asks it."""
-    timeout_ms: int = 20_000
-    return_ms: int = 3_600_000
-    """After so long at another gateway the first is tried again: a second bearer may cost by the byte."""
+    return_ms: int = RETURN_MS
+    """After so long at another bearer the first is tried again: a second one may cost by the byte."""
 
 
 class GatewayLink:
-    """Runs until it is cancelled. `step` is the meter's; `told` hears which gateway serves ('' none), and why not."""
+    """Runs until it is cancelled. `step` is the meter's; `told` hears which bearer serves ('' none), and why not."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class GatewayLink:
         clock_ms: Callable[[], int],
         told: Callable[[str, str], None] = lambda _gateway, _reason: None,
     ) -> None:
-        if not way.gateways:
+        if not way.bearers:
             raise BadRequest("a meter needs the address of a gateway")
         self._way = way
         self._step = step
@@ -93,7 +93,7 @@ class GatewayLink:
         self._work = asyncio.Event()
         self._welcomed = False
         self._invented = 0
-        self._client: GatewayClient | None = None
+        self._line: Line | None = None
         self._asking: set[asyncio.Task[None]] = set()
 
     def send(self, key: str, sequence: int, envelope: bytes) -> None:
@@ -103,23 +103,23 @@ class GatewayLink:
 
     def ask(self, pan: str) -> None:
         """Find out whom a meter number belongs to. Without an answer the keypad goes on by itself, after a while."""
-        if self._client is not None:
-            task = asyncio.create_task(self._asked(self._client, pan))
+        if self._line is not None:
+            task = asyncio.create_task(self._asked(self._line, pan))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
 
     async def run(self) -> None:
-        """From gateway to gateway; when none of them serves, a pause that grows."""
+        """From bearer to bearer; when none of them serves, a pause that grows."""
         pause_s, at = PAUSE_S, 0
         while True:
             self._welcomed = False
             try:
-                await self._served(self._way.gateways[at], None if at == 0 else self._way.return_ms / 1_000)
+                await self._served(self._way.bearers[at], None if at == 0 else self._way.return_ms / 1_000)
                 at = 0
                 continue
             except (LedgerError, TimeoutError, OSError) as error:
                 self._told("", getattr(error, "code", type(error).__name__))
-            at = (at + 1) % len(self._way.gateways)
+            at = (at + 1) % len(self._way.bearers)
             if self._welcomed:
                 pause_s = PAUSE_S
             if at == 0 or not self._welcomed:
@@ -127,21 +127,21 @@ class GatewayLink:
             if at == 0 and not self._welcomed:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
-    async def _served(self, address: str, limit_s: float | None) -> None:
-        """By one gateway, until that ends; raises why. Returns when the time is over."""
-        async with GatewayClient(address, self._way.credentials(), timeout_ms=self._way.timeout_ms) as client:
-            welcome = await client.connect(devices=[self._way.identity])
+    async def _served(self, bearer: Bearer, limit_s: float | None) -> None:
+        """Over one bearer, until that ends; raises why. Returns when the time is over."""
+        async with bearer.open() as line:
+            welcome = await line.connect(devices=[self._way.identity])
             if welcome.chain_id != self._way.chain_id:
-                raise WrongChain(f"{address} serves another ledger")
+                raise WrongChain(f"{bearer.name} serves another ledger")
             self._welcomed, self._invented = True, 0
-            self._told(address, "")
+            self._told(bearer.name, "")
             self._synced(welcome.time_ms)
             self._step(LinkUp(self._clock_ms()))
-            self._client = client
+            self._line = line
             tasks: list[asyncio.Task[Any]] = [
-                asyncio.create_task(self._bring(client, max(1, welcome.items))),
-                asyncio.create_task(self._hear(client)),
-                asyncio.create_task(client.ended()),
+                asyncio.create_task(self._bring(line, max(1, welcome.items))),
+                asyncio.create_task(self._hear(line)),
+                asyncio.create_task(line.ended()),
             ]
             try:
                 await asyncio.wait(tasks, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
@@ -149,17 +149,17 @@ class GatewayLink:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                self._client = None
+                self._line = None
                 self._waiting.clear()
                 self._step(LinkDown(self._clock_ms()))
             for task in tasks:
                 if not task.cancelled():
                     ended = task.result()
-                    raise ended if isinstance(ended, Exception) else NodeUnreachable(f"{address} ended the stream")
+                    raise ended if isinstance(ended, Exception) else NodeUnreachable(f"{bearer.name} ended")
 
     # ------------------------------------------------------------ out
 
-    async def _bring(self, client: GatewayClient, items: int) -> None:
+    async def _bring(self, line: Line, items: int) -> None:
         while True:
             await self._work.wait()
             batch = dict(self._batch(items))
@@ -169,7 +169,7 @@ class GatewayLink:
             for named in batch:
                 del self._waiting[named]
             self._remember(batch)
-            message = await client.brought([one.envelope for one in batch.values()])
+            message = await line.brought([one.envelope for one in batch.values()])
             answers = message.answers
             if len(answers) != len(batch):
                 raise NodeUnreachable("the gateway answered another number of transactions than it was given")
@@ -214,18 +214,18 @@ class GatewayLink:
 
     # ------------------------------------------------------------ in
 
-    async def _hear(self, client: GatewayClient) -> None:
-        async for message in client.told():
+    async def _hear(self, line: Line) -> None:
+        async for message in line.told():
             match message.WhichOneof("content"):
                 case "settled":
                     for outcome in message.settled.outcomes:
                         self._settled(outcome)
                 case "command":
-                    await self._commanded(client, message.command)
+                    await self._commanded(line, message.command)
 
-    async def _asked(self, client: GatewayClient, pan: str) -> None:
+    async def _asked(self, line: Line, pan: str) -> None:
         with suppress(LedgerError, TimeoutError, msgspec.MsgspecError):
-            found = msgspec.json.decode(await client.ask(self._way.question(pan)), type=_Found | None)
+            found = msgspec.json.decode(await line.ask(self._way.question(pan)), type=_Found | None)
             self._step(RecipientFound(self._clock_ms(), pan, masked(found.point) if found is not None else ""))
 
     def _settled(self, outcome: pb.Outcome) -> None:
@@ -237,7 +237,7 @@ class GatewayLink:
         elif outcome.creator == self._way.identity:  # sent by the process before this one
             self._step(Receipted(self._clock_ms(), outcome.sequence, outcome.code))
 
-    async def _commanded(self, client: GatewayClient, command: pb.Command) -> None:
+    async def _commanded(self, line: Line, command: pb.Command) -> None:
         """The core judges it. What it cannot take yet is told again; a gateway that invents is left. (What a service
         wants displayed invents nothing: this meter does not show it, and that is all.)"""
         told = Told(self._clock_ms(), command.kind, command.number, command.payload, command.evidence)
@@ -247,7 +247,7 @@ class GatewayLink:
             if self._invented >= INVENTED:
                 raise BadProof(f"{code}: this gateway tells what the ledger has not said to this meter")
         elif code != FULL:
-            await client.received(command)
+            await line.received(command)
 
     def _synced(self, time_ms: int) -> None:
         if time_ms:

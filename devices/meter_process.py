@@ -24,13 +24,13 @@ from typing import Any, Final
 
 import msgspec
 
-from devices.gateway_link import GatewayLink, Way
+from devices.bearers import bearers
+from devices.gateway_link import RETURN_MS, GatewayLink, Way
 from devices.meter.energy import TAMPER_FLAGS
 from devices.meter.events import Alarm, Answer, KeyPressed, PowerLost, PowerRestored, Tampered, Ticked
 from devices.meter_shell import MeterShell
 from devices.sampling import Source, Steady
 from ledgernode.identity.secret_file import create_secret
-from ledgernode.identity.tls import channel_credentials, load_tls
 
 TICK_MS: Final = 1_000
 KEYS: Final = "0123456789*#"
@@ -41,7 +41,10 @@ Say = Callable[[dict[str, Any]], None]
 
 
 class MeterProcess:
-    """One meter with its source of energy and its gateways. `load` is what a line on standard input may set."""
+    """One meter with its source of energy and its gateways, by their addresses (`bearers`).
+
+    `load` is what a line on standard input may set.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class MeterProcess:
         source: Source,
         *,
         load: Steady | None = None,
+        return_ms: int = RETURN_MS,
         clock_ms: Callable[[], int] | None = None,
         say: Say | None = None,
     ) -> None:
@@ -59,15 +63,16 @@ class MeterProcess:
         self._clock_ms = clock_ms or _clock_ms
         self._say = say or _print
         self._mains = True
+        reached = bearers(gateways, home)
         self.shell = MeterShell(home, self, self._clock_ms)
         self.link: GatewayLink | None = None
-        if gateways:
+        if reached:
             way = Way(
                 self.shell.identity,
                 self.shell.meter.settings.chain_id,
-                tuple(gateways),
-                lambda: channel_credentials(load_tls(home)),  # read again each time: certificates are renewed
+                reached,
                 self.shell.question,
+                return_ms,
             )
             self.link = GatewayLink(way, self.shell.step, self._clock_ms, self._linked)
 

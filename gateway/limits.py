@@ -62,6 +62,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connects_refill_ms: int = 3_000
     devices_of_stream: int = 10_000
 
+    tls_look_ms: int = 10_000
+    """So often it is looked whether TLS files are others."""
+
     # http
     http_connections: int = 20_000
     http_requests: int = 2_000
@@ -84,6 +87,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of one device, remembered for that time; one that signs more than these is told to slow down."""
     http_oldest_ms: int = 400 * DAY_MS
     """Readings of an earlier time come from a clock that is wrong."""
+
+    # people
+    person_burst: int = 400
+    person_refill_ms: int = 20
+    """Of one person, on all its pages: a page asks some ten questions at once."""
+    entry_burst: int = 200
+    entry_refill_ms: int = 250
+    """Of one address: challenges, signatures, ways to a provider and back."""
 
     demand_again_ms: int = 5_000
     """A device that is asked, and did not answer, is asked again after so long."""

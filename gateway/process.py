@@ -29,18 +29,22 @@ from gateway.intake.service import GatewayService, Server
 from gateway.outbox.drain import Drain
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
+from gateway.rotation import Rotation
 from gateway.settings import Settings, edge_devices
+from ledgernode import logs
 from ledgernode.client import LedgerClient
-from ledgernode.errors import BadRequest, LedgerError, RevokedSigner
+from ledgernode.errors import BadRequest, RevokedSigner
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.wire.types import ChainId
 
 if TYPE_CHECKING:
+    from gateway.console import Console
     from gateway.http.intake import HttpIntake
     from gateway.http.server import Listen
+    from gateway.mqtt.connection import Access
     from gateway.mqtt.intake import BrokerIntake
     from gateway.mqtt.trades import TradeFollower
-    from gateway.readmodel.model import ModelHome, ReadModel
+    from gateway.readmodel.model import ModelHome
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 1.0
@@ -62,6 +66,8 @@ class Home(msgspec.Struct, frozen=True):
     """Where HTTP is served, if it is."""
     model: ModelHome | None = None
     """Where the read model is, if there is one."""
+    tls_now: Callable[[], TlsFiles] | None = None
+    """Reads the TLS files again: they may be replaced while it runs."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -72,6 +78,8 @@ class Serving(msgspec.Struct, frozen=True):
     ledger: str
     waiting: int
     http_port: int = 0
+    console: str = ""
+    """Where people find it, if they do."""
 
 
 Ready = Callable[[Serving], None]
@@ -79,15 +87,7 @@ Ready = Callable[[Serving], None]
 
 def run_gateway(home: Home, *, ready: Ready | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Refuses an outbox or address that is in use."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=False),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.set_up(as_json=False)
     uvloop.run(_run(home, ready or _say))
 
 
@@ -108,7 +108,8 @@ class Gateway:
         self.drain = Drain(self.outbox, self._client)
         signer = EdgeSigner(self.outbox, edge, home.organisation)
         self.desk = Desk(self.outbox, home.chain_id, limits, signer, Formats(home.settings.units))
-        trust = Trust(home.tls)
+        self._trust = trust = Trust(home.tls)
+        self.rotation = Rotation(home.tls_now or (lambda: home.tls), trust, limits.tls_look_ms, self._renewed)
         inbox = Inbox(limits, home.settings.buses)
         self.dispatch = Dispatch(inbox, self.outbox)
         self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
@@ -122,9 +123,10 @@ class Gateway:
         )
         self.server = Server(self.service, trust, home.listen, limits)
         self._questions: LedgerClient | None = None
+        self._replaced: list[LedgerClient] = []
         self.broker, self.trades = self._broker()
+        self.console = None if home.model is None else self._console(home.model)
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
-        self.model = None if home.model is None else self._model(home.model)
         self.outbox.settled = self._settled
 
     def _broker(self) -> tuple[BrokerIntake | None, TradeFollower | None]:
@@ -139,7 +141,9 @@ class Gateway:
         except ModuleNotFoundError as error:
             raise BadRequest(f"a broker needs {error.name}: install ledgernode[gateway]") from error
 
-        access = broker_access(setting, home.directory, home.tls, home.settings.limits)
+        def access() -> Access:
+            return broker_access(setting, home.directory, self._trust.files, home.settings.limits)
+
         notices = Notices(home.chain_id, self.outbox.store.fact(POSITION))
         broker = BrokerIntake(
             setting,
@@ -167,22 +171,27 @@ class Gateway:
             outbox=self.outbox,
             changed=self.dispatch.changed,
             steady_ms=_steady_ms,
+            areas=self.console.areas if self.console is not None else (),
+            pages=self.console.pages if self.console is not None else None,
         )
 
-    def _model(self, home: ModelHome) -> ReadModel:
-        from gateway.readmodel.model import ReadModel  # a gateway without it needs none of its packages
+    def _console(self, model: ModelHome) -> Console:
+        from gateway.console import Console  # a gateway without people needs none of its packages
 
-        return ReadModel(home.database, home.ledger)
-
-    async def _follow(self, model: ReadModel) -> None:
-        """What goes wrong with the read model stands in its status, and stops no device."""
-        try:
-            await model.run()
-        except LedgerError as error:
-            self._log.error("the read model is not followed", code=error.code, reason=str(error))
+        setting = self._home.settings.console
+        if setting is not None and self._home.http is None:
+            raise BadRequest("the console is served by HTTP: say where (--http)")
+        limits = self._home.settings.limits
+        return Console(model, setting, self._home.directory, limits=limits, clock_ms=_clock_ms)
 
     def _client(self) -> LedgerClient:
-        return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._home.tls))
+        return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._trust))
+
+    def _renewed(self) -> None:
+        """The next question goes over a connection of its own; those under way end where they are."""
+        if self._questions is not None:
+            self._replaced.append(self._questions)
+        self._questions = None
 
     async def _ask(self, query: bytes) -> tuple[bytes, int]:
         """A device's question, as it has signed it, to a node."""
@@ -210,10 +219,10 @@ class Gateway:
         writing = asyncio.create_task(self.outbox.write())
         draining = asyncio.create_task(self.drain.run())
         told = asyncio.create_task(stopping.wait())
-        commanding = [asyncio.create_task(self.follower.run()), asyncio.create_task(self.dispatch.run())]
+        commanding = [asyncio.create_task(one.run()) for one in (self.follower, self.dispatch, self.rotation)]
         if self.trades is not None:
             commanding.append(asyncio.create_task(self.trades.run()))
-        following = [asyncio.create_task(self._follow(self.model))] if self.model is not None else []
+        following = [asyncio.create_task(self.console.run())] if self.console is not None else []
         at_broker = [asyncio.create_task(self.broker.run())] if self.broker is not None else []
         await self.server.start()
         if self.http is not None:
@@ -224,6 +233,7 @@ class Gateway:
             self._home.ledger,
             self.outbox.turns.entries,
             self.http.port if self.http is not None else 0,
+            setting.origin if (setting := self._home.settings.console) is not None else "",
         )
         self._log.info("serving", port=serving.port, waiting=serving.waiting)
         ready(serving)
@@ -233,6 +243,8 @@ class Gateway:
             self.broker.stop()
             await asyncio.wait(at_broker, timeout=self._stop_s)
         self.outbox.refuse_more()
+        if self.console is not None:
+            self.console.end()
         if self.http is not None:
             await self.http.stop(_STOP_GRACE_S)
         await self.server.stop(_STOP_GRACE_S)
@@ -248,11 +260,12 @@ class Gateway:
         ]
         for task in (writing, told, *commanding, *at_broker, *following):
             task.cancel()
-        if self.model is not None:
+        if self.console is not None:
             await asyncio.wait(following)
-            await self.model.close()
-        if self._questions is not None:
-            await self._questions.close()
+            await self.console.close()
+        self._renewed()
+        for client in self._replaced:
+            await client.close()
         self.outbox.close()
         for failure in failures:
             if failure is not None:

@@ -7,15 +7,18 @@
       "edge": [{"channel": "tele/plug", "meter": "north:plug", "identity": "edge/plug"}],
       "broker": {"address": "broker.example:8883", "username": "gateway-1", "password_file": "broker-password",
                  "formats": ["tele/+/SENSOR"]},
-      "read_model": "model.db"
+      "read_model": "model.db",
+      "console": {"origin": "https://console.north.example"}
     }
 
 An edge device's identity is a folder with a `key.pem`, registered on the ledger with the role gateway; its meter is
 registered there without a key. The read model is a file in this directory, or a postgresql:// URL (docs/read-model.md).
+The console is served by HTTP (`--http`) at its origin, which is what browsers show of the address, with no path.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -28,6 +31,7 @@ from ledgernode.identity.keys import PrivateKey
 from ledgernode.wire.types import ChainId
 
 FILE = "gateway.json"
+_ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 
 
 class EdgeSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +72,26 @@ class BrokerSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A second gateway gives the first so long to publish it, and publishes only what it has not heard."""
 
 
+class ConsoleSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The pages for people, and what they ask."""
+
+    origin: str
+    """https://HOST or https://HOST:PORT, as browsers know it; http:// on this machine alone."""
+    database: str = ""
+    """Of its read model; empty: that of `read_model`, or model.db."""
+    signer: str = ""
+    """A folder with the key.pem of the identity that asks contracts; empty: the gateway's own identity."""
+    files: str = ""
+    """A folder with built pages; empty: those that came with this software."""
+
+    staff: str = ""
+    """A file beside this one, by which staff enter through their provider (`gateway.sessions.staff`); empty: none."""
+
+    def __post_init__(self) -> None:
+        if not _ORIGIN.fullmatch(self.origin):
+            raise ValueError("an origin is https://HOST or https://HOST:PORT; http:// for localhost alone")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     buses: dict[str, tuple[str, ...]] = {}
@@ -76,6 +100,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: BrokerSetting | None = None
     read_model: str = ""
     """The database that the ledger is followed into; empty: none."""
+    console: ConsoleSetting | None = None
+
+    @property
+    def model_database(self) -> str:
+        """Where the read model is, '' if there is none."""
+        own = self.console.database if self.console is not None else ""
+        return own or self.read_model or ("model.db" if self.console is not None else "")
 
 
 def read_settings(directory: Path) -> Settings:

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ledgernode import logs
+
 settings.register_profile("ledgernode", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ledgernode")
+logs.set_up(as_json=False)  # as every process of the product does: plain lines, no values of variables
 
 _ACCEPTANCE = re.compile(r"tests/acceptance/.*\[(pbft|pow)\b")
 

@@ -167,9 +167,13 @@ class Mosquitto(RunningMosquitto):
 
     def enrol(self, user: str, password: str) -> None:
         """One more user, or another password for one."""
+        self.enrolled_again(user, password)
+        self.reload()
+
+    def enrolled_again(self, user: str, password: str) -> None:
+        """From the next start on."""
         self._users[user] = password
         self._write_passwords()
-        self.reload()
 
     def _write_passwords(self) -> None:
         _write_secret(self._passwords, "".join(f"{user}:{password}\n" for user, password in self._users.items()))

@@ -162,10 +162,10 @@ class RunningNetwork:
     def ledger(self, person: Person | None = None, nodes: Sequence[NodeProcess] = (), **options: Any) -> Ledger:
         """A client that knows all nodes, or these."""
         endpoints = [node.endpoint for node in nodes] or self.endpoints
-        return Ledger(endpoints, LEDGER, (person or self.founded.admin).credentials, **options)
+        return Ledger(endpoints, self.founded.ledger, (person or self.founded.admin).credentials, **options)
 
     def client(self, person: Person | None = None, **options: Any) -> LedgerClient:
-        return LedgerClient(self.endpoints, LEDGER, (person or self.founded.admin).credentials, **options)
+        return LedgerClient(self.endpoints, self.founded.ledger, (person or self.founded.admin).credentials, **options)
 
     def deploy(self) -> str:
         """The notebook, known to every node when this returns: whoever is asked next may be one that is behind."""

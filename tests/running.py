@@ -66,14 +66,16 @@ class FoundedNetwork:
         parameters: Parameters | None = None,
         options: Mapping[str, int] | None = None,
         founded_ms: int | None = None,
+        ledger: str = LEDGER,
     ) -> None:
         self.directory = directory
+        self.ledger = ledger
         self.engine = engine
         self._strangers = 0
         self.network = found_network(
             directory,
             organisations=organisations,
-            ledger=LEDGER,
+            ledger=ledger,
             engine=engine,
             base_port=base_port,
             parameters=parameters or Parameters(),
@@ -110,7 +112,7 @@ class SoloNetwork(FoundedNetwork):
     def __init__(self, directory: Path, parameters: Parameters | None = None) -> None:
         super().__init__(directory, "solo", ("north", "south"), parameters=parameters)
         self.home = self.homes[0]
-        self.data = data_directory(self.home, LEDGER)
+        self.data = data_directory(self.home, self.network.ledger)
 
 
 class NodeProcess:
@@ -201,10 +203,10 @@ class NodeProcess:
     # ------------------------------------------------------------ talking to it
 
     def client(self, person: Person | None = None, **options: Any) -> LedgerClient:
-        return LedgerClient([self.endpoint], LEDGER, (person or self.network.admin).credentials, **options)
+        return LedgerClient([self.endpoint], self.network.ledger, (person or self.network.admin).credentials, **options)
 
     def ledger(self, person: Person | None = None, **options: Any) -> Ledger:
-        return Ledger([self.endpoint], LEDGER, (person or self.network.admin).credentials, **options)
+        return Ledger([self.endpoint], self.network.ledger, (person or self.network.admin).credentials, **options)
 
     def operator(self, person: Person | None = None) -> Node:
         return Node([self.endpoint], (person or self.network.admin).credentials)

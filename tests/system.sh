@@ -2,7 +2,8 @@
 # Debian packages that the tests use beside Python's: installs what is missing. Needs root only when something is.
 set -euo pipefail
 
-needed=(mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients ip:iproute2 postgres:postgresql)
+needed=(mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients ip:iproute2 postgres:postgresql
+    influxd:influxdb)
 export PATH="$PATH:/usr/sbin:/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"
 
 missing=()

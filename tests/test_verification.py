@@ -294,6 +294,7 @@ def test_a_lost_index_entry_is_found() -> None:
         assert "the index does not find" in reason_of((Table.INDEX, key, None))[1]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from([Table.HEADERS, Table.BATCHES, Table.RECEIPTS, Table.CERTIFICATES, Table.STATE]), st.data())
 def test_no_altered_byte_of_a_chain_passes(table: Table, data: st.DataObject) -> None:

@@ -9,7 +9,8 @@ power, energy and demand, and opens when the bought energy is there.
        └──failed─────────┘      no word for `WATCHDOG_MS`: both relays open, whatever else is true
 
 The bus counts as well (`transfer`); a house opens by its own register too, so that no lost word sells more than was
-bought.
+bought. Where its meter hears the ledger, relays close for trades that the ledger lets run, and for no others: when it
+stops one they open here at once, and the bus is told.
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ class Word(msgspec.Struct, frozen=True):
 class Ticked(msgspec.Struct, frozen=True):
     now_ms: int
     sensed: Sensed
+    lets: tuple[int, ...] | None = None
+    """The trades that the ledger lets this house deliver now; None where nobody hears the ledger."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -84,6 +87,8 @@ class Message(msgspec.Struct, frozen=True):
     power_mw: int = 0
     demand_mwh: int = 0
     """Wanted and not traded yet: it is on the board for sellers to see."""
+    lets: tuple[int, ...] | None = None
+    """The trades that the ledger lets it deliver."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -98,6 +103,7 @@ class State(msgspec.Struct, frozen=True):
     bought_at_mwh: int | None = None
     """The import register at which this trade's energy is there."""
     wanted_mwh: int = 0
+    lets: tuple[int, ...] | None = None
     tie_in: bool = False
     tie_out: bool = False
     text: str = "starting"
@@ -112,8 +118,8 @@ class Effects(NamedTuple):
 def step(state: State, event: Event) -> Effects:
     """One event; relays that change, and what is to be sent now."""
     match event:
-        case Ticked(now_ms=now_ms, sensed=sensed):
-            after = msgspec.structs.replace(state, sensed=sensed)
+        case Ticked(now_ms=now_ms, sensed=sensed, lets=lets):
+            after = msgspec.structs.replace(state, sensed=sensed, lets=lets)
             return _switched(state, _watched(after, now_ms), _message(after) if now_ms >= after.retry_ms else None)
         case Told(now_ms=now_ms, word=word):
             return _switched(state, _told(state, now_ms, word))
@@ -150,8 +156,9 @@ def _told(state: State, now_ms: int, word: Word) -> State:
 
 
 def _watched(state: State, now_ms: int) -> State:
-    """Open what may not be closed: nobody was heard for a while, or the bought energy is there."""
-    if now_ms - state.heard_ms >= WATCHDOG_MS:
+    """Open what may not be closed: nobody was heard, the ledger does not let it, or what was bought is there."""
+    stopped = state.lets is not None and state.word.trade not in state.lets
+    if stopped or now_ms - state.heard_ms >= WATCHDOG_MS:
         return msgspec.structs.replace(state, tie_in=False, tie_out=False)
     if state.bought_at_mwh is not None and state.sensed.in_mwh >= state.bought_at_mwh:
         return msgspec.structs.replace(state, tie_in=False)
@@ -168,4 +175,4 @@ def _switched(before: State, after: State, send: Message | None = None) -> Effec
 
 
 def _message(state: State) -> Message:
-    return Message(**msgspec.structs.asdict(state.sensed), demand_mwh=state.wanted_mwh)
+    return Message(**msgspec.structs.asdict(state.sensed), demand_mwh=state.wanted_mwh, lets=state.lets)

@@ -10,6 +10,8 @@ clock. A trade's way:
 Rules it keeps:
 
 * relays close only when both ends have shown their registers, and stay open whenever an end is not heard;
+* an end whose meter hears the ledger says which trades the ledger lets it deliver: no other begins, and one that it
+  says no more is stopped;
 * one trade at a time on a bus (`at_once` on one whose driver keeps several apart), by number; who cannot begin lets the
   next one go first; a house is in one running trade only, so that its registers are that trade's;
 * delivered is what the buyer's register gained; what the seller's gained beyond it is the line's loss. Both go on being
@@ -118,6 +120,8 @@ class Read(msgspec.Struct, frozen=True):
     voltage_mv: int = 0
     current_ma: int = 0
     power_mw: int = 0
+    lets: tuple[int, ...] | None = None
+    """The trades that the ledger lets this house deliver; None where it does not hear the ledger."""
 
 
 class LinkChanged(msgspec.Struct, frozen=True):
@@ -156,6 +160,8 @@ class End(msgspec.Struct, frozen=True):
     register_mwh: int | None = None
     moved_mwh: int = 0
     read_ms: int = -1
+    is_let: bool = False
+    """Whether it has said that the ledger lets it deliver."""
 
 
 class Trade(msgspec.Struct, frozen=True):
@@ -304,11 +310,24 @@ class _Turn:
             self.put(trade, energy_mwh=event.energy_mwh)
 
     def read(self, event: Read) -> None:
-        """Count what its register gained for the trade that the house is in."""
+        """Count what its register gained for the trade that the house is in, and what the ledger lets it do."""
         self.ties[event.point] = Tie(True, event)
+        if event.lets is not None:
+            self.heed(event.point, event.lets)
         for trade in self.open_trades():
             if trade.status in ACTIVE and event.point in {trade.seller.point, trade.buyer.point}:
                 self.count(trade, event)
+
+    def heed(self, point: str, lets: tuple[int, ...]) -> None:
+        """What the ledger has let an end deliver, and lets it no more, is stopped."""
+        for trade in self.open_trades():
+            for name, end in (("seller", trade.seller), ("buyer", trade.buyer)):
+                if end.point != point:
+                    continue
+                if trade.number in lets:
+                    self.put(trade, **{name: msgspec.structs.replace(end, is_let=True)})
+                elif end.is_let:
+                    self.end(trade.number, Status.STOPPED)
 
     def link(self, point: str, up: bool) -> None:
         known = self.ties.get(point, Tie())
@@ -324,7 +343,8 @@ class _Turn:
         end = trade.seller if sells else trade.buyer
         register_mwh = event.out_mwh if sells else event.in_mwh
         gained_mwh = 0 if end.register_mwh is None else register_mwh - end.register_mwh
-        end = End(end.point, register_mwh, end.moved_mwh + max(0, gained_mwh), event.now_ms)
+        moved_mwh = end.moved_mwh + max(0, gained_mwh)
+        end = End(end.point, register_mwh, moved_mwh, event.now_ms, end.is_let)
         trade = self.put(trade, seller=end) if sells else self.put(trade, buyer=end)
         if gained_mwh:
             trade = self.put(trade, progress_ms=event.now_ms)
@@ -381,7 +401,8 @@ class _Turn:
             status = Status.DONE
         trade = self.put(trade, status=status, since_ms=self.now_ms)
         if status is Status.WAITING:
-            ends = {end.point: End(end.point, None, end.moved_mwh) for end in (trade.seller, trade.buyer)}
+            both = (trade.seller, trade.buyer)
+            ends = {end.point: End(end.point, None, end.moved_mwh, is_let=end.is_let) for end in both}
             self.put(trade, seller=ends[trade.seller.point], buyer=ends[trade.buyer.point])
         else:
             self.ended.append(trade)
@@ -402,17 +423,19 @@ class _Turn:
         return trade.status is Status.RUNNING or self.now_ms - trade.since_ms < self.bus.watchdog_ms
 
     def close_relays(self, trade: Trade) -> None:
-        """If both ends are there and have shown their registers."""
+        """If both ends are there, have shown their registers, and may."""
         out = self.ties.get(trade.seller.point, Tie())
         into = self.ties.get(trade.buyer.point, Tie())
         if not (out.linked and into.linked) or out.last is None or into.last is None:
+            return
+        if any(last.lets is not None and trade.number not in last.lets for last in (out.last, into.last)):
             return
         self.put(
             trade,
             status=Status.RUNNING,
             then=Status.WAITING,
-            seller=End(trade.seller.point, out.last.out_mwh, trade.seller.moved_mwh, out.last.now_ms),
-            buyer=End(trade.buyer.point, into.last.in_mwh, trade.buyer.moved_mwh, into.last.now_ms),
+            seller=begun(trade.seller, out.last.out_mwh, out.last.now_ms),
+            buyer=begun(trade.buyer, into.last.in_mwh, into.last.now_ms),
             since_ms=self.now_ms,
             progress_ms=self.now_ms,
         )
@@ -442,6 +465,11 @@ class _Turn:
     def put(self, trade: Trade, **changes: object) -> Trade:
         self.trades[trade.number] = after = msgspec.structs.replace(trade, **changes)
         return after
+
+
+def begun(end: End, register_mwh: int, read_ms: int) -> End:
+    """Counted from here on."""
+    return msgspec.structs.replace(end, register_mwh=register_mwh, read_ms=read_ms)
 
 
 def page(state: State, point: str) -> Page:

@@ -3,6 +3,7 @@
     home/<house>/<source>/state      in: {"power_mw": …}, whole numbers under names that end with their unit
     tele/<plug>/SENSOR               in: a smart plug as it is sold (Tasmota), kW and kWh made mW and mWh
     home/<house>/<machine>/set       out, retained: {"on": true}; battery and vehicle {"power_mw": n}, null: as it likes
+    home/<house>/generation/set      out, retained: {"export_mw": n}: so much may leave the house; null: all of it
     cmnd/<plug>/POWER                out, retained: ON, OFF
     home/<house>/alarm               out: what rang
     home/<house>/response/call, …/opt-out      in;  …/response/state  out: calls for less, and what they brought
@@ -26,10 +27,12 @@ import msgspec
 import structlog
 
 from devices.house.agent.core import Agent, Asked, Effects, Event, Observed, OptedOut, Ticked
+from devices.house.agent.export import happening_lines, sample_lines
 from devices.house.agent.response import Call
 from devices.house.standing import Wanted
 from devices.house.trading import Call as MarketCall
 from devices.house_shell.http import Request, Response, holds, serve
+from devices.house_shell.sink import Sink
 from gateway.mqtt.connection import Access, Connection, Message
 from ledgernode.errors import BadRequest, LedgerError
 
@@ -62,7 +65,8 @@ class OptOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HomeAgent:
-    """`plugs`: names of smart plugs, as the house has them and as they are called at the broker."""
+    """`plugs`: names of smart plugs, as the house has them and as they are called at the broker. What is logged goes to
+    `sink`."""
 
     def __init__(
         self,
@@ -75,6 +79,7 @@ class HomeAgent:
         orders: Callable[[MarketCall], None] = lambda call: None,  # noqa: ARG005
         clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         retry_s: float = RETRY_S,
+        sink: Sink | None = None,
     ) -> None:
         self.agent = agent
         self.wanted: Wanted | None = None
@@ -84,14 +89,20 @@ class HomeAgent:
         self._connection: Connection | None = None
         self._heard: asyncio.Queue[Message] = asyncio.Queue(WAITING)
         self._told: dict[str, bytes] = {}
+        self._sink = sink
+        self._exported = (0, 0)
+        self._happened_ns: dict[str, int] = {}
         self._log: Any = structlog.get_logger("home agent")
 
-    async def run(self, host: str, port: int) -> None:
+    async def run(self, host: str, port: int, *, ready: Callable[[int], None] = lambda port: None) -> None:  # noqa: ARG005
         """Until it is cancelled."""
         server = await serve(host, port, self.answer)
+        ready(server.sockets[0].getsockname()[1])
         async with server, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stay_connected())
             tasks.create_task(self._listen())
+            if self._sink is not None:
+                tasks.create_task(self._sink.run())
             while True:
                 self.do(Ticked(self._clock_ms()))
                 await asyncio.sleep(TICK_S)
@@ -161,9 +172,27 @@ class HomeAgent:
             self._publish(f"home/{self._house}/alarm", msgspec.json.encode(rung._asdict()))
         for call in effects.responses:
             self._publish(f"home/{self._house}/response/state", msgspec.json.encode(call))
+        self._export()
         for order in effects.calls:
             self._orders(order)
         return effects
+
+    def _export(self) -> None:
+        """What was logged since this was last asked waits on the disk for the sink. What a disk does not take is tried
+        again at the next event: control goes on."""
+        log, before = self.agent.log, self._exported
+        now = (log.sampled, log.counted)
+        if self._sink is None or before == now:
+            return
+        house = self.agent.settings.point
+        lines, happened_ns = happening_lines(house, log.happenings_after(before[1]), self._happened_ns)
+        try:
+            self._sink.keep(sample_lines(house, log.samples_after(before[0])))
+            self._sink.keep(lines)
+        except OSError as error:
+            self._log.error("what was logged does not get onto the disk", why=str(error))
+        else:
+            self._exported, self._happened_ns = now, happened_ns
 
     def _tell(self, wanted: Wanted) -> None:
         """What changed since it was last told; everything on a new connection."""
@@ -171,6 +200,8 @@ class HomeAgent:
         found: dict[str, bytes] = {}
         if house.battery is not None:
             found[f"{base}/battery/set"] = _power(wanted.battery_w)
+        if house.panels is not None or house.wind is not None or house.hydro is not None:
+            found[f"{base}/generation/set"] = msgspec.json.encode({"export_mw": _milli(wanted.export_limit_w)})
         if house.vehicle is not None:
             found[f"{base}/vehicle/set"] = _power(wanted.vehicle_w)
         for machine in [each.name for each in house.thermostats] + [each.name for each in house.machines]:
@@ -211,7 +242,11 @@ class HomeAgent:
             "wanted": self.wanted,
             "alarms": [f"{key.kind} {key.what}".strip() for key in agent.alarms.open],
             "responses": agent.responses.calls,
+            "terms": agent.terms,
+            "trades": agent.trades,
+            "halts": agent.halts,
             "broker": self._connection is not None,
+            "sink": None if self._sink is None else self._sink.counts,
         }
 
 
@@ -230,7 +265,11 @@ def plug_values(payload: bytes) -> dict[str, int]:
 
 
 def _power(watts: float | None) -> bytes:
-    return msgspec.json.encode({"power_mw": None if watts is None else round(watts * 1_000)})
+    return msgspec.json.encode({"power_mw": _milli(watts)})
+
+
+def _milli(watts: float | None) -> int | None:
+    return None if watts is None else round(watts * 1_000)
 
 
 def _read(content: bytes, form: Any) -> Any:

@@ -19,6 +19,7 @@ from devices.house.tie import Effects, Sensed, State, Word
 from devices.house.transfer import Page
 from devices.house_shell.http import Request, Response, call, holds, serve
 from devices.house_shell.page import html
+from devices.house_shell.tie_meter import TieMeter
 from ledgernode.errors import BadRequest
 
 PERIOD_S: Final = 1.0
@@ -29,7 +30,8 @@ class Demand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TieController:
-    """`sense` reads the sensors; `switch` moves a relay (`tie_in`, `tie_out`)."""
+    """`sense` reads the sensors; `switch` moves a relay (`tie_in`, `tie_out`); `meter` hears the ledger, where there is
+    one."""
 
     def __init__(
         self,
@@ -41,11 +43,15 @@ class TieController:
         switch: Callable[[str, bool], None],
         period_s: float = PERIOD_S,
         clock_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+        meter: TieMeter | None = None,
     ) -> None:
         self._house, self._token, self._bus = house, token, bus
         self._sense, self._switch = sense, switch
         self._period_s, self._clock_ms = period_s, clock_ms
+        self._meter = meter
         self.state = State()
+        if meter is not None:
+            meter.looks = self._look
 
     async def run(self, host: str, port: int, *, ready: Callable[[int], None] = lambda port: None) -> None:  # noqa: ARG005
         """Talk to the bus and serve the page until it is cancelled; the relays are open then."""
@@ -54,7 +60,9 @@ class TieController:
         server = await serve(host, port, self.answer)
         ready(server.sockets[0].getsockname()[1])
         try:
-            async with server:
+            async with server, asyncio.TaskGroup() as tasks:
+                if self._meter is not None:
+                    tasks.create_task(self._meter.run())
                 while True:
                     await self.once()
                     await asyncio.sleep(self._period_s)
@@ -64,7 +72,7 @@ class TieController:
 
     async def once(self) -> None:
         """Look, tell the bus if it is time to, and do what it says."""
-        message = self._do(tie.Ticked(self._clock_ms(), self._sense())).send
+        message = self._look()
         if message is None:
             return
         try:
@@ -77,6 +85,15 @@ class TieController:
             self._do(tie.Failed(self._clock_ms()))
         else:
             self._do(tie.Told(self._clock_ms(), word))
+
+    def _look(self) -> tie.Message | None:
+        """At the sensors and at what the ledger lets; what opens, opens now. What is to be told to the bus, if it is
+        time to."""
+        sensed, lets = self._sense(), None
+        if self._meter is not None:
+            self._meter.look(sensed, self.state.word.trade)
+            lets = self._meter.lets
+        return self._do(tie.Ticked(self._clock_ms(), sensed, lets)).send
 
     async def answer(self, request: Request) -> Response:
         match request.method, request.path:

@@ -17,7 +17,7 @@ transaction what concerns units, deliveries or the supply, and of each command o
 
 from __future__ import annotations
 
-from devices.meter import believing, clock, customer_key, shares, tokens
+from devices.meter import believing, clock, customer_key, shares, tariffs, tokens
 from devices.meter.events import (
     Answer,
     BlockSupply,
@@ -29,6 +29,7 @@ from devices.meter.events import (
     EnterToken,
     ProveUnused,
     SetClock,
+    SetTariff,
     SetTerms,
     ShareUnits,
     ShowMessage,
@@ -162,6 +163,8 @@ def _carry_out(turn: Turn, command: Command) -> None:
             if not 0 <= low_mwh <= LARGEST_MWH:
                 raise Refused("AMOUNT")
             turn.change("credit", low_mwh=low_mwh)
+        case SetTariff():
+            tariffs.told(turn, command)
         case SetClock(true_ms):
             clock.set_by_utility(turn, true_ms)
         case ChoosePin():
@@ -173,22 +176,27 @@ def _carry_out(turn: Turn, command: Command) -> None:
 
 
 def _deliver(turn: Turn, command: Deliver) -> None:
-    """Close a tie relay for a trade; or open it when no other trade needs it, and say what flowed."""
+    """Close a tie relay for a trade; or open it when no other trade needs it, and say what flowed. A trade that is
+    curtailed or disputed is `out` at both of its ends."""
     if command.action not in TIES:
         raise Refused("COMMAND_UNKNOWN")
     require_room(turn)
-    relay, registers = TIES[command.action], turn.state.registers
+    starts, relay, registers = command.action in STARTS, TIES[command.action], turn.state.registers
+    running = [tie for tie in turn.state.ties if tie.trade == command.trade and (not starts or tie.relay == relay)]
+    if running:
+        relay = running[0].relay
     register_mwh = registers.export_mwh if relay == "tie_out" else registers.import_mwh
-    running = [tie for tie in turn.state.ties if (tie.trade, tie.relay) == (command.trade, relay)]
     others = tuple(tie for tie in turn.state.ties if tie not in running)
     measured_mwh = 0
-    if command.action in STARTS:
+    if starts:
         if not running and len(others) == TIES_AT_ONCE:
             raise Refused("TOO_MANY_DELIVERIES")
         turn.put(ties=(*others, *running[:1]) if running else (*others, Tie(command.trade, relay, register_mwh)))
     else:
         if running:
-            measured_mwh = (register_mwh - running[0].start_mwh) % turn.settings.modulus_mwh
+            moved_mwh = running[0].moved_mwh
+            gained_mwh = (register_mwh - running[0].start_mwh) % turn.settings.modulus_mwh
+            measured_mwh = gained_mwh if moved_mwh is None else moved_mwh
         turn.put(ties=others)
     turn.relays[relay] = any(tie.relay == relay for tie in turn.state.ties)
     tell(turn, "settlement", "acknowledge", 100_000, command=command.command, measured_mwh=measured_mwh)

@@ -7,6 +7,7 @@ registers count on, so no energy is lost, only when exactly it flowed in the day
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -57,7 +58,21 @@ def registers_read(turn: Turn, event: RegistersRead) -> None:
         before = None
     import_mwh, export_mwh = (now[0] - before[0], now[1] - before[1]) if before is not None else (0, 0)
     turn.change("registers", seen=now)
+    if event.trade is not None:
+        _attributed(turn, event.trade, {"tie_in": import_mwh, "tie_out": export_mwh})
     measured(turn, Measured(event.now_ms, import_mwh, export_mwh, event.phases))
+
+
+def _attributed(turn: Turn, trade: int, gained_mwh: Mapping[str, int]) -> None:
+    """What flowed was for this trade, and for no other that is delivered."""
+    ties = tuple(
+        msgspec.structs.replace(
+            tie, moved_mwh=(tie.moved_mwh or 0) + (gained_mwh[tie.relay] if tie.trade == trade else 0)
+        )
+        for tie in turn.state.ties
+    )
+    if ties != turn.state.ties:
+        turn.put(ties=ties)
 
 
 def tampered(turn: Turn, kind: str) -> None:

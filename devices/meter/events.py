@@ -57,6 +57,14 @@ class SetTerms(msgspec.Struct, frozen=True, tag=True):
     low_mwh: int
 
 
+class SetTariff(msgspec.Struct, frozen=True, tag=True):
+    """What a kWh costs from a time on; `table` is JSON (`prices.Table`)."""
+
+    from_ms: int
+    tariff: str
+    table: bytes
+
+
 class SetClock(msgspec.Struct, frozen=True, tag=True):
     """The time as the utility knows it, when a meter's clock is further off than a gateway may mend. From the ledger it
     is the time of the block that says so."""
@@ -85,6 +93,7 @@ Command = (
     | Deliver
     | ShowMessage
     | SetTerms
+    | SetTariff
     | SetClock
     | ChoosePin
     | CloseAccount
@@ -132,12 +141,15 @@ class Measured(msgspec.Struct, frozen=True):
 
 class RegistersRead(msgspec.Struct, frozen=True):
     """The same from registers that only grow, kept by whoever measures: what is new of them is counted once, also when
-    a reading of them comes twice or some were lost. Those that stand lower begin anew."""
+    a reading of them comes twice or some were lost. Those that stand lower begin anew.
+
+    `trade`: whose energy that was, at a tie of which is known which trade it is in (0: in none)."""
 
     now_ms: int
     import_mwh: int
     export_mwh: int = 0
     phases: tuple[Phase, ...] = ()
+    trade: int | None = None
 
 
 class KeyPressed(msgspec.Struct, frozen=True):

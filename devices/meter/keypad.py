@@ -16,7 +16,7 @@ from typing import Final
 
 from devices.customer_unit import KEYS
 from devices.meter import customer_key, shares, tokens
-from devices.meter.screens import INFO, SECRET_PAGES, tenths_mwh
+from devices.meter.screens import INFO, SECRET_PAGES, STEP, higher_steps, tenths_mwh
 from devices.meter.settings import KEYPAD_MS, LOOK_UP_MS
 from devices.meter.turn import Refused, Turn
 from ledgernode.sts.pan import Pan
@@ -65,8 +65,7 @@ def _pressed(turn: Turn, key: str) -> None:
     elif page == "menu":
         _choose(turn, key)
     elif page in INFO:
-        at = INFO.index(page) + 1
-        _go(turn, INFO[at % len(INFO)]) if key == "#" else _rest(turn)
+        _look_on(turn, page) if key == "#" else _rest(turn)
     elif page in ("share_confirm", "share_unverified"):
         _go(turn, "pin") if key == "#" else _rest(turn)
     elif page == "share_asking":
@@ -79,6 +78,15 @@ def _pressed(turn: Turn, key: str) -> None:
         elif key.isdecimal():
             _go(turn, "token")
             turn.recall(typed=key)
+
+
+def _look_on(turn: Turn, page: str) -> None:
+    """The next page of information; of a tariff by steps each step has its own."""
+    shown = int(dict(turn.session.values).get(STEP, 0))
+    if page == "info_next" and shown + 1 < len(higher_steps(turn)):
+        turn.recall(values=((STEP, str(shown + 1)),))
+    else:
+        _go(turn, INFO[(INFO.index(page) + 1) % len(INFO)])
 
 
 def _choose(turn: Turn, key: str) -> None:

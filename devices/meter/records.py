@@ -12,6 +12,7 @@ import msgspec
 
 from devices.meter.events import Answer, Outgoing, Record
 from devices.meter.outbox import order_of
+from devices.meter.prices import Tariff
 from devices.meter.state import Clock, Credit, Customer, Numbers, Reading, Registers, State, Supply, Tie, Tokens
 from ledgernode.sts.keys import Secret
 
@@ -26,10 +27,13 @@ _PARTS: Final[dict[str, Any]] = {
     "registers": Registers,
     "shares": tuple[int, ...],
     "supply": Supply,
+    "tariffs": tuple[Tariff, ...],
     "ties": tuple[Tie, ...],
     "tokens": Tokens,
     "trust": tuple[bytes, ...],
 }
+_LATER: Final = ("tariffs",)
+"""Parts that came after meters were in the field."""
 _READING: Final = "reading/"
 _OUTBOX: Final = "outbox/"
 
@@ -49,9 +53,11 @@ def changes(before: State | None, after: State) -> tuple[Record, ...]:
 
 
 def restored(records: Mapping[str, bytes]) -> State:
-    """The state that these records stand for."""
+    """The state that these records stand for; a part that a meter's earlier version did not know is as it was made."""
     parts: dict[str, Any] = {
-        part: msgspec.msgpack.decode(records[part], type=kind, dec_hook=_decode) for part, kind in _PARTS.items()
+        part: msgspec.msgpack.decode(records[part], type=kind, dec_hook=_decode)
+        for part, kind in _PARTS.items()
+        if part in records or part not in _LATER
     }
     readings = _listed(records, _READING, Reading)
     outbox = _listed(records, _OUTBOX, Outgoing)

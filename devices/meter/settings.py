@@ -34,6 +34,9 @@ ANSWERS: Final = 64
 """Commands of a kind whose numbers are remembered."""
 SHARES: Final = 64
 """Shares of the web whose numbers are remembered."""
+TABLES: Final = 4
+"""Price tables that are kept: the one that holds, and those to follow."""
+TABLE_BYTES: Final = 16_384
 EXTRA_A_DAY: Final = 32
 """Readings out of turn and notices to the ledger."""
 REFUSALS_A_DAY: Final = 20

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from devices.meter.events import Answer, Outgoing, Phase
+from devices.meter.prices import Tariff
 from ledgernode.sts.decoder import Decoder
 from ledgernode.sts.keys import Secret
 from ledgernode.sts.tid import BaseDate
@@ -69,11 +70,12 @@ class Supply(msgspec.Struct, frozen=True):
 
 
 class Tie(msgspec.Struct, frozen=True):
-    """A delivery that runs, and the register at its start."""
+    """A delivery that runs, and the register at its start. `moved_mwh`: what flowed for it, where that is known."""
 
     trade: int
     relay: str
     start_mwh: int
+    moved_mwh: int | None = None
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -138,6 +140,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     answers: tuple[Answer, ...] = ()
     shares: tuple[int, ...] = ()
     message: str = ""
+    tariffs: tuple[Tariff, ...] = ()
+    """What a kWh costs, each from a time on, the oldest first."""
     trust: tuple[bytes, ...] = ()
     """Validator sets (`wire.validators`), by epoch: those of the commissioning, and what they have led to."""
     readings: tuple[Reading, ...] = ()

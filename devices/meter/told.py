@@ -2,7 +2,7 @@
 
     DeliveryCommanded (settlement) ─▶ Deliver        ShareRequested (prepaid) ─▶ ShareUnits
     SupplyBlocked, SupplyUnblocked (prepaid) ─▶ BlockSupply
-    MeterCommanded (commands) ─▶ what its kind says: message, terms, clock, close, unused, customer_key
+    MeterCommanded (commands) ─▶ what its kind says: message, terms, tariff, clock, close, unused, …
 
 Events may carry more than a meter needs; what lacks something it needs, or has it in another form, is refused. A number
 is the contract's own; where it has none, the event's place on the ledger is its number.
@@ -23,6 +23,7 @@ from devices.meter.events import (
     EnterToken,
     ProveUnused,
     SetClock,
+    SetTariff,
     SetTerms,
     ShareUnits,
     ShowMessage,
@@ -62,6 +63,9 @@ class _Said(msgspec.Struct, frozen=True):
     low_mwh: int = 0
     base: int = 0
     tid: int = 0
+    from_ms: int = 0
+    tariff: str = ""
+    table: msgspec.Raw = msgspec.Raw()
 
 
 def from_event(name: str, payload: bytes) -> Command | None:
@@ -113,6 +117,8 @@ def _of_utility(said: _Said, time_ms: int) -> Command:
             return ShowMessage(said.text)
         case "terms":
             return SetTerms(said.low_mwh)
+        case "tariff":
+            return SetTariff(said.from_ms, said.tariff, bytes(said.table))
         case "clock":
             return SetClock(time_ms)
         case "customer_key":

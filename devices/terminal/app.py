@@ -139,7 +139,8 @@ class CustomerUnit(App[None]):
 
     def pass_time(self) -> None:
         self.bench.pass_time()
-        self.look()
+        if self.query(Display):  # a tick can come when the screen is being taken down
+            self.look()
 
     def look(self) -> None:
         """Bring everything to what the meter shows now."""

@@ -12,6 +12,8 @@ proofs       evidence of a transaction
 registry     customers, points, meters, claims, consents
 governance   organisations, identities, proposals, contracts
 consensus    validators, their nodes, evidence against them
+founding     the genesis file, by whose hash the ledger is known
+live         what happens, as it happens: `news` says whom it is for (pure), `newsroom` reads each block once for all
 
 accounts     currency accounts, postings, escrows
 metering     consumption and generation over time, readings, now

@@ -97,7 +97,6 @@ class Asking:
         ask: Ask,
         clock_ms: Callable[[], int],
         nodes: tuple[Node, ...] = (),
-        genesis_bytes: bytes = b"",
     ) -> None:
         self.name = name
         self.chain_id = chain_id
@@ -107,7 +106,6 @@ class Asking:
         self.ask = ask
         self.clock_ms = clock_ms
         self.nodes = nodes
-        self.genesis_bytes = genesis_bytes
         self._known: dict[tuple[str, str, str], tuple[int, Holdings]] = {}
 
     async def viewer(self, request: Request) -> Viewer:

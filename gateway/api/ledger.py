@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Collection
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query
@@ -19,12 +19,12 @@ from starlette.responses import Response
 from gateway.api.answering import LARGEST, SIZE, TEXT, After, Filter, Size, gives, moment
 from gateway.api.asking import Asking, Look, Viewer
 from gateway.api.finding import search_for
-from gateway.http.app import JSON, PREFIX
+from gateway.http.app import PREFIX
 from gateway.readmodel.queries import accounts, governance, ledger, registry
 from gateway.readmodel.queries.ledger import BlockDetail, BlockRow, CallRow, EventRow, TransactionDetail, TransactionRow
 from gateway.readmodel.queries.pages import Page
 from gateway.readmodel.queries.search import LONGEST, Found
-from ledgernode.errors import AddressUnknown, LedgerError, Unavailable
+from ledgernode.errors import LedgerError, Unavailable
 from ledgernode.wire.parameters import Parameters
 
 Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
@@ -34,7 +34,6 @@ Height = Annotated[int | None, Query(ge=0, le=LARGEST)]
 Words = Annotated[str, Query(min_length=1, max_length=LONGEST, pattern=TEXT)]
 _ASKED_EVERY_MS: Final = 2_000
 _WAIT_S: Final = 2.0
-_GENESIS: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "the file", "content": {JSON: {}}}}
 _NOTHING: Final = CallRow(msgspec.Raw(b"null"), 0, msgspec.Raw(b"null"), "")
 
 
@@ -93,13 +92,6 @@ def router(asking: Asking) -> APIRouter:
     async def which() -> Response:
         """What this ledger is. Needs no session."""
         return moment(await facts.shown())
-
-    @routes.get(f"{PREFIX}/ledger/genesis", dependencies=[anybody], responses=_GENESIS)
-    async def genesis() -> Response:
-        """The genesis file, byte by byte: the chain id is its hash, and proofs are checked with it. No session."""
-        if not asking.genesis_bytes:
-            raise AddressUnknown("the genesis file is not served here: ask a member of the ledger")
-        return Response(asking.genesis_bytes, media_type=JSON, headers={"cache-control": "public, max-age=86400"})
 
     @routes.get(f"{PREFIX}/blocks", responses=gives(Page[BlockRow], "newest first"))
     async def blocks(viewer: Viewer = here, size: Size = SIZE, after: After = "") -> Response:

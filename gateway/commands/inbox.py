@@ -18,8 +18,9 @@ same commands.
 
 Devices on one bus are told one delivery at a time: the next when the one before is acknowledged or timed out. The
 commands of a utility to one meter likewise, for their order matters; others do not wait for one another. A delivery
-that is older than its life is not told: a relay must not close for a trade of yesterday. When more are open than may
-be, the oldest is given up.
+that is older than its life does not begin: a relay must not close for a trade of yesterday. One that ends is told until
+the device acknowledges it, though the ledger waits no more: a relay must not stay closed either. Others do not wait for
+it then. When more are open than may be, the oldest is given up.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ POSITION: Final = b"commands/position"
 COMMANDS: Final = b"command/"
 """Facts: where the position is kept, and how those of commands begin."""
 _FIRST_ACTION: Final = "start"
+_LAST_ACTIONS: Final = ("stop", "out")
 _DONE: Final = "OK"
 
 
@@ -118,6 +120,10 @@ class Command(msgspec.Struct, frozen=True):
     """The proof that a device can check (`ledgernode.evidence`)."""
     code: str = ""
     """What the device has said of it on the ledger."""
+    ends: bool = False
+    """A delivery that is over."""
+    late: bool = False
+    """The ledger waits no more for its acknowledgement."""
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -204,6 +210,7 @@ class Inbox:
             height=int(event.height),
             transaction_id=bytes(event.transaction_id),
             evidence=evidence,
+            ends=tells.kind == DELIVERY and said.get("action") in _LAST_ACTIONS,
         )
         return self._put(found)
 
@@ -212,8 +219,12 @@ class Inbox:
         if ends is None:
             return {}
         status = Status.ACKNOWLEDGED if ends.acknowledges else Status.TIMED_OUT
-        code = said.get("code", _DONE if ends.acknowledges else "")
-        return self._moved((ends.kind, ends.of(said)), status, str(code))
+        code, key = said.get("code", _DONE if ends.acknowledges else ""), (ends.kind, ends.of(said))
+        command = self._commands.get(key)
+        if not ends.acknowledges and command is not None and command.ends and command.status in _OPEN:
+            self._leave_turn(command)
+            return self._put(msgspec.structs.replace(command, late=True))
+        return self._moved(key, status, str(code))
 
     def given(self, command: Command) -> Facts:
         """A command that is not of the ledger: a token, under the number of its credit."""
@@ -237,7 +248,8 @@ class Inbox:
 
     def due(self, command: Command, listener: int, now_ms: int) -> bool:
         """Is this listener to be told it now? Then it is told, and again only after a while."""
-        if command.kind == DELIVERY and now_ms >= command.sent_ms + self._limits.command_life_ms:
+        is_old = now_ms >= command.sent_ms + self._limits.command_life_ms
+        if command.kind == DELIVERY and is_old and not command.ends:
             return False
         key = (command.kind, command.number)
         quiet = self._quiet_until_ms.setdefault(listener, {})
@@ -263,8 +275,7 @@ class Inbox:
         return self._put(msgspec.structs.replace(command, status=status, code=code))
 
     def _put(self, command: Command) -> Facts:
-        key = (command.kind, command.number)
-        name = self._turn(command)
+        key, name = (command.kind, command.number), self._turn(command)
         self._commands[key] = command
         facts: Facts = {_fact(key): _ENCODER.encode(command)}
         if command.status in _OPEN:
@@ -273,13 +284,17 @@ class Inbox:
             if len(self._in_order) > self._limits.commands_kept:
                 facts |= self._moved(next(iter(self._in_order)), Status.TIMED_OUT)
             return facts
-        bus = self._open.get(name, {})
-        bus.pop(key, None)
-        if not bus:
-            self._open.pop(name, None)
+        self._leave_turn(command)
         self._in_order.pop(key, None)
         self._closed[key] = None
         return facts | self._forget_oldest()
+
+    def _leave_turn(self, command: Command) -> None:
+        name = self._turn(command)
+        waiting = self._open.get(name, {})
+        waiting.pop((command.kind, command.number), None)
+        if not waiting:
+            self._open.pop(name, None)
 
     def _forget_oldest(self) -> Facts:
         facts: Facts = {}
@@ -292,7 +307,7 @@ class Inbox:
 
     def _turn(self, command: Command) -> str:
         """Commands of one turn are told one after the other."""
-        if command.kind == DELIVERY:
+        if command.kind == DELIVERY and not command.late:
             return self._bus_of.get(command.device, f"device {command.device}")
         if command.kind == COMMAND:
             return f"{command.kind} {command.device}"

@@ -8,5 +8,6 @@ devices.py    who a device is: a secret, a signature over the request, or a cert
 payloads.py   what devices send, in the ledger's units (pure)
 readings.py   POST /api/v1/readings
 commands.py   GET /api/v1/commands and what is said about them
+pages.py      the console's own files
 demand.py     commands to devices that are asked, not asking
 """

@@ -18,6 +18,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from gateway.http import problems
 from gateway.http.door import REQUEST_ID, Door
@@ -37,8 +38,9 @@ def create_app(
     steady_ms: Callable[[], int],
     title: str = "ledgernode gateway",
     description: str = "Readings in, commands out. Refusals are problem documents with the codes of docs/errors.md.",
+    pages: ASGIApp | None = None,
 ) -> FastAPI:
-    """The application. Routers name their whole paths."""
+    """The application. Routers name their whole paths; what no router takes goes to `pages`."""
     app = FastAPI(
         title=title,
         description=description,
@@ -53,6 +55,8 @@ def create_app(
     )
     for area in areas:
         app.include_router(area)
+    if pages is not None:
+        app.router.default = pages
     app.add_middleware(Door, limits=limits, steady_ms=steady_ms)
     app.add_exception_handler(LedgerError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)

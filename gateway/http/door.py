@@ -35,6 +35,8 @@ _FULL_RETRY_MS: Final = 1_000
 _READ_ON_BYTES: Final = 4 * 1024 * 1024
 _READ_ON_S: Final = 2.0
 _HEADERS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_POLICY: Final = (b"content-security-policy", b"frame-ancestors 'none'")
+"""Of what has none of its own: nothing here stands in another page's frame."""
 
 
 class Door:
@@ -161,7 +163,10 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.begun = True
             own = ((b"x-request-id", self._request_id.encode()), *_HEADERS)
-            message = {**message, "headers": [*message.get("headers", ()), *own]}
+            headers = [*message.get("headers", ()), *own]
+            if not any(name == _POLICY[0] for name, _ in headers):
+                headers.append(_POLICY)
+            message = {**message, "headers": headers}
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._send(message)

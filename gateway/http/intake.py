@@ -1,7 +1,7 @@
 """HTTP beside the other ways into a gateway: what it is made of, and how it begins and ends.
 
-`areas` are routers that stand beside the devices' own: a public API, a console. They share the door and the errors, and
-never touch the intake.
+`areas` are routers that stand beside the devices' own: what the console asks. `pages` is the console itself. They share
+the door and the errors, and never touch the intake.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fastapi import APIRouter
+from starlette.types import ASGIApp
 
 from gateway.commands.inbox import Inbox
 from gateway.http import commands, readings
@@ -39,6 +40,7 @@ class HttpIntake:
         changed: Callable[[], None],
         steady_ms: Callable[[], int],
         areas: Iterable[APIRouter] = (),
+        pages: ASGIApp | None = None,
     ) -> None:
         limits = outbox.limits
         self.devices = Devices(directory, organisation, trust, limits, outbox.clock_ms)
@@ -46,8 +48,8 @@ class HttpIntake:
         clocks = {"clock_ms": outbox.clock_ms, "steady_ms": steady_ms}
         self.demand = Demand(inbox, self.polled, self.devices, limits, **clocks)
         own = (readings.router(desk, self.devices), commands.router(self.polled, self.devices, outbox))
-        self.app = create_app((*own, *areas), limits=limits, steady_ms=steady_ms)
-        self.server = HttpServer(self.app, listen, limits)
+        self.app = create_app((*own, *areas), limits=limits, steady_ms=steady_ms, pages=pages)
+        self.server = HttpServer(self.app, listen, limits, lambda: trust.roots)
         self._tasks: list[asyncio.Task[None]] = []
 
     @property

@@ -1,4 +1,4 @@
-"""One POST to somebody else's server, by h11: bounded in time and in what is read of the answer."""
+"""One question to somebody else's server, by h11: bounded in time and in what is read of the answer."""
 
 from __future__ import annotations
 
@@ -52,22 +52,35 @@ async def post(
     url: Url, body: bytes, headers: Mapping[str, str], *, timeout_s: float, trust: ssl.SSLContext | None = None
 ) -> Reply:
     """What was answered. Raises NodeUnreachable where nothing was, in this time."""
+    said = {"Content-Length": str(len(body)), **headers}
+    return await _bounded(url, "POST", body, said, timeout_s, trust)
+
+
+async def get(url: Url, headers: Mapping[str, str], *, timeout_s: float, trust: ssl.SSLContext | None = None) -> Reply:
+    """The same for a question without a body."""
+    return await _bounded(url, "GET", b"", headers, timeout_s, trust)
+
+
+async def _bounded(  # noqa: PLR0917  # as the two above have it
+    url: Url, method: str, body: bytes, headers: Mapping[str, str], timeout_s: float, trust: ssl.SSLContext | None
+) -> Reply:
     try:
         async with asyncio.timeout(timeout_s):
-            return await _post(url, body, headers, trust)
+            return await _asked(url, method, body, headers, trust)
     except (TimeoutError, OSError, EOFError, h11.ProtocolError, ssl.SSLError) as error:
         raise NodeUnreachable(f"{url.host}:{url.port} does not answer: {error or 'in time'}") from error
 
 
-async def _post(url: Url, body: bytes, headers: Mapping[str, str], trust: ssl.SSLContext | None) -> Reply:
+async def _asked(url: Url, method: str, body: bytes, headers: Mapping[str, str], trust: ssl.SSLContext | None) -> Reply:
     context = (trust or ssl.create_default_context()) if url.scheme == "https" else None
     reader, writer = await asyncio.open_connection(url.host, url.port, ssl=context)
     try:
         connection = h11.Connection(h11.CLIENT)
-        said = {"Host": f"{url.host}:{url.port}", "Connection": "close", "Content-Length": str(len(body)), **headers}
-        request = h11.Request(method="POST", target=url.target, headers=list(said.items()))
-        for event in (request, h11.Data(data=body), h11.EndOfMessage()):
-            writer.write(connection.send(event) or b"")
+        said = {"Host": f"{url.host}:{url.port}", "Connection": "close", **headers}
+        writer.write(connection.send(h11.Request(method=method, target=url.target, headers=list(said.items()))) or b"")
+        if body:
+            writer.write(connection.send(h11.Data(data=body)) or b"")
+        writer.write(connection.send(h11.EndOfMessage()) or b"")
         await writer.drain()
         return await _reply(connection, reader)
     finally:

@@ -13,7 +13,6 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import h11
@@ -21,9 +20,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from gateway.http.certificates import Contexts, HttpTls, Roots
 from gateway.limits import Limits
-from ledgernode.errors import BadRequest, KeyFileUnsafe
-from ledgernode.identity.secret_file import read_secret
+from ledgernode.errors import BadRequest
 
 PEER: Final = "peer"
 _BACKLOG: Final = 1_024
@@ -31,14 +30,6 @@ _KEEPALIVE_IDLE_S: Final = 60
 _KEEPALIVE_EVERY_S: Final = 20
 _KEEPALIVE_COUNT: Final = 3
 _STARTED_S: Final = 30.0
-
-
-class HttpTls(NamedTuple):
-    """Files of a TLS server; `roots` (PEM) are those whose client certificates are looked at, none where empty."""
-
-    certificate: Path
-    key: Path
-    roots: tuple[str, ...] = ()
 
 
 class Listen(NamedTuple):
@@ -64,11 +55,12 @@ def listen_at(address: str, tls: HttpTls | None, *, anywhere: bool = False) -> L
 class HttpServer:
     """Bound to its address from the beginning: `port` is the real one, also where 0 was asked for."""
 
-    def __init__(self, app: ASGIApp, listen: Listen, limits: Limits) -> None:
-        self._context = None if listen.tls is None else _tls_context(listen.tls)
+    def __init__(self, app: ASGIApp, listen: Listen, limits: Limits, roots: Roots | None = None) -> None:
+        """`roots` are asked for with each handshake, instead of those of `listen`."""
+        context = None if listen.tls is None else Contexts(listen.tls, roots).first
         self._socket = _bound(listen)
         self.port: int = self._socket.getsockname()[1]
-        self._server = _Server(_config(app, limits, self._context), limits.handshake_ms / 1_000)
+        self._server = _Server(_config(app, limits, context), limits.handshake_ms / 1_000)
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -209,22 +201,6 @@ def _bound(listen: Listen) -> socket.socket:
         where = f"{listen.host}:{listen.port}"
         raise BadRequest(f"nothing can listen on {where}: is another process there? ({error.strerror})") from error
     return found
-
-
-def _tls_context(tls: HttpTls) -> ssl.SSLContext:
-    """TLS 1.2 or later. The key must be its owner's alone."""
-    read_secret(tls.key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(tls.certificate, tls.key)
-        if tls.roots:
-            context.load_verify_locations(cadata="".join(tls.roots))
-            context.verify_mode = ssl.CERT_OPTIONAL
-    except (OSError, ssl.SSLError) as error:
-        raise KeyFileUnsafe(f"{tls.certificate} and {tls.key} do not make a TLS server: {error}") from error
-    return context
 
 
 def _peer_chain(tls: Any) -> str:

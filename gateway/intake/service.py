@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from gateway.intake.desk import Desk
@@ -59,6 +60,8 @@ class GatewayService(GatewayServiceServicer):
     ) -> None:
         try:
             await self._connect(requests, context)
+        except DecodeError:
+            await _refuse(context, BadRequest("this is no message to a gateway"))
         except Exception as error:  # noqa: BLE001  # whatever failed, the device is told
             if not isinstance(error, LedgerError):
                 self._log.error("a stream failed inside", exc_info=error)

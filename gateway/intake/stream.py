@@ -72,10 +72,11 @@ class DeviceStream:
         self._commands.append(command)
         self._told.set()
 
-    def end(self, error: LedgerError) -> None:
-        """End it with this refusal."""
+    def end(self, error: Exception) -> None:
+        """End it with this refusal; without effect where it has ended."""
         if not self._ended.done():
             self._ended.set_exception(error)
+            self._ended.exception()  # who serves the stream hears it; nobody may serve it any more
 
     # ------------------------------------------------------------ its life
 
@@ -170,8 +171,7 @@ class DeviceStream:
             self._answers.append(pb.ConnectResponse(answers=answers))
             self._told.set()
         except Exception as error:  # noqa: BLE001  # ours: the stream ends with it, and the device sends again
-            if not self._ended.done():
-                self._ended.set_exception(error)
+            self.end(error)
 
     async def _question(self, question: pb.Question) -> None:
         """One at a time: the next waits, and with it the stream."""
@@ -184,10 +184,14 @@ class DeviceStream:
         reply = pb.Reply(number=question.number, code=OK)
         try:
             if len(question.query) > QUESTION_BYTES:
-                raise TransactionTooLarge(f"a question has at most {QUESTION_BYTES} bytes")
-            reply.result, reply.height = await self._ask(question.query)
+                reply.code = TransactionTooLarge.code
+            else:
+                reply.result, reply.height = await self._ask(question.query)
         except LedgerError as refusal:
             reply.code = refusal.code
+        except Exception as error:  # noqa: BLE001  # ours, as above
+            self.end(error)
+            return
         finally:
             self._asking.release()
         self._replies.append(pb.ConnectResponse(reply=reply))
@@ -199,7 +203,9 @@ class DeviceStream:
             self._told.clear()
             while message := self._next():
                 try:
-                    await asyncio.wait_for(write(message), self._limits.answer_ms / 1_000)
+                    # `wait_for` would swallow that we are cancelled in the moment in which a message has gone out
+                    async with asyncio.timeout(self._limits.answer_ms / 1_000):
+                        await write(message)
                 except TimeoutError:
                     raise CommitUnknown("the device does not read what it is told") from None
 

@@ -313,7 +313,7 @@ class Connection:
 
     def _on_loop(self, call: Callable[[int], object], descriptor: int) -> None:
         """At once where we are on the loop: a descriptor that is closed may be another's in the next moment."""
-        if descriptor < 0:
+        if descriptor < 0 or self._loop.is_closed():
             return  # closed before: it was forgotten then
         if threading.get_ident() == self._thread:
             call(descriptor)

@@ -40,6 +40,7 @@ _HEARD_KEPT: Final = 100_000
 _LASTING_S: Final = 10.0
 """A connection that ends sooner has failed: another client under our name, for one, would throw us out at once."""
 _STOP_S: Final = 3.0
+_GONE: Final = msgspec.json.encode({"there": False})
 _UNREAD: Final = "TOPIC_UNKNOWN"
 _ANYBODY: Final[frozenset[bytes]] = frozenset()
 
@@ -62,7 +63,7 @@ class BrokerIntake:
     def __init__(
         self,
         setting: BrokerSetting,
-        access: Access,
+        access: Callable[[], Access],
         ledger: str,
         desk: Desk,
         dispatch: Dispatch,
@@ -79,9 +80,9 @@ class BrokerIntake:
         self._ask = ask
         self._asking: dict[Device, asyncio.Task[None]] = {}
         self._trade_said = trade_said
-        self._status_topic = self.topics.gateway(access.client)
-        gone = msgspec.json.encode({"there": False})
-        self._access = msgspec.structs.replace(access, will=Will(self._status_topic, gone))
+        self._read_access = access
+        self._access = access()
+        self._status_topic = self.topics.gateway(self._access.client)
         self._carrying = frozenset(read_device(one) for one in setting.concentrators)
         self._connection: Connection | None = None
         self._caught_up_with: Connection | None = None
@@ -125,6 +126,7 @@ class BrokerIntake:
 
     async def _connect(self) -> None:
         """One connection, from its beginning to its end."""
+        self._reach_anew()
         connection: Connection
         acknowledgements = Acknowledgements(2 * self._limits.broker_in_flight)
 
@@ -146,6 +148,14 @@ class BrokerIntake:
             self._connection = self._caught_up_with = None
             await connection.close()
 
+    def _reach_anew(self) -> None:
+        """Passwords, certificates and roots as they are now; as they were, where that cannot be read."""
+        try:
+            self._access = self._read_access()
+        except (LedgerError, OSError) as error:
+            self._log.warning("how to reach the broker cannot be read", reason=str(error))
+        self._access = msgspec.structs.replace(self._access, will=Will(self._status_topic, _GONE))
+
     async def _caught_up(self, connection: Connection) -> None:
         """What the broker has kept for us comes before it answers this: then we know which trades have been told."""
         taken = connection.publish(self._status_topic, self._status(), retain=True)
@@ -165,7 +175,7 @@ class BrokerIntake:
                 connection.unsubscribe(self._shared(connection))  # the others take all of it from now on
             if stopping.done() and self._working:
                 await asyncio.wait(set(self._working), timeout=_STOP_S)
-            connection.publish(self._status_topic, self._access.will.payload if self._access.will else b"", retain=True)
+            connection.publish(self._status_topic, _GONE, retain=True)
         finally:
             stopping.cancel()
 

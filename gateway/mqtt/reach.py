@@ -8,6 +8,7 @@ from typing import Final
 
 from gateway.limits import Limits
 from gateway.mqtt.connection import VERSIONS, Access, tls_context
+from gateway.mqtt.topics import Device
 from gateway.settings import BrokerSetting
 from ledgernode.errors import BadRequest
 from ledgernode.identity.certificate_profile import read_pem
@@ -55,9 +56,15 @@ def broker_access(setting: BrokerSetting, directory: Path, files: TlsFiles, limi
 
 def client_name(files: TlsFiles) -> str:
     """Organisation and name by our certificate: two gateways under one name would throw each other out for ever."""
+    own = own_device(files)
+    return f"{own.organisation}-{own.name}"
+
+
+def own_device(files: TlsFiles) -> Device:
+    """Who we are, by our certificate."""
     leaf = read_pem(files.certificate, 2)[0]
     assert leaf.member is not None, "a TLS certificate of ours is somebody's"
-    return f"{leaf.organisation}-{leaf.member.name}"
+    return Device(leaf.organisation, leaf.member.name)
 
 
 def read_address(text: str) -> tuple[str, int]:

@@ -6,12 +6,14 @@
     DELETE /api/v1/session               the ticket ends; with `everywhere`, all of this person
 
 The cookie goes to this server alone and never with another site's requests (`SameSite=Strict`); what changes anything
-must besides say that it comes from our own page (`Origin`), so that no other page acts for who is here.
+must besides say that it comes from our own page (`Origin`), so that no other page acts for who is here. A person asks
+at a pace, and an address tries to enter at another.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Annotated, Final
 
@@ -20,11 +22,13 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from gateway.http.app import PREFIX, answer, gives, read_json, takes
+from gateway.limits import Limits
 from gateway.sessions.challenges import LIFE_MS, NONCE_BYTES, Challenges, entry_message
+from gateway.sessions.paces import Paces
 from gateway.sessions.people import People
 from gateway.sessions.tickets import LIFE_MS as TICKET_MS
 from gateway.sessions.tickets import TICKET_BYTES, Person, Tickets
-from ledgernode.errors import BadSignature, OriginRefused, RevokedSigner, SuspendedSigner, TicketInvalid
+from ledgernode.errors import BadSignature, OriginRefused, RevokedSigner, RoleRefused, SuspendedSigner, TicketInvalid
 from ledgernode.identity.keys import verify
 from ledgernode.wire.types import ChainId
 
@@ -56,8 +60,20 @@ class Leaving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Sessions:
     """Who is there, of one ledger, for pages of one origin (`https://console.north.example`)."""
 
-    def __init__(self, chain_id: ChainId, origin: str, people: People, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        chain_id: ChainId,
+        origin: str,
+        people: People,
+        clock_ms: Callable[[], int],
+        *,
+        steady_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+        limits: Limits | None = None,
+    ) -> None:
         self.origin = origin
+        limits = limits or Limits()
+        self.paces = Paces("this person asks", limits.person_burst, limits.person_refill_ms, steady_ms)
+        self.entries = Paces("this address tries to enter", limits.entry_burst, limits.entry_refill_ms, steady_ms)
         self._chain_id = chain_id
         self._people = people
         self._clock_ms = clock_ms
@@ -73,6 +89,19 @@ class Sessions:
         """
         self._require_origin(request)
         person = self._tickets.whose(self._ticket(request), self._clock_ms())
+        self.paces.require(person.identity)
+        if person.reads_only and request.method not in _ASKING and request.url.path != PATH:
+            raise RoleRefused("who entered by a provider looks, and changes nothing: enter with a wallet")
+        return await self._as_of_now(person)
+
+    async def still(self, request: Request) -> Person:
+        """Who was there when this request began, as of now; that it lasts keeps no ticket alive."""
+        person = self._tickets.known(self._ticket(request), self._clock_ms())
+        return await self._as_of_now(person)
+
+    async def _as_of_now(self, person: Person) -> Person:
+        if person.reads_only:
+            return person
         try:
             return await self._people.still(person)
         except (RevokedSigner, SuspendedSigner):
@@ -91,13 +120,15 @@ class Sessions:
 
     # ------------------------------------------------------------ what the routes do
 
-    def challenge(self) -> Asked:
+    def challenge(self, request: Request) -> Asked:
+        self.require_pace(request)
         given = self._challenges.ask(os.urandom(NONCE_BYTES), self._clock_ms())
         return Asked(self._chain_id.hex(), self.origin, given.nonce.hex(), given.expires_ms)
 
     async def enter(self, request: Request, entering: Entering) -> tuple[Person, str]:
         """Who signed the challenge, and a ticket; one that was held before ends."""
         self._require_origin(request)
+        self.require_pace(request)
         now_ms = self._clock_ms()
         challenge = self._challenges.take(bytes.fromhex(entering.nonce), now_ms)
         key = bytes.fromhex(entering.public_key)
@@ -105,8 +136,16 @@ class Sessions:
         if not verify(key, message, bytes.fromhex(entering.signature)):
             raise BadSignature("this is not the challenge, signed by that key")
         person = await self._people.by_key(key)
+        return person, self.admit(request, person)
+
+    def admit(self, request: Request, person: Person, life_ms: int = TICKET_MS) -> str:
+        """A ticket; one that was held before ends."""
         self._tickets.end(request.cookies.get(self._cookie, ""))
-        return person, self._tickets.give(person, os.urandom(TICKET_BYTES), self._clock_ms())
+        return self._tickets.give(person, os.urandom(TICKET_BYTES), self._clock_ms(), life_ms)
+
+    def require_pace(self, request: Request) -> None:
+        """So fast one address may try to enter."""
+        self.entries.require(request.client.host if request.client is not None else "")
 
     def leave(self, request: Request, person: Person, *, everywhere: bool) -> None:
         if everywhere:
@@ -131,9 +170,9 @@ def router(sessions: Sessions) -> APIRouter:
     routes, here = APIRouter(tags=["session"]), Depends(sessions.present)
 
     @routes.post(f"{PATH}/challenges", responses=gives(Asked, f"good once, for {LIFE_MS // 1_000} s"))
-    async def challenge() -> Response:
+    async def challenge(request: Request) -> Response:
         """Ask for a challenge to sign with a wallet's key."""
-        return answer(sessions.challenge())
+        return answer(sessions.challenge(request))
 
     @routes.post(PATH, openapi_extra=takes(Entering), responses=gives(Person, "who one is; the ticket is a cookie"))
     async def enter(request: Request) -> Response:

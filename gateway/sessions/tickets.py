@@ -23,12 +23,16 @@ _ALL: Final = 100_000
 
 
 class Person(msgspec.Struct, frozen=True):
-    """Who is there: an identity of the ledger, with what it may do. Staff may act for their organisation alone."""
+    """Who is there: an identity of the ledger, with what it may do. Staff may act for their organisation alone.
+
+    `reads_only`: let in by a provider, with no key of the ledger; it looks, and changes nothing.
+    """
 
     identity: str
     organisation: str
     role: Role
     attributes: dict[str, str] = {}
+    reads_only: bool = False
 
 
 class _Ticket(msgspec.Struct):
@@ -46,21 +50,28 @@ class Tickets:
     def __len__(self) -> int:
         return len(self._tickets)
 
-    def give(self, person: Person, secret: bytes, now_ms: int) -> str:
+    def give(self, person: Person, secret: bytes, now_ms: int, life_ms: int = LIFE_MS) -> str:
         """A ticket from random bytes."""
         self._make_room(person, now_ms)
         ticket = base64.urlsafe_b64encode(secret).rstrip(b"=").decode()
-        self._tickets[_hash(ticket)] = _Ticket(person, now_ms + LIFE_MS, now_ms + IDLE_MS)
+        self._tickets[_hash(ticket)] = _Ticket(person, now_ms + life_ms, now_ms + IDLE_MS)
         return ticket
 
     def whose(self, ticket: str, now_ms: int) -> Person:
         """Who holds it; it is good for a while longer."""
-        named = _hash(ticket)
-        found = self._tickets.pop(named, None)
-        if found is None or now_ms >= min(found.ends_ms, found.idle_ms):
-            raise TicketInvalid("sign in again: this session has ended")
+        person = self.known(ticket, now_ms)
+        found = self._tickets.pop(_hash(ticket))
         found.idle_ms = now_ms + IDLE_MS
-        self._tickets[named] = found
+        self._tickets[_hash(ticket)] = found
+        return person
+
+    def known(self, ticket: str, now_ms: int) -> Person:
+        """Who holds it, which is no use of it. One that has ended is gone."""
+        named = _hash(ticket)
+        found = self._tickets.get(named)
+        if found is None or now_ms >= min(found.ends_ms, found.idle_ms):
+            self._tickets.pop(named, None)
+            raise TicketInvalid("sign in again: this session has ended")
         return found.person
 
     def end(self, ticket: str) -> None:

@@ -21,7 +21,7 @@ from ledgernode.client import Signer
 from ledgernode.errors import BadRequest
 from ledgernode.identity.identity_files import load_identity
 from ledgernode.identity.secret_file import create_secret, read_secret
-from ledgernode.wire.types import ChainId, IdentityId
+from ledgernode.wire.types import IdentityId
 
 FILE: Final = "partners.json"
 _ID_FILE: Final = "identity"
@@ -63,7 +63,7 @@ def write_partners(path: Path, found: PartnerFile) -> None:
     beside.replace(path)
 
 
-def payer_of(directory: Path, partner: Partner, own: Signer, chain_id: ChainId) -> Signer:
+def payer_of(directory: Path, partner: Partner, own: Signer) -> Signer:
     """Who pays what a partner sells."""
     if not partner.payer:
         return own
@@ -71,4 +71,4 @@ def payer_of(directory: Path, partner: Partner, own: Signer, chain_id: ChainId) 
     key, _ = load_identity(folder)
     kept = folder / _ID_FILE
     rotated = IdentityId(bytes.fromhex(kept.read_text(encoding="ascii").strip())) if kept.exists() else None
-    return Signer(key, rotated, chain_id=chain_id)
+    return own.beside(key, rotated)

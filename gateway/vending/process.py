@@ -32,10 +32,10 @@ from gateway.vending.remote import ModuleServer, SocketModule
 from gateway.vending.seller import Seller
 from gateway.vending.settings import Settings, gateways_of
 from gateway.vending.store import VendingStore
+from ledgernode import logs
 from ledgernode.client import LedgerClient, Signer
 from ledgernode.errors import BadRequest
 from ledgernode.identity.tls import TlsFiles, channel_credentials
-from ledgernode.wire.types import ChainId
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 5.0
@@ -46,7 +46,6 @@ class Home(msgspec.Struct, frozen=True):
 
     directory: Path
     ledger: str
-    chain_id: ChainId
     nodes: tuple[str, ...]
     http: Listen
     tls: TlsFiles
@@ -69,7 +68,7 @@ Ready = Callable[[Serving], None]
 
 def run_vending(home: Home, *, ready: Ready | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Refuses a directory, an address or a key store that cannot be used."""
-    _configure_log()
+    logs.set_up(as_json=False)
     uvloop.run(_run(home, ready or _say))
 
 
@@ -129,7 +128,7 @@ class Payers:
             partner = self._partners.find(name)
             if partner is None:
                 raise BadRequest(f"there is no partner {name} any more: who pays is not known")
-            found = payer_of(self._home.directory, partner, self._home.signer, self._home.chain_id)
+            found = payer_of(self._home.directory, partner, self._home.signer)
             self._known[name] = found
             self._identities.add(found.identity.hex())
         return found
@@ -149,7 +148,7 @@ def module_of(directory: Path, settings: Settings, passphrase_file: Path | None)
 
 def run_module(key_store: Path, passphrase_file: Path, path: Path, *, ready: Callable[[], None]) -> None:
     """Hold the keys of a key store, and serve them to processes of the same user, until SIGTERM or SIGINT."""
-    _configure_log()
+    logs.set_up(as_json=False)
 
     async def serve() -> None:
         stopping = _stopping()
@@ -174,18 +173,6 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _configure_log() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=False),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
 
 
 def _clock_ms() -> int:

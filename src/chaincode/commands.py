@@ -5,6 +5,7 @@ a meter stands here first; the event carries it there, and the meter's answer st
 
     message   text for the display                        by one of the staff
     terms     from which balance on credit is low         by one of the staff
+    tariff    what a kWh costs from a time on             by one of the staff, or by a timer that one has set
     clock     set the clock to this block's time          by two of the staff
     close     sign the final balance and clear it         by two of the staff
     unused    burn an identifier, sign that no token of it was taken     by two of the staff
@@ -12,12 +13,16 @@ a meter stands here first; the event carries it there, and the meter's answer st
 
     command    under `command`, number (of all meters): what was wanted, of whom, and what the meter said
     last       under `last`, meter: the number of its last command
+    told       under `told`, meter: which price tables it was told
+
+Prices are no free text: a table is what the tariff contract holds of the tariff that the registry gives a point, which
+two people have decided. So one may send them, and a timer may: each meter is told what it was not told before.
 
 Supply is blocked and opened in `prepaid`, deliveries are commanded in `settlement`, tokens prove themselves. What
 becomes of a block of the supply the meter says here (`answer_supply`).
 
 Roles: staff command, the tenant agrees to a new customer key, meters answer. Events: MeterCommanded, CommandAnswered,
-SupplyAnswered, Proposed, Approved, Withdrawn.
+SupplyAnswered, TariffsAnnounced, Proposed, Approved, Withdrawn.
 """
 
 from typing import Any
@@ -25,9 +30,12 @@ from typing import Any
 from chaincode.access import organisation_of, require_direct, require_staff, require_text
 from chaincode.api import Context, Contract, Record, Refusal, query, transaction
 from chaincode.approvals import Proposal, approved, proposal_of, proposals_of, propose, withdrawn
+from chaincode.calendar import DAY_MS
+from chaincode.tables import TABLES, Place, Told, news, stretches, table_of, timeline
 
 MESSAGE = "message"
 TERMS = "terms"
+TARIFF = "tariff"
 CLOCK = "clock"
 CLOSE = "close"
 UNUSED = "unused"
@@ -41,6 +49,10 @@ LARGEST_HEIGHT = 2_147_483_648
 LARGEST_WITHIN = 4_294_967_296
 LARGEST_TID = 16_777_215
 PAGE_COMMANDS = 100
+POINTS_AT_ONCE = 10
+"""A meter is shown the whole receipt that it is told in, with what all the others were told there."""
+EVERY_MS = (900_000, 31 * DAY_MS)
+"""How often a utility's meters may be told by themselves: each quarter of an hour to once a month."""
 
 
 class Command(Record):
@@ -104,6 +116,46 @@ class Commands(Contract):
         if not 0 <= low_mwh <= LARGEST_MWH:
             raise OutOfRange("credit is low somewhere between nothing and all that a meter holds")
         return commanded(ctx, point, TERMS, {"low_mwh": low_mwh})
+
+    # ------------------------------------------------------------ tariffs
+
+    @transaction
+    def tariffs(self, ctx: Context, points: list[str], again: bool = False) -> int:
+        """Tell meters what a kWh costs at their points, now and as it is decided: what each was not told before.
+
+        `again`: all of it, to meters that may have lost it. Answers how many commands it took.
+        """
+        if not 1 <= len(points) <= POINTS_AT_ONCE:
+            raise OutOfRange(f"1 to {POINTS_AT_ONCE} points at once")
+        for point in points:
+            require_staff(ctx, organisation_of(point))
+        return sum([told_tariffs(ctx, point, again) for point in points])
+
+    @transaction
+    def announce(self, ctx: Context, every_ms: int = 0) -> None:
+        """Tell all meters of the signer's utility their tariffs, by timers, as `tariffs` does; and again after each
+        `every_ms` (0: this once, and no more by itself). Whoever calls it last sets how often."""
+        utility = ctx.creator.organisation
+        require_staff(ctx, utility)
+        if every_ms and not EVERY_MS[0] <= every_ms <= EVERY_MS[1]:
+            raise OutOfRange("meters are told each quarter of an hour to once a month, or once (0)")
+        ctx.cancel("again/" + utility)
+        ctx.schedule("announce/" + utility, ctx.time_ms, "go_on", utility=utility, after="", every_ms=every_ms, told=0)
+
+    @transaction(roles=("timer",))
+    def go_on(self, ctx: Context, utility: str, after: str, every_ms: int, told: int) -> None:
+        """Tell the next points of a utility; by timer."""
+        page = ctx.call("registry", "page", kind="point", organisation=utility, after=after, size=POINTS_AT_ONCE)
+        for point in page["ids"]:
+            told += told_tariffs(ctx, point, False)
+        if page["after"]:
+            more = {"utility": utility, "after": page["after"], "every_ms": every_ms, "told": told}
+            ctx.schedule("announce/" + utility, ctx.time_ms, "go_on", **more)
+            return
+        ctx.emit("TariffsAnnounced", utility=utility, commands=told)
+        if every_ms:
+            fresh = {"utility": utility, "after": "", "every_ms": every_ms, "told": 0}
+            ctx.schedule("again/" + utility, ctx.time_ms + every_ms, "go_on", **fresh)
 
     # ------------------------------------------------------------ by two
 
@@ -204,8 +256,36 @@ def found_at(ctx: Context, point: str) -> tuple[str, str]:
     return organisation_of(point), meter
 
 
-def commanded(ctx: Context, point: str, kind: str, values: dict[str, Any]) -> Command:
-    """Number it, keep it, tell the meter that hangs there now."""
+def told_tariffs(ctx: Context, point: str, again: bool) -> int:
+    """Tell the meter at a point what it was not told of its tariffs; answers by how many commands. None: no effect."""
+    meter: str = ctx.call("registry", "point", point=point)["meter"]
+    if not meter:
+        return 0
+    known = ctx.get(ctx.key("told", meter), Told)
+    told = [] if known is None or again else known.places
+    found: list[tuple[Place, dict[str, Any] | None]] = []
+    for stretch in stretches(ctx.call("registry", "spans", point=point), ctx.time_ms):
+        versions: list[dict[str, Any]] = []
+        if stretch.tariff:
+            at_ms = max(stretch.from_ms, ctx.time_ms)
+            versions = ctx.call("tariff", "ahead", id=stretch.tariff, at_ms=at_ms)
+        found += timeline(stretch, versions, ctx.time_ms)
+    found = found[:TABLES]
+    places = [place for place, _ in found]
+    fresh = news(places, told)
+    for at in fresh:
+        place, tariff = found[at]
+        values = {"tariff": place.tariff, "from_ms": place.from_ms, "version_ms": place.version_ms}
+        commanded(ctx, point, TARIFF, values, {"table": table_of(tariff, place.from_ms)})
+    if fresh:
+        ctx.put(ctx.key("told", meter), Told(places=places))
+    return len(fresh)
+
+
+def commanded(
+    ctx: Context, point: str, kind: str, values: dict[str, Any], said: dict[str, Any] | None = None
+) -> Command:
+    """Number it, keep it, tell the meter that hangs there now; what is `said` besides stands in the event alone."""
     _, meter = found_at(ctx, point)
     number = (ctx.get("commands", int) or 0) + 1
     order = (ctx.get(ctx.key("last", meter), int) or 0) + 1
@@ -223,7 +303,7 @@ def commanded(ctx: Context, point: str, kind: str, values: dict[str, Any]) -> Co
     ctx.put(ctx.key("last", meter), order)
     ctx.put(ctx.key("command", number_text(number)), found)
     ctx.put(ctx.key("of", meter, number_text(order)), number)
-    ctx.emit("MeterCommanded", command=number, meter=meter, number=order, kind=kind, **values)
+    ctx.emit("MeterCommanded", command=number, meter=meter, number=order, kind=kind, **values, **(said or {}))
     return found
 
 

@@ -34,6 +34,7 @@ from chaincode.vended import Vending
 LARGEST_NOTICE_MS = 366 * 86_400_000
 LONGEST_FIXED_DAYS = 400
 VERSIONS_LISTED = 200
+VERSIONS_AHEAD = 4
 RATE_LIMIT_MICRO = 1_000_000
 
 # ---------------------------------------------------------------- records
@@ -202,6 +203,17 @@ class TariffContract(Contract):
         for key, value in ctx.matching("tariff", id, type=Tariff):
             if len(found) < VERSIONS_LISTED:
                 found.append(Version(from_ms=int(ctx.parts(key)[2]), tariff=value))
+        return found
+
+    @query
+    def ahead(self, ctx: Context, id: str, at_ms: int) -> list[Version]:
+        """The version that holds at a time, where one does, and the first that are to follow it; the oldest first."""
+        found: list[Version] = []
+        for key, value in ctx.matching("tariff", id, type=Tariff, reverse=True):
+            version = Version(from_ms=int(ctx.parts(key)[2]), tariff=value)
+            found = [version, *found][:VERSIONS_AHEAD]
+            if version.from_ms <= at_ms:
+                break
         return found
 
     @query

@@ -577,6 +577,12 @@ class RequestSlow(Late):
     code = "REQUEST_SLOW"
 
 
+class ReaderSlow(Late):
+    """A reader of live events did not keep up with them."""
+
+    code = "READER_SLOW"
+
+
 class CommandUnknown(Missing):
     """No command of this kind and number waits for this device."""
 

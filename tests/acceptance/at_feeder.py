@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,28 @@ from tests.ports import fresh_port
 from tests.running import LEDGER
 
 
+def clocked(community: Community) -> tuple[str, ...]:
+    """What stands for `ledgernode` where it goes by the community's clock."""
+    return (sys.executable, "-m", "tests.acceptance.clocked_home", str(community.clock.path))
+
+
+class ClockedGateway(GatewayProcess):
+    """One that goes by the community's clock."""
+
+    def __init__(self, community: Community, *arguments: Any, **settings: Any) -> None:
+        self._program = clocked(community)
+        super().__init__(*arguments, **settings)
+
+    def start(self) -> None:
+        if self._command[:3] == [sys.executable, "-m", "ledgernode.cli"]:
+            self._command[:3] = self._program
+        super().start()
+
+
 class Feeder:
     """The controller at the feeder: a broker that knows the enrolled meters, and a gateway to the ledger."""
 
-    def __init__(self, community: Community, directory: Path) -> None:
+    def __init__(self, community: Community, directory: Path, *, by_clock: bool = False) -> None:
         network = community.network.founded
         name = directory.name.replace("_", "-")[-40:].strip("-")
         broker_identity = gateway_identity(network, f"broker-{name}")
@@ -38,7 +58,8 @@ class Feeder:
             "password_file": str(self.files / "secrets" / "controller.password"),
         }
         identity = gateway_identity(network, f"controller-{name}")
-        self.gateway = GatewayProcess(network, nodes, directory / "gateway", identity, broker=setting)
+        running = partial(ClockedGateway, community) if by_clock else GatewayProcess
+        self.gateway: GatewayProcess = running(network, nodes, directory / "gateway", identity, broker=setting)
 
     def password(self, user: str) -> str:
         return read_secret(self.files / "secrets" / f"{user}.password").decode()

@@ -32,6 +32,8 @@ from ledgernode.errors import LedgerError
 from ledgernode.execution.sandbox.package import pack, package_hash
 from ledgernode.identity.home import NodeConfig
 from ledgernode.identity.records import Role
+from ledgernode.local import simulated
+from ledgernode.wire.genesis import SIMULATED
 from ledgernode.wire.receipt import Receipt, parse_receipt
 from ledgernode.wire.types import TransactionId
 from tests.acceptance import clocked_node
@@ -121,6 +123,27 @@ class ClockedNode(NodeProcess):
         return [sys.executable, clocked_node.__file__, str(self.home), NodeConfig.read(self.home).listen, str(clock)]
 
 
+class SimulatedNetwork(CommunityNetwork):
+    """One whose ledger says that its clock is simulated, and whose folder has the clock: commands sign by it too."""
+
+    def __init__(self, directory: Path, engine: str, name: str) -> None:
+        super().__init__(directory, engine, ledger=f"{SIMULATED}{name}")
+
+    def _node(self, home: Path, endpoint: str) -> NodeProcess:
+        clock = self.founded.directory / simulated.CLOCK
+        if not clock.exists():
+            clock.symlink_to(self.clock.path)
+        return SimulatedNode(self.founded, home, endpoint, wait=False)
+
+
+class SimulatedNode(NodeProcess):
+    """A node as simulations run it."""
+
+    def _command(self) -> list[str]:
+        clock = self.network.directory / simulated.CLOCK
+        return [sys.executable, "-m", simulated.__name__, str(self.home), str(clock)]
+
+
 def evening_of_the_month(now_ms: int) -> int:
     """20:00 UTC of the last day of this month: four hours later there is a month to bill."""
     year, month, _ = civil(now_ms // DAY_MS)
@@ -152,9 +175,9 @@ STREETS: dict[str, Plan] = {
     "devices": Plan(2),
     "reporting": Plan(3),
     "told": Plan(2),
-    "village": Plan(2),
+    "village": Plan(2, head=True, rating_va=12_500),
     "locked": Plan(2),
-    "home-agent": Plan(2),
+    "home-agent": Plan(2, head=True, rating_va=12_500, reverse_limit_w=5_000),
     "overloaded": Plan(2, head=True, rating_va=12_500),
     "twelve": Plan(12),
     "pricing": Plan(4),

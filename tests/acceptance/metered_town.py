@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from devices.bearers import BROKER_FILE
 from devices.meter.tokens import digest
+from gateway.mqtt.broker_files import Users, rights
+from gateway.mqtt.topics import Topics, read_device
 from ledgernode.errors import ContractRefused
+from ledgernode.identity.secret_file import create_secret
 from ledgernode.sts.keys import KeyParameters, KeyType
 from ledgernode.sts.pan import Pan
 from ledgernode.sts.tid import BaseDate
@@ -17,8 +21,10 @@ from tests.acceptance.prepayment import VENDING_KEY, VendingService
 from tests.acceptance.street import Plan
 from tests.conditions import until
 from tests.devices.running import MeterRunning, commissioned
+from tests.gateway.mqtt.running import GATEWAYS, broker_setting, password
 from tests.gateway.running import GatewayProcess, gateway_identity
-from tests.running import Person
+from tests.mosquitto import Mosquitto
+from tests.running import LEDGER, Person
 
 STREET = "metered"
 CONTRACTS = ("registry", "currency", "tariff", "metering", "prepaid", "settlement", "commands")
@@ -37,12 +43,12 @@ def program(network: CommunityNetwork, faster: int = 1) -> tuple[str, ...]:
 class TownGateway(GatewayProcess):
     """One that goes by the town's clock, and vends."""
 
-    def __init__(self, town: MeteredTown, directory: Path, identity: Path) -> None:
+    def __init__(self, town: MeteredTown, directory: Path, identity: Path, **settings: object) -> None:
         self._program = program(town.network)
         network = town.network
         limits = {"connects_burst": 1_000, "command_again_ms": 2_000}
         endpoints = [node.endpoint for node in network.nodes]
-        super().__init__(network.founded, endpoints, directory, identity, limits=limits)
+        super().__init__(network.founded, endpoints, directory, identity, limits=limits, **settings)
 
     def start(self) -> None:
         if self._command[:3] == [sys.executable, "-m", "ledgernode.cli"]:
@@ -77,10 +83,23 @@ class MeteredTown:
         certificate = (identity / "certificate.pem").read_text()
         self.community.ok(self.community.admin, "identity", "register", certificate=certificate)
 
-    def second_gateway(self, name: str) -> TownGateway:
+    def second_gateway(self, name: str, **settings: object) -> TownGateway:
         identity = gateway_identity(self.network.founded, name)
         self._register(identity)
-        return TownGateway(self, self.directory / name, identity)
+        return TownGateway(self, self.directory / name, identity, **settings)
+
+    def broker(self, house: House) -> Mosquitto:
+        """A real one that knows a gateway and this house's meter, which knows its password."""
+        identity = gateway_identity(self.network.founded, "broker")
+        device = f"north/{house.name}-meter"
+        secret = self.person(house).directory / BROKER_FILE
+        create_secret(secret, password(device).encode())
+        known = Users(devices=(read_device(device),), gateways=GATEWAYS)
+        names = {name: password(name) for name in (*GATEWAYS, device)}
+        return Mosquitto(self.directory / "broker", identity, names, acl=rights(Topics(LEDGER), known))
+
+    def gateway_at(self, broker: Mosquitto, name: str) -> TownGateway:
+        return self.second_gateway(name, broker=broker_setting(broker, self.directory / name))
 
     # ------------------------------------------------------------ houses and their meters
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chaincode.tables import table_of
+from devices.customer_unit import money
 from devices.journal import Journal
 from devices.meter.state import Clock
 from ledgernode.client import Signer
@@ -18,8 +20,10 @@ from ledgernode.identity.records import Role
 from tests.acceptance.clocked_program import INVENTED
 from tests.acceptance.community import kwh
 from tests.acceptance.metered_town import FASTER, MeteredTown
+from tests.acceptance.street import FLAT_TARIFF
 from tests.conditions import until
 from tests.devices.running import MeterRunning
+from tests.running import LEDGER
 from tests.suites.purchase_and_share import measure
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -154,18 +158,29 @@ def test_000_8_a_purchase_and_a_transfer_take_moments(town: MeteredTown) -> None
 
 
 def test_000_11_and_12_a_link_that_is_down_loses_nothing(town: MeteredTown) -> None:
-    """000-11: metering, tokens and the display go on, readings arrive later, in order, once. 000-12: a second bearer
-    takes over; the unit works with the mains lost."""
-    house = town.house()
-    with town.second_gateway("wifi") as wifi, town.second_gateway("cellular") as cellular:
-        bearers = [wifi.endpoint, cellular.endpoint]
+    """000-11: metering, tokens and the display go on, readings arrive later, in order, once. 000-12: from a broker
+    (MQTT) a stream (gRPC) takes over, commands with it; the unit works with the mains lost."""
+    house, community = town.house(), town.community
+    with (
+        town.broker(house) as wifi,
+        town.gateway_at(wifi, "wifi"),
+        town.second_gateway("cellular") as cellular,
+    ):
+        bearers = [f"mqtts://{wifi.endpoint}/{LEDGER}", cellular.endpoint]
         with town.meter(house, bearers, load_w=500) as meter:
-            meter.when(lambda: meter.gateway == wifi.endpoint)
+            meter.when(lambda: meter.gateway == bearers[0])
             town.grant(house, 5)
             meter.when(lambda: meter.supplied)
+            community.ok(community.operator, "commands", "message", point=house.point, text="BY WIFI")
+            meter.shows("BY WIFI")
+            meter.do("*")
             town.whole_rows(house, 2)
             wifi.kill()
             meter.when(lambda: meter.gateway == cellular.endpoint)
+            community.ok(community.operator, "commands", "message", point=house.point, text="BY ANOTHER WAY")
+            meter.shows("BY ANOTHER WAY")
+            meter.do("*")
+            until(lambda: town.answers(house) == [("message", "OK"), ("message", "OK")], LIMIT_S)
             town.whole_rows(house, len(town.rows(house)) + 2)
             cellular.kill()
             meter.when(lambda: not meter.gateway)
@@ -227,6 +242,30 @@ def test_a_command_of_the_ledger_is_done_and_answered_by_the_meters_signature(to
             return [one["code"] for one in said if one["meter"] == house.meter.id] == ["OK", "OK"]
 
         until(answered, LIMIT_S)
+
+
+def test_a_tariff_that_changes_is_on_the_meters_display(town: MeteredTown) -> None:
+    """Decided by two, sent by one, proven to the meter, answered by its signature; over a restart."""
+    house, community = town.house(), town.community
+    held = {"id": FLAT_TARIFF, "at_ms": community.now_ms}
+    tariff = community.ask(community.operator, "tariff", "tariff", **held)
+    with town.meter(house) as meter:
+        meter.when(lambda: meter.gateway)
+        community.ok(community.operator, "commands", "tariffs", points=[house.point])
+        until(lambda: town.answers(house) == [("tariff", "OK")], LIMIT_S)
+        [band] = table_of(tariff, 0)["bands"]
+        meter.do("#2##")
+        meter.shows(f"PRICE {band[0].upper():>10} {money(band[1])} /kWh")
+        dearer = tariff | {"bands": [tariff["bands"][0] | {"price_micro": 500_000}]}
+        at_ms = community.now_ms + 30 * 86_400_000
+        community.two("tariff", "propose_tariff", tariff=dearer, from_ms=at_ms)
+        community.ok(community.operator, "commands", "tariffs", points=[house.point])
+        until(lambda: town.answers(house) == [("tariff", "OK")] * 2, LIMIT_S)
+        meter.kill()
+        meter.start()
+        meter.do("#2###")
+        meter.shows(f"{money(table_of(dearer, 0)['bands'][0][1])} /kWh")
+        assert meter.lines[0].startswith("NEXT  2")
 
 
 def test_a_gateway_cannot_invent_a_command(town: MeteredTown) -> None:

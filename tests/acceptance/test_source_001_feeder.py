@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.community import HOUR_MS, KWH, MINUTE_MS, SECOND_MS, Community
+from tests.acceptance.community import HOUR_MS, KWH, MINUTE_MS, Community
 from tests.acceptance.street import Street
 from tests.acceptance.trading import Market
+from tests.acceptance.watching import halted, observe, watch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -17,16 +18,6 @@ GENERATED = (9, 0, 7, 12, 0, 5, 0, 8, 4, 0)
 CONSUMED = (6, 5, 4, 8, 7, 5, 6, 3, 5, 4)
 EXACT = {"class_micro": 0, "head_class_micro": 0, "skew_ms": 0}
 """Meters without error, so that figures are round."""
-
-
-def watch(street: Street, **rules: Any) -> None:
-    """Have the feeder reported from the next boundary on, which is then."""
-    community = street.community
-    community.ok(community.operator, "feeder", "watch", feeder=street.feeder)
-    if rules:
-        from_ms = community.now_ms + 20 * SECOND_MS
-        community.two("feeder", "propose_rules", feeder=street.feeder, from_ms=from_ms, rules=rules)
-    street.begin()
 
 
 def reported(street: Street, start_ms: int) -> dict[str, Any]:
@@ -51,19 +42,6 @@ def alerts(street: Street, kind: str) -> tuple[int, int]:
         for name in ("AlertOpened", "AlertCleared")
     )
     return opened, cleared
-
-
-def observe(street: Street, count: int, watts: int, **more: int) -> None:
-    """The meter at the head says what flows, so many times, ten seconds apart."""
-    community = street.community
-    community.advance(count * 10 * SECOND_MS)
-    last_ms = community.now_ms
-    others = [more.get(name) for name in ("temperature_milli", "high_mv", "distortion_micro")]
-    phase = [more.get("voltage_mv", 230_000), 0, watts * 1_000, 0]
-    rows = [[last_ms - back * 10 * SECOND_MS, *others, *phase] for back in reversed(range(count))]
-    assert street.head
-    taken = community.ok(street.head.member, "feeder", "observe", feeder=street.feeder, rows=rows)
-    assert taken["taken"] == count
 
 
 def test_001_2_a_feeder_shares_what_is_left_over(community: Community) -> None:
@@ -145,11 +123,6 @@ def test_001_4_the_transformers_health_is_watched(community: Community) -> None:
     for _ in range(3):  # of a batch the newest sample decides about the flow
         observe(street, 1, 2_000, **good)
     assert (alerts(street, "overload"), alerts(street, "reverse_flow")) == ((1, 1), (1, 1))
-
-
-def halted(street: Street) -> list[dict[str, Any]]:
-    """What the market was told to let stand still."""
-    return [one for one in street.community.events("market", "Halted") if one["feeder"] == street.feeder]
 
 
 def test_001_9_a_feeder_above_its_limit_takes_no_new_deliveries(community: Community) -> None:

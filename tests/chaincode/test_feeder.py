@@ -585,6 +585,7 @@ def test_a_line_has_a_limit_of_its_own(tmp_path: Path) -> None:
     assert grid.ask(grid.operator, "feeder", "headroom", feeder=FEEDER) == unknown
 
 
+@pytest.mark.slow
 def test_the_newest_delivery_is_curtailed_first_and_without_the_market(tmp_path: Path) -> None:
     """Curtails OUT by newest trade first, in the settlement itself; a market that fails does not stop it."""
     scene = Settled(tmp_path, 4)

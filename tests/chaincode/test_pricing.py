@@ -63,7 +63,7 @@ def by_time(**changes: Any) -> Tariff:
     )
     seasons = (Season(name="winter", from_mmdd=1_001, until_mmdd=331),)
     given = {"feed_in": FEED_IN, "bands": bands, "seasons": seasons, "day_types": WEEK} | changes
-    return Tariff(id="north:tou", utility="north", zone=CENTRAL_EUROPE, kind=TIME_OF_USE, **given)
+    return Tariff(**{"id": "north:tou", "utility": "north", "zone": CENTRAL_EUROPE, "kind": TIME_OF_USE} | given)
 
 
 def use(*import_mwh: int, export: tuple[int, ...] = (0,), days: int = 30, of: int = 30, **more: int) -> Use:

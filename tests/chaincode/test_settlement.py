@@ -895,6 +895,7 @@ def test_quiet_intervals_are_passed_over_a_day_at_a_time(scene: Scene) -> None:
     assert sum(timer.receipt.budget_used for timer in timers) < 200_000
 
 
+@pytest.mark.slow
 def test_what_came_late_ends_a_prepaid_meters_shortage_too(tmp_path: Path) -> None:
     """The difference of trade and pool is returned, or clawed back; a shortfall that was none is owed back."""
     scene = Scene(tmp_path, prepaid=True)
@@ -917,6 +918,7 @@ def test_what_came_late_ends_a_prepaid_meters_shortage_too(tmp_path: Path) -> No
     assert scene.ask(scene.operator, "settlement", "area", area=AREA)["adjustments"] >= 1
 
 
+@pytest.mark.slow
 def test_what_metering_has_put_in_for_a_silent_meter_is_kept(scene: Scene) -> None:
     """Closed on the same interval of the day before, it is the grid's; the day has it, and the truth corrects it."""
     house = scene.houses[0]

@@ -63,6 +63,17 @@ def test_two_houses_live_trade_and_pay_and_everything_adds_up(two: tuple[Path, A
 
 
 @pytest.mark.slow
+def test_every_token_that_was_bought_came_from_the_vending_service(two: tuple[Path, Any]) -> None:
+    """A payment of the kiosk each, minted by a key that no command shows; what the ledger counts is what was sold."""
+    directory, told = two
+    sold = done("vending", "purchases", directory / "vending", "--json").document["purchases"]
+    assert [one["state"] for one in sold] == ["minted"] * told["tokens"]["bought"]
+    assert len({one["key"] for one in sold}) == len(sold)
+    facts = done("vending", "keystore", "show", directory / "vending" / "keys.json", "--json").document["keys"]
+    assert [one["label"] for one in facts] == ["vending/123457/1"]
+
+
+@pytest.mark.slow
 def test_a_community_goes_on_where_it_ended(two: tuple[Path, Any]) -> None:
     """The same folder again: registers, tokens and batteries are what they were, and the chain is one."""
     directory, first = two

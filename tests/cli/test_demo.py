@@ -11,8 +11,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from gateway.sessions.challenges import Challenge, entry_message
+from ledgernode.identity.phrase import key_from_phrase
+from ledgernode.wire.types import ChainId
 from tests.cli.command_line import command, done
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]  # ten contracts are checked by each node, on two cores
@@ -46,6 +50,23 @@ def shown(directory: Path, *options: str, engine: str = "solo") -> str:
     assert "ledger and meters agree on every register and every token" in out
     assert "Stopped." in out
     return out
+
+
+def entered(told: list[str]) -> dict[str, str]:
+    """Whom the console takes those for who enter by the words that were printed, and what each finds there."""
+    (origin,) = re.findall(r"^Open in a browser  (http://127.0.0.1:\d+)$", "".join(told), re.MULTILINE)
+    found: dict[str, str] = {}
+    for role, words in re.findall(r"^  (customer|operator|regulator) \(\w+\) +((?:\w+ ?){12})$", "".join(told), re.M):
+        key = key_from_phrase(words)
+        with httpx.Client(base_url=origin, headers={"origin": origin}, timeout=30) as client:
+            asked = client.post("/api/v1/session/challenges").json()
+            challenge = Challenge(bytes.fromhex(asked["nonce"]), asked["expires_ms"])
+            message = entry_message(ChainId(bytes.fromhex(asked["chain_id"])), origin, challenge)
+            answer = {"public_key": key.public_key.hex(), "nonce": asked["nonce"], "signature": key.sign(message).hex()}
+            who = client.post("/api/v1/session", json=answer).json()
+            assert client.get("/api/v1/points").json()["items"], f"the {role} sees points"
+            found[who["role"]] = who["organisation"]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +104,7 @@ def test_the_demo_stops_in_order_on_a_signal(tmp_path: Path, number: signal.Sign
         told = list(lines_until(running, "-- block"))
         commands = [found for line in told for found in re.findall(r"ledgernode (.* --network .*)$", line.strip())]
         assert len(commands) >= 4
+        assert entered(told) == {"customer": "west", "operator": "north", "regulator": "east"}
         for text in commands:
             if "--follow" not in text:
                 done(*shlex.split(text))

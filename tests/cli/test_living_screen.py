@@ -12,9 +12,10 @@ from rich.console import Console
 
 from devices.community.scenario import found_scenario, read_scenario
 from devices.community.street import HeadShown, Shown
-from ledgernode.cli.living.play import HouseAtWork, Play
 from ledgernode.cli.living.screen import drawn, plain, standing_line
-from ledgernode.cli.living.watching import Watcher
+from living.homes import Home
+from living.play import Play
+from living.watching import Watcher
 
 QUARTER_MS = 900_000
 STARTS_MS = 1_795_341_600_000
@@ -26,11 +27,12 @@ def play(tmp_path: Path) -> Play:
     scenario = read_scenario(found_scenario("ten-houses"))
     made = Play(tmp_path, scenario, say=lambda _text: None)
     made.nodes = SimpleNamespace(network=SimpleNamespace(ledger="simulated-ten-houses", engine="pbft", nodes=range(4)))  # type: ignore[assignment]
-    made.starts_ms, made.minute = STARTS_MS, 29.0
+    made.time.starts_ms = STARTS_MS
+    made.time.go_on_from(STARTS_MS + 29 * 60_000)
     for number, house in enumerate(scenario.houses):
         line = SimpleNamespace(silent=number == 4)
         meter: Any = SimpleNamespace(is_supplied=number != 5, line=line, balance_mwh=1_234_000 * number)
-        one = HouseAtWork(house, meter, None, "acacia")
+        one = Home(house, meter, None, "acacia")
         level = 640_000 if house.battery else -1
         one.shown = Shown(0, 0, 0, -750.0 if number == 0 else 320.0, 0.0, 230.0, 512.0, 1_262.0, level)
         one.money_minor = (375_000, 0)
@@ -73,8 +75,8 @@ def test_every_house_and_what_the_ledger_says_is_on_one_screen(play: Play) -> No
         agreed(7, "h01", "h02"),
         ("feeder", "FeederReported", {"feeder": "north:acacia", "interval_ms": STARTS_MS, "state": "d"} | reported),
         ("feeder", "AlertOpened", {"feeder": "north:acacia", "kind": "loss", "value": 1, "limit": 1}),
-        ("prepaid", "CreditReserved", {"point": "north:h02", "kind": "vend", "units": 16}),
-        ("prepaid", "CreditRedeemed", {"point": "north:h02", "kind": "vend", "energy_mwh": 1_600_000}),
+        ("prepaid", "CreditReserved", {"point": "north:h02", "credit": 1, "kind": "vend", "units": 16}),
+        ("prepaid", "CreditRedeemed", {"point": "north:h02", "credit": 1, "kind": "vend", "energy_mwh": 1_600_000}),
     )
     shown = on_screen(play, 140, 44)
     for house in play.houses:

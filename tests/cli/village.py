@@ -17,13 +17,14 @@ from tests.cli.command_line import done
 from tests.ports import fresh_port
 
 HOST = "127.0.0.1"
+PROGRAM = (sys.executable, "-m", "ledgernode.cli")
 
 
 class Village:
     """A context that ends its processes. What they say is in `output`."""
 
-    def __init__(self, directory: Path, names: Sequence[str]) -> None:
-        self.directory, self.names = directory, list(names)
+    def __init__(self, directory: Path, names: Sequence[str], program: Sequence[str] = PROGRAM) -> None:
+        self.directory, self.names, self.program = directory, list(names), program
         named = [argument for name in names for argument in ("--name", name)]
         assert done("house", "village", directory, *named, "--json").document["houses"] == self.names
         self.port = fresh_port()
@@ -35,7 +36,7 @@ class Village:
     def run(self, *arguments: object) -> subprocess.Popen[str]:
         with (self.logs / f"{len(self.processes)}.log").open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ledgernode.cli", "house", *map(str, arguments)],
+                [*self.program, "house", *map(str, arguments)],
                 stdout=log,
                 stderr=log,
                 text=True,
@@ -47,10 +48,10 @@ class Village:
     def bus(self, *options: object) -> subprocess.Popen[str]:
         return self.run("bus", self.directory, "--listen", f"{HOST}:{self.port}", *options)
 
-    def tie(self, name: str) -> subprocess.Popen[str]:
+    def tie(self, name: str, *more: object) -> subprocess.Popen[str]:
         listen = f"{HOST}:{self.ports[name]}"
         options = ("--bus", f"{HOST}:{self.port}", "--listen", listen, "--watts", 60, "--speed", 5)
-        return self.run("tie", self.directory, name, *options)
+        return self.run("tie", self.directory, name, *options, *more)
 
     def page(self, name: str) -> dict[str, Any]:
         """As the house's own controller shows it; nothing where nobody answers."""

@@ -72,19 +72,26 @@ class MeterRunning:
     """
 
     def __init__(
-        self, home: Path, gateways: Sequence[str], *, load_w: float = 0.0, program: Sequence[str] = PROGRAM
+        self,
+        home: Path,
+        gateways: Sequence[str],
+        *,
+        load_w: float = 0.0,
+        program: Sequence[str] = PROGRAM,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.home = home
         self.program = program
         self.said: list[dict[str, Any]] = []
         self.gateways = list(gateways)
         self.load_w = load_w
+        self.arguments = arguments
         self.log = home / "meter.log"
         self.start()
 
     def start(self) -> None:
         """Start it, and return when it runs."""
-        command = [*self.program, "meter", "run", str(self.home), "--load", str(self.load_w)]
+        command = [*self.program, "meter", "run", str(self.home), "--load", str(self.load_w), *self.arguments]
         for gateway in self.gateways:
             command += ["--gateway", gateway]
         before = len(self.said)

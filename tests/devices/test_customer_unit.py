@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import devices.meter
-from devices.customer_unit import CODES, COLUMNS, PAGES, documentation, kwh, render
+from devices.customer_unit import CODES, COLUMNS, PAGES, documentation, kwh, money, render
 from ledgernode.errors import by_code
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "customer-unit.md"
@@ -34,6 +34,10 @@ WIDEST: dict[str, Any] = {
     "link": "OFF",
     "label": "M" * COLUMNS,
     "tail": "9999",
+    "name": "M" * 10,
+    "price": "-1000.0000",
+    "when": "2027-01-01",
+    "limit": 9_999_999,
     "counter": 99_999_999,
     "code": "TOKEN_MALFORMED",
 }
@@ -77,6 +81,14 @@ def test_the_page_is_fresh() -> None:
         [sys.executable, "-m", "devices.customer_unit"], capture_output=True, check=True, text=True
     )
     assert printed.stdout == documentation() == PAGE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("price_micro", "shown"),
+    [(0, "0.0000"), (49, "0.0000"), (50, "0.0001"), (476_000, "0.4760"), (-49, "0.0000"), (-50_049, "-0.0500")],
+)
+def test_a_price_is_rounded_to_a_hundredth_of_a_cent(price_micro: int, shown: str) -> None:
+    assert money(price_micro) == shown
 
 
 @pytest.mark.parametrize(

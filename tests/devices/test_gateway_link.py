@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import grpc
 import msgspec
 
+from devices.bearers import Bearer
 from devices.gateway_link import INVENTED, GatewayLink, Way, masked
 from devices.meter.events import Answer, ClockSynced, Effects, Event, LinkDown, LinkUp, Receipted, RecipientFound, Told
+from gateway.client import GatewayClient
 from gateway.v1 import gateway_pb2 as pb
 from gateway.v1.gateway_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
 from ledgernode.client import Signer
@@ -85,8 +88,9 @@ async def linked(meter: Meter, addresses: list[str], **changes: Any) -> AsyncIte
     def question(pan: str) -> bytes:
         return SIGNER.query("registry", "find_pan", {"pan": pan}, budget=1_000)
 
-    way = Way(SIGNER.identity, CHAIN, tuple(addresses), grpc.local_channel_credentials, question, timeout_ms=5_000)
-    way = way._replace(**changes)
+    credentials = grpc.local_channel_credentials()
+    reached = [Bearer(one, partial(GatewayClient, one, credentials, timeout_ms=5_000)) for one in addresses]
+    way = Way(SIGNER.identity, CHAIN, tuple(reached), question)._replace(**changes)
     link = GatewayLink(way, meter.step, lambda: TIME_MS, lambda *said: meter.links.append(said))
     running = asyncio.create_task(link.run())
     try:

@@ -1,6 +1,7 @@
 """What devices may do wrong, or somebody in their place, on a running gateway with the real metering contract.
 
-Each has its stable code, nothing of it is on the ledger, and the gateway serves the next one as before.
+Each has its stable code, nothing of it is on the ledger, and the gateway serves the next one as before; over a stream
+and by way of a broker (a real Mosquitto) alike, and over HTTP, where only the ledger says what became of it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
+import grpc
+import httpx
 import pytest
 
 from devices.fleet.directory import read_fleet_secret
 from devices.fleet.meters import key_of
 from devices.fleet.tap import Tap
 from gateway.client import GatewayClient
+from gateway.mqtt.client import BrokerClient
 from gateway.v1 import gateway_pb2 as pb
 from ledgernode.client import Signed, Signer
 from ledgernode.errors import BadRequest, LedgerError, NodeUnreachable
@@ -31,12 +35,17 @@ from ledgernode.identity.records import Role
 from ledgernode.identity.tls import load_tls, write_roots
 from tests.cli.command_line import command, done
 from tests.conditions import until
+from tests.gateway.mqtt.running import access, broker_setting, users
 from tests.gateway.running import GatewayProcess, gateway_identity
+from tests.mosquitto import Mosquitto
 from tests.networks import RunningNetwork
-from tests.running import Person, now_ms
+from tests.running import LEDGER, Person, now_ms
 
 pytestmark = pytest.mark.slow
-METERS = 12
+METERS = 24
+WAYS = ("stream", "broker")
+CARRIER, REVOKED = "fleet-carrier-1", "to-be-revoked"
+Line: TypeAlias = "GatewayClient | BrokerClient"
 YEAR_MS = 365 * 86_400_000
 LIMITS = {
     "keepalive_ms": 2_000,
@@ -71,19 +80,34 @@ class Meter:
 class Place:
     """The network, its gateway, and twelve meters."""
 
-    def __init__(self, network: RunningNetwork, gateway: GatewayProcess, fleet: Path) -> None:
+    def __init__(self, network: RunningNetwork, gateway: GatewayProcess, broker: Mosquitto, fleet: Path) -> None:
         self.network = network
         self.gateway = gateway
+        self.broker = broker
         secret = read_fleet_secret(fleet)
         chain = network.founded.chain_id
         self.signers = [Signer(key_of(secret, place), chain_id=chain) for place in range(METERS)]
         self.carrier, self.other_carrier = (self._carrier(f"fleet-carrier-{number}") for number in (1, 2))
         self._places = iter(range(METERS))
 
+    def http(self) -> httpx.AsyncClient:
+        """The carrier, by its certificate."""
+        folder = self.carrier.directory
+        trust = ssl.create_default_context(cafile=str(folder / "roots.pem"))
+        trust.load_cert_chain(folder / "tls-certificate.pem", folder / "tls-key.pem")
+        return httpx.AsyncClient(base_url=f"https://localhost:{self.gateway.serving['http_port']}", verify=trust)
+
     def _carrier(self, name: str) -> Person:
         person = self.network.founded.person("north", name)
         write_roots(person.directory, load_tls(self.network.founded.admin.directory).roots)
         return person
+
+    def line(self, person: Person, way: str) -> Line:
+        """Over a stream, or as a device at the broker."""
+        if way == "stream":
+            return self.gateway.client(person)
+        user = f"north/{person.directory.name}"
+        return BrokerClient(access(self.broker, user), LEDGER, user)
 
     def meter(self) -> Meter:
         """One that no other test uses."""
@@ -112,19 +136,31 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     with RunningNetwork(base / "network", "solo", 2) as network:
         done("fleet", "enrol", base / "fleet", "--meters", METERS, "--network", base / "network")
         identity = gateway_identity(network.founded)
-        with GatewayProcess(network.founded, network.endpoints, base / "gateway", identity, limits=LIMITS) as gateway:
-            yield Place(network, gateway, base / "fleet")
+        brokers = gateway_identity(network.founded, "broker")
+        directory, http = base / "gateway", ("--http", "127.0.0.1:0")
+        with Mosquitto(base / "broker", brokers, users((CARRIER, REVOKED))) as broker:
+            setting = broker_setting(broker, directory, concentrators=[f"north/{CARRIER}"])
+            with GatewayProcess(
+                network.founded,
+                network.endpoints,
+                directory,
+                identity,
+                arguments=http,
+                limits=LIMITS,
+                broker=setting,
+            ) as gateway:
+                yield Place(network, gateway, broker, base / "fleet")
 
 
-@pytest.fixture
-async def stream(place: Place) -> AsyncIterator[GatewayClient]:
+@pytest.fixture(params=WAYS)
+async def stream(place: Place, request: pytest.FixtureRequest) -> AsyncIterator[Line]:
     """The carrier's."""
-    async with place.gateway.client(place.carrier) as client:
+    async with place.line(place.carrier, request.param) as client:
         await client.connect()
         yield client
 
 
-async def outcome(client: GatewayClient, signed: Signed) -> str:
+async def outcome(client: Line, signed: Signed) -> str:
     """What the ledger says of it, as the gateway tells."""
     async with asyncio.timeout(30):
         async for message in client.told():
@@ -134,7 +170,7 @@ async def outcome(client: GatewayClient, signed: Signed) -> str:
     raise AssertionError("unreachable")
 
 
-async def settled(client: GatewayClient, *signed: Signed) -> list[str]:
+async def settled(client: Line, *signed: Signed) -> list[str]:
     """Safe first; then what each came to."""
     codes: dict[bytes, str] = {}
     assert await client.send([one.envelope for one in signed]) == ["OK"] * len(signed)
@@ -146,7 +182,7 @@ async def settled(client: GatewayClient, *signed: Signed) -> list[str]:
     raise AssertionError("unreachable")
 
 
-async def still_serves(place: Place, client: GatewayClient, meter: Meter) -> None:
+async def still_serves(place: Place, client: Line, meter: Meter) -> None:
     """A good reading of the same meter is taken as before, and nothing else of it stands on the ledger."""
     before = place.numbers(meter)
     good = meter.reading()
@@ -158,7 +194,7 @@ async def still_serves(place: Place, client: GatewayClient, meter: Meter) -> Non
 # ---------------------------------------------------------------- who signs
 
 
-async def test_a_reading_under_anothers_name_with_ones_own_key(place: Place, stream: GatewayClient) -> None:
+async def test_a_reading_under_anothers_name_with_ones_own_key(place: Place, stream: Line) -> None:
     """The signature holds for the key it carries; that the key is not the meter's, the ledger knows. Until it knows
     better what is forged waits, in nobody's way: the meter's own reading of that number is taken meanwhile.
     """
@@ -173,7 +209,7 @@ async def test_a_reading_under_anothers_name_with_ones_own_key(place: Place, str
     await still_serves(place, stream, other)
 
 
-async def test_a_reading_that_was_heard_on_the_line_and_is_sent_again(place: Place, stream: GatewayClient) -> None:
+async def test_a_reading_that_was_heard_on_the_line_and_is_sent_again(place: Place, stream: Line) -> None:
     """The same bytes are told to be safe, for they are; they are one reading."""
     meter = place.meter()
     heard = meter.reading()
@@ -187,7 +223,7 @@ async def test_a_reading_that_was_heard_on_the_line_and_is_sent_again(place: Pla
     await still_serves(place, stream, meter)
 
 
-async def test_another_reading_under_a_number_that_was_used(place: Place, stream: GatewayClient) -> None:
+async def test_another_reading_under_a_number_that_was_used(place: Place, stream: Line) -> None:
     """What a meter that lost its memory would send. Quietly put aside: the number was used, and that is told."""
     meter = place.meter()
     first = meter.reading()
@@ -200,7 +236,7 @@ async def test_another_reading_under_a_number_that_was_used(place: Place, stream
     assert place.numbers(meter) == [1]
 
 
-async def test_a_gap_and_a_step_back_of_numbers(place: Place, stream: GatewayClient) -> None:
+async def test_a_gap_and_a_step_back_of_numbers(place: Place, stream: Line) -> None:
     """Within the window in any order, each once; below it used; far above it waits for the numbers between."""
     meter = place.meter()
     assert await settled(stream, meter.reading(5)) == ["OK"]
@@ -219,7 +255,7 @@ async def test_a_gap_and_a_step_back_of_numbers(place: Place, stream: GatewayCli
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e400", "1.5", '"12"', "9007199254740993", "null"])
-async def test_numbers_that_are_none(place: Place, stream: GatewayClient, number: str) -> None:
+async def test_numbers_that_are_none(place: Place, stream: Line, number: str) -> None:
     """Floats of every kind, and what does not fit: the ledger refuses the arguments before anything is executed."""
     meter = _meter_for_numbers(place)
     arguments = b'{"rows":[[1,%d,%s,0,0]]}' % (now_ms(), number.encode())
@@ -238,13 +274,13 @@ async def test_numbers_that_are_none(place: Place, stream: GatewayClient, number
         ({"time_ms": 2**53 - 1}, "metering.IN_FUTURE"),
     ],
 )
-async def test_rows_that_cannot_be(place: Place, stream: GatewayClient, changed: dict[str, int], code: str) -> None:
+async def test_rows_that_cannot_be(place: Place, stream: Line, changed: dict[str, int], code: str) -> None:
     meter = _meter_for_numbers(place)
     assert await settled(stream, meter.reading(**changed)) == [code]
     assert place.numbers(meter) == []
 
 
-async def test_an_absurd_register_is_held_and_counts_for_nothing(place: Place, stream: GatewayClient) -> None:
+async def test_an_absurd_register_is_held_and_counts_for_nothing(place: Place, stream: Line) -> None:
     """90 MWh in a second: it is kept, for staff to look at, and the next good one is believed."""
     meter = place.meter()
     assert await settled(stream, meter.reading()) == ["OK"]
@@ -259,7 +295,7 @@ async def test_an_absurd_register_is_held_and_counts_for_nothing(place: Place, s
 
 
 @pytest.mark.parametrize("years", [-20, 3, 80])
-async def test_a_clock_that_is_years_off(place: Place, stream: GatewayClient, years: int) -> None:
+async def test_a_clock_that_is_years_off(place: Place, stream: Line, years: int) -> None:
     """Ahead is refused with a code. Long ago is what it showed before it hung there: none of the point's."""
     meter = _meter_for_numbers(place)
     signed = meter.reading(time_ms=now_ms() + years * YEAR_MS)
@@ -280,7 +316,7 @@ def _meter_for_numbers(place: Place) -> Meter:
 # ---------------------------------------------------------------- how it comes
 
 
-async def test_an_oversized_message_ends_its_stream_and_nothing_else(place: Place, stream: GatewayClient) -> None:
+async def test_an_oversized_message_ends_its_stream_and_nothing_else(place: Place, stream: Line) -> None:
     meter = place.meter()
     async with place.gateway.client(place.other_carrier) as other:
         await other.connect()
@@ -292,19 +328,20 @@ async def test_an_oversized_message_ends_its_stream_and_nothing_else(place: Plac
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_garbage_instead_of_messages(place: Place, seed: int) -> None:
-    """Random bytes as messages over a good stream, and on the port."""
+    """Random bytes as messages over a good stream, and on the port: no failure of ours, and none is logged."""
     chance = Random(seed)
     call_of = "/gateway.v1.GatewayService/Connect"
     async with place.gateway.client(place.carrier) as client:
         call: Any = client._channel.stream_stream(call_of, request_serializer=bytes, response_deserializer=bytes)()
         await call.write(chance.randbytes(200))
-        assert await call.code() is not None
+        assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
     with socket.create_connection(_address(place), 10) as raw:
         raw.sendall(chance.randbytes(4_000))
         raw.settimeout(20)
         assert until(lambda: _is_over(raw))
     async with place.gateway.client(place.carrier) as client:
         assert (await client.connect()).ledger == "test"
+    assert "Traceback" not in place.gateway.log.read_text()
 
 
 async def test_a_hello_twice_and_a_message_without_content(place: Place) -> None:
@@ -376,17 +413,53 @@ def _is_over(connection: socket.socket) -> bool:
         return True
 
 
+async def test_over_http_the_same_is_refused_or_counts_for_nothing(place: Place) -> None:
+    """Wrong keys, replays, other contents, altered bytes, rows that cannot be, clocks ahead, noise, too much."""
+    meter, other = place.meter(), place.meter()
+    good = meter.reading(1)
+    altered = good.envelope[:-4] + b"9" + good.envelope[-3:]
+    forged = meter.signed(
+        [[2, now_ms(), 5, 0, 0]], 2, Signer(other.signer._key, meter.signer.identity, chain_id=meter.signer.chain_id)
+    )
+    not_a_number = meter.signed(b'{"rows":[[1,%d,NaN,0,0]],"columns":[]}' % now_ms(), 3)
+    rows = [{"import_mwh": -1}, {"flags": 70_000}, {"time_ms": now_ms() + 80 * YEAR_MS}]
+    wrong = [meter.reading(number, **changed) for number, changed in enumerate(rows, 4)]
+    async with place.http() as client:
+
+        async def codes(*envelopes: bytes) -> list[str]:
+            message = pb.Transactions(envelopes=envelopes).SerializeToString()
+            media = {"content-type": "application/x-protobuf"}
+            answer = await client.post("/api/v1/readings", content=message, headers=media)
+            assert (answer.status_code == 200) is all(one["code"] == "OK" for one in answer.json()["answers"])
+            return [str(one["code"]) for one in answer.json()["answers"]]
+
+        assert await codes(good.envelope) == ["OK"]
+        await asyncio.to_thread(until, lambda: place.numbers(meter) == [1])
+        assert await codes(good.envelope, altered, b"noise") == ["OK", "SIGNATURE_INVALID", "TRANSACTION_MALFORMED"]
+        assert set(await codes(meter.reading(1, import_mwh=7).envelope)) <= {"OK", "SEQUENCE_CONFLICT"}
+        bad = [forged, not_a_number, *wrong]
+        assert await codes(*(one.envelope for one in bad)) == ["OK"] * len(bad)
+        much = await client.post("/api/v1/readings", content=bytes(1_000_000))
+        assert much.status_code in (413, 415)
+        assert await codes(meter.reading(20).envelope) == ["OK"]
+        await asyncio.to_thread(until, lambda: 20 in place.numbers(meter))
+    assert place.numbers(meter) == [1, 20]
+    assert place.rows(meter)[0][2] == 0
+
+
 # ---------------------------------------------------------------- who is not welcome any more
 
 
-async def test_a_meter_that_is_revoked_while_it_is_connected(place: Place) -> None:
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_meter_that_is_revoked_while_it_is_connected(place: Place, way: str) -> None:
     """What it sends is told to be safe once, refused by the ledger, and from then on by the gateway."""
     founded = place.network.founded
-    person: Person = founded.newcomer("north", "to-be-revoked", Role.METER)
+    name = REVOKED if way == "broker" else f"{REVOKED}-too"
+    person: Person = founded.newcomer("north", name, Role.METER)
     with place.network.ledger() as ledger:
         admin = founded.admin.signer
         ledger.submit("identity", "register", {"certificate": load_identity(person.directory)[1]}, signer=admin)
-        async with place.gateway.client(person) as client:
+        async with place.line(person, way) as client:
             await client.connect()
             revoked = {"identity": person.signer.identity.hex(), "reason": "stolen"}
             await asyncio.to_thread(ledger.submit, "identity", "revoke", revoked, signer=admin)
@@ -402,6 +475,7 @@ def test_repeats_are_no_errors_to_an_operator(place: Place) -> None:
     """What is put aside is listed with its code; numbers that were used already are counted, and shown when asked."""
     assert identity_directory(place.network.founded.directory / "organisations" / "north", "gateway-1").exists()
     assert place.gateway.terminate() == 0
+    assert "never retrieved" not in place.gateway.log.read_text()
     kept = place.gateway.directory
     listed = command("gateway", "refused", kept, "--json").document
     codes = {one["code"] for one in listed["refused"]}

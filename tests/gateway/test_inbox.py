@@ -87,6 +87,27 @@ def test_a_command_of_yesterday_closes_no_relay() -> None:
     assert (told(inbox, now_ms=15_000), told(inbox, now_ms=14_999)) == ([], [1])
 
 
+def test_the_end_of_a_delivery_is_told_until_the_device_has_acknowledged_it() -> None:
+    """However long it was away, though the ledger waits no more, over a crash; others do not wait for it. Who says that
+    it has it ends nothing."""
+    inbox, ledger, facts = Inbox(LIMITS, {"twelve volts": [A, B]}), Ledger(), {}
+    for event in (
+        ledger.command(1, A, "out"),
+        ledger.command(2, B, "start"),
+        ledger.event("DeliveryTimedOut", command=1),
+    ):
+        facts |= inbox.event(event)
+    assert sorted(told(inbox)) == [1, 2]
+    assert told(inbox, now_ms=10 * LIMITS.command_life_ms) == [1], "and nothing begins so late"
+    facts |= inbox.received("delivery", 1, A, 1)
+    again = Inbox(LIMITS, {"twelve volts": [A, B]})
+    again.load(facts[POSITION], [fact for name, fact in facts.items() if name.startswith(COMMANDS) and fact])
+    assert sorted(told(again, listener=2)) == [1, 2]
+    again.event(ledger.event("DeliveryAcknowledged", command=1))
+    assert told(again, listener=3) == [2]
+    assert statuses(again)[1] is Status.ACKNOWLEDGED
+
+
 def test_the_line_of_a_trade_is_published_once() -> None:
     inbox, ledger = Inbox(LIMITS), Ledger()
     inbox.event(ledger.command(1, A, "start"))

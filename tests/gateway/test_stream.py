@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -183,3 +184,43 @@ async def test_messages_of_known_formats_plug_in_at_the_desk(tmp_path: Path) -> 
         ]
         assert [one.code for one in await desk.message("tele/p/SENSOR", b"garbage")] == ["READING_INVALID"]
         assert await desk.message("elsewhere", b"garbage") == []
+
+
+async def test_a_stream_that_is_ended_when_nobody_serves_it_any_more_is_no_news(tmp_path: Path) -> None:
+    """A gateway that stops ends all its streams: those too whose device has just gone, or has not said hello yet."""
+    said: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(str(context)))
+    stopping = NodeStopping("the gateway is shutting down")
+    async with desk_of(tmp_path) as (desk, _):
+        fresh = DeviceStream(METER, desk, "market", check=nothing, received=nothing, ask=nothing)
+        fresh.end(stopping)
+        device = Device(HELLO, stays=True)
+        stream = DeviceStream(METER, desk, "market", check=nothing, received=nothing, ask=nothing)
+        requests = device.says()
+        await stream.greet(requests)
+        serving = asyncio.create_task(stream.serve(requests, device.reading))
+        await asyncio.sleep(0)
+        serving.cancel()
+        stream.end(stopping)
+        stream.end(stopping)
+        await asyncio.gather(serving, return_exceptions=True)
+        del fresh, stream, serving
+        gc.collect()
+        await asyncio.sleep(0)
+    assert said == []
+
+
+async def test_a_question_that_fails_inside_ends_the_stream(tmp_path: Path) -> None:
+    """And is told to whoever serves it; that a message goes out in the same moment holds nothing up."""
+
+    async def fails(_query: bytes) -> tuple[bytes, int]:
+        raise ValueError("ours")
+
+    async with desk_of(tmp_path) as (desk, _):
+        device = Device(HELLO, pb.ConnectRequest(question=pb.Question(number=1, query=b"q")), stays=True)
+        stream = DeviceStream(METER, desk, "market", check=nothing, received=nothing, ask=fails)
+        requests = device.says()
+        await stream.greet(requests)
+        stream.tell_outcome(pb.Outcome())
+        with pytest.raises(ValueError, match="ours"):
+            await asyncio.wait_for(stream.serve(requests, device.reading), 10)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
+import msgspec
 import pytest
 
 from ledgernode.errors import BadCertificate, KeyFileUnsafe, UnknownSigner
@@ -218,3 +219,26 @@ def test_roots_come_apart_as_they_were_put_together() -> None:
     """One file, every organisation's root in it."""
     roots = tuple(authorities(organisation)[0].certificate for organisation in ("north", "south", "east"))
     assert split_roots("".join(roots)) == roots
+
+
+async def test_a_certificate_that_is_renewed_and_roots_that_change_count_from_the_next_handshake_on(
+    tmp_path, north, south, now_ms
+) -> None:
+    """Without a restart: the server shows the new one, lets in who stands under the new roots, and nobody else."""
+    both = (north[0].certificate, south[0].certificate)
+    old = folder(tmp_path / "old", north[1], (north[0].certificate,), now_ms)
+    new = folder(tmp_path / "new", south[1], both, now_ms)
+    friend = folder(tmp_path / "friend", north[1], both, now_ms)
+    joining = folder(tmp_path / "joining", south[1], both, now_ms)
+    trust = Trust(old)
+    trust.name("market", (north[0].certificate,))
+    async with serving(trust, both, now_ms) as endpoint:
+        only_north = msgspec.structs.replace(friend, roots=(north[0].certificate,))
+        assert await ask(endpoint, channel_credentials(only_north))
+        assert await refused(endpoint, channel_credentials(joining)) is grpc.StatusCode.UNAVAILABLE
+        trust.renew(new)
+        assert await ask(endpoint, channel_credentials(joining))
+        assert await refused(endpoint, channel_credentials(only_north)) is grpc.StatusCode.UNAVAILABLE
+        trust.renew(msgspec.structs.replace(new, roots=(north[0].certificate,)))
+        assert await refused(endpoint, channel_credentials(joining)) is grpc.StatusCode.UNAVAILABLE
+        assert await ask(endpoint, channel_credentials(friend)), "what a ledger names is trusted besides"

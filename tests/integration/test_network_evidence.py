@@ -18,9 +18,9 @@ from ledgernode.consensus.pbft.messages import Vote, encode
 from ledgernode.identity.home import tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.tls import Trust, load_tls
+from ledgernode.logs import logger
 from ledgernode.node.links import Link
 from ledgernode.node.peers import introduce
-from ledgernode.node.telemetry import logger
 from ledgernode.wire.frames import EngineFrame, Frame, HeaderVote, Standing
 from ledgernode.wire.protobuf import packed
 from ledgernode.wire.types import Epoch, Height, identity_id

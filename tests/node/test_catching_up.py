@@ -11,10 +11,10 @@ import pytest
 
 from ledgernode.errors import BadProof, LedgerError, LedgerHalted, NodeUnreachable, Pruned
 from ledgernode.identity.keys import PrivateKey
+from ledgernode.logs import logger
 from ledgernode.node.catching_up import CatchingUp, checked
 from ledgernode.node.executing import Fetched
 from ledgernode.node.neighbours import Neighbour
-from ledgernode.node.telemetry import logger
 from ledgernode.wire.answers import Block, SnapshotFacts, SyncStatus
 from ledgernode.wire.block import encode_header
 from ledgernode.wire.roots import transaction_root

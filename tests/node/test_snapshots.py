@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 from ledgernode.errors import BadRequest, NodeStopping, Pruned, UnknownSnapshot, UnknownTransaction
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.execution.replay import remembered
+from ledgernode.logs import logger
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.shelf import Shelf
 from ledgernode.node.snapshots import Snapshots, Upkeep, next_height
-from ledgernode.node.telemetry import logger
 from ledgernode.node.waiting import Progress
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.incoming import Incoming

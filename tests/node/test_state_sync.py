@@ -15,10 +15,10 @@ from structlog.testing import capture_logs
 
 from ledgernode.errors import LedgerError, NodeUnreachable, RateLimited, UnknownSnapshot
 from ledgernode.identity.keys import PrivateKey
+from ledgernode.logs import logger
 from ledgernode.node.neighbours import Neighbour
 from ledgernode.node.shelf import Shelf
 from ledgernode.node.state_sync import StateSync, candidates
-from ledgernode.node.telemetry import logger
 from ledgernode.store import failpoint
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.failpoint import Action

@@ -17,6 +17,9 @@ import importlib.util
 for stray in ("tests", "proto", "deploy"):
     assert importlib.util.find_spec(stray) is None, f"the wheel exposes {stray}"
 PY
+if command -v npm >/dev/null; then
+  "$work/venv/bin/python" -c 'from gateway.http.pages import Pages; assert Pages().is_built, "the wheel has no console"'
+fi
 "$work/venv/bin/ledgernode" community check ten-houses
 timeout 120 "$work/venv/bin/ledgernode" demo "$work/demo" --seconds 5
 echo "the wheel works by itself"

@@ -109,7 +109,7 @@ def test_the_checker_refuses_a_file_with_one_byte_altered(kind: str, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("at", [0, 63, 100])
+@pytest.mark.parametrize("at", [0, *(pytest.param(at, marks=pytest.mark.slow) for at in (63, 100))])
 def test_the_checker_refuses_every_altered_field(kind: str, at: int) -> None:
     """At its beginning, somewhere inside and at its end: no field of any vector is idle."""
     for vector in vectors(kind):

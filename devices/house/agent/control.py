@@ -2,11 +2,15 @@
 
 In order of weight:
 
-1. a demand response: everything that can wait waits, battery and car give what they may;
+1. a demand response, and a feeder that can carry no more to its houses: everything that can wait waits, battery and
+   car give what they may;
 2. a trade's delivery: the battery keeps the connection at what was bought or sold, machines do as below;
 3. cheap energy: everything that waits may run, the car charges;
 4. else: the sun first to what is on, then to the car, then to the battery; warm water and machines wait for enough sun
    for them, or until they can wait no longer, which the appliances themselves see to.
+
+Beside all of it: while a feeder can carry no more back from its houses, nothing leaves this one but what trades that
+still run have sold. What sun the house cannot use or store then is curtailed.
 """
 
 from __future__ import annotations
@@ -38,10 +42,19 @@ class View(NamedTuple):
     delivery_w: float | None = None
     """What the connection is to carry for trades: in (positive), out (negative)."""
     responding: bool = False
+    held_back: bool = False
+    """Whether the feeder takes nothing back but what is being delivered."""
 
 
 def plan(house: House, preferences: Preferences, view: View) -> Wanted:
     """What is wanted of the machines now."""
+    wanted = _planned(house, preferences, view)
+    if not view.held_back:
+        return wanted
+    return msgspec.structs.replace(wanted, export_limit_w=max(0.0, -(view.delivery_w or 0.0)))
+
+
+def _planned(house: House, preferences: Preferences, view: View) -> Wanted:
     waiting = {machine.name for machine in house.machines} | {
         thermostat.name for thermostat in house.thermostats if thermostat.warms_water
     }

@@ -30,6 +30,8 @@ TRADES: Final = 200
 HOUR_MS: Final = 3_600_000
 REFUSED: Final = "refused"
 BEYOND: Final = "beyond the owner's bounds"
+REVERSE: Final = "reverse"
+FORWARD: Final = "forward"
 
 # ---------------------------------------------------------------- events in
 
@@ -86,9 +88,35 @@ class Traded(msgspec.Struct, frozen=True):
     until_ms: int
     energy_wh: int
     price_micro: int
+    number: int = 0
+    """The trade's, by which it is known when it comes again, or is ended early; 0: it has none."""
 
 
-Event = Observed | Ticked | Asked | OptedOut | Priced | Forecasted | Answered | Traded
+class Ended(msgspec.Struct, frozen=True):
+    """The ledger has ended a trade before its window was over: curtailed, or disputed."""
+
+    now_ms: int
+    number: int
+    why: str
+
+
+class Halted(msgspec.Struct, frozen=True):
+    """The feeder can carry no more, back from its houses (`reverse`) or to them (`forward`), until a time (0: until it
+    says so)."""
+
+    now_ms: int
+    direction: str
+    until_ms: int = 0
+
+
+class Resumed(msgspec.Struct, frozen=True):
+    """It can again."""
+
+    now_ms: int
+    direction: str
+
+
+Event = Observed | Ticked | Asked | OptedOut | Priced | Forecasted | Answered | Traded | Ended | Halted | Resumed
 
 
 class Effects(NamedTuple):
@@ -142,10 +170,18 @@ class Agent:
         self.terms: Terms | None = None
         self.price_micro = 0
         self.trades: tuple[Traded, ...] = ()
+        self.halts: Mapping[str, int] = {}
+        """By direction, until when; 0: until the feeder says so."""
         self._refused = 0
         self._beyond = False
         self._ordered_wh = self._matched_wh = 0  # of the last delivery that orders were given for
         self._since: tuple[int, int] | None = None  # quarter, import register at its beginning
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it knows enough to trade: what its battery holds, where it has one."""
+        level = self.collected.value(BATTERY, "level_micro", otherwise=-1)
+        return self.settings.house.battery is None or level >= 0
 
     def step(self, event: Event) -> Effects:
         found: tuple[Call, ...] = ()
@@ -169,9 +205,16 @@ class Agent:
             case Answered(now_ms=now_ms, code=code):
                 self._answered(now_ms, code)
             case Traded(now_ms=now_ms):
-                self._matched_wh += abs(event.energy_wh)
-                self.trades = (*(each for each in self.trades if each.until_ms > now_ms), event)[-TRADES:]
-                self.log.happened(now_ms, "trade", f"{event.energy_wh} Wh at {event.price_micro}")
+                self._traded(now_ms, event)
+            case Ended(now_ms=now_ms, number=number, why=why):
+                self.trades = tuple(each for each in self.trades if each.number != number)
+                self.log.happened(now_ms, "trade", f"#{number} ended: {why}")
+            case Halted(now_ms=now_ms, direction=direction, until_ms=until_ms):
+                self.halts = {**self.halts, direction: until_ms}
+                self.log.happened(now_ms, "feeder", f"halted {direction}")
+            case Resumed(now_ms=now_ms, direction=direction):
+                self.halts = {name: until_ms for name, until_ms in self.halts.items() if name != direction}
+                self.log.happened(now_ms, "feeder", f"resumed {direction}")
         return self._followed(event.now_ms, found)
 
     # ------------------------------------------------------------ after every event
@@ -198,8 +241,13 @@ class Agent:
             generation_w=generation_w,
             price_micro=self.price_micro,
             delivery_w=self.delivery_w(now_ms),
-            responding=response.running(self.responses, now_ms) is not None,
+            responding=response.running(self.responses, now_ms) is not None or self.is_halted(FORWARD, now_ms),
+            held_back=self.is_halted(REVERSE, now_ms),
         )
+
+    def is_halted(self, direction: str, now_ms: int) -> bool:
+        until_ms = self.halts.get(direction)
+        return until_ms is not None and (until_ms == 0 or now_ms < until_ms)
 
     def delivery_w(self, now_ms: int) -> float | None:
         """What trades bring or take now, evenly over their windows."""
@@ -223,6 +271,15 @@ class Agent:
             taken_mwh = max(0, import_mwh - register_mwh)
             self.responses = response.imported(self.responses, began * response.INTERVAL_MS, taken_mwh)
         self._since = (quarter, import_mwh)
+
+    def _traded(self, now_ms: int, trade: Traded) -> None:
+        """One more; a number that is known is a repetition."""
+        if trade.number and any(each.number == trade.number for each in self.trades):
+            return
+        self._matched_wh += abs(trade.energy_wh)
+        self.trades = (*(each for each in self.trades if each.until_ms > now_ms), trade)[-TRADES:]
+        told = f"#{trade.number}: " if trade.number else ""
+        self.log.happened(now_ms, "trade", f"{told}{trade.energy_wh} Wh at {trade.price_micro}")
 
     def _decide(self, now_ms: int, forecast: Forecast) -> tuple[Call, ...]:
         """Orders for a delivery; none without prices. Those beyond the owner's bounds are withheld."""

@@ -119,7 +119,7 @@ async def blocks(connection: AsyncConnection, *, size: int = DEFAULT_SIZE, after
 
 
 async def block(connection: AsyncConnection, which: int | bytes) -> BlockDetail | None:
-    """By height, or by the header's hash."""
+    """By height, or by the header's hash. Block 0 has no certificate: the genesis file vouches for it."""
     here = BLOCKS.c.height == which if isinstance(which, int) else BLOCKS.c.hash == which
     found = await one_of(connection, BlockRow, rows_of(BlockRow, BLOCKS).where(here))
     if found is None:
@@ -133,7 +133,7 @@ async def block(connection: AsyncConnection, which: int | bytes) -> BlockDetail 
     members = parse_set(encoded).members
     signed = tuple(
         Signed(position, members[position].identity.hex(), members[position].organisation, signature.hex())
-        for position, signature in parse_certificate(certificate).signatures
+        for position, signature in (parse_certificate(certificate).signatures if certificate else ())
         if position < len(members)
     )
     return BlockDetail(

@@ -115,12 +115,13 @@ def run(
     """
     needed()
     from ledgernode.cli.living.running import played
+    from ledgernode.cli.living.tables import parts
 
     adapted = _adapted(found(scenario), pace, engine)
     with ExitStack() as opened:
         where = directory or Path(opened.enter_context(TemporaryDirectory(prefix="ledgernode-"))) / adapted.name
-        report, parts = played(where, adapted, minutes or adapted.length_minutes, said(quiet=as_json))
-    show(report, as_json, *parts)
+        report = played(where, adapted, minutes or adapted.length_minutes, said(quiet=as_json))
+    show(report, as_json, *parts(report))
     if not report["audit"]["holds"]:
         raise AuditFailed(str(report["audit"]["reason"]))
     if directory is not None and not as_json:
@@ -143,12 +144,13 @@ def measure(*, scenario: str, minutes: int, pace: int, engine: str, as_json: boo
     ledgernode community measure ten-off-grid --minutes 240 --json
     """
     needed()
-    from ledgernode.cli.living.measuring import measured, parts
+    from ledgernode.cli.living.running import measured
+    from ledgernode.cli.living.tables import taken
 
     adapted = _adapted(found(scenario), pace, engine)
     with TemporaryDirectory(prefix="ledgernode-") as folder:
         told = measured(Path(folder) / adapted.name, adapted, minutes, said(quiet=as_json))
-    show(told, as_json, *parts(told))
+    show(told, as_json, *taken(told))
 
 
 def said(*, quiet: bool) -> Callable[[str], None]:
@@ -187,7 +189,7 @@ def needed() -> None:
 
     _module("scenario")
     try:
-        importlib.import_module("ledgernode.cli.living.radio")
+        importlib.import_module("living.radio")
     except ModuleNotFoundError as error:
         raise BadRequest(_NEEDS) from error
 

@@ -193,6 +193,10 @@ class Connection:
             roots=tuple(dict.fromkeys((*founding, *joined))),
         )
 
+    def clock(self) -> Callable[[], int]:
+        """The time that this ledger goes by, in ms."""
+        return self._simulated_clock() or (lambda: time.time_ns() // 1_000_000)
+
     def _simulated_clock(self) -> Callable[[], int] | None:
         """What a ledger of a simulation on this machine goes by; whoever signs for it must know its time."""
         from ledgernode.wire.genesis import SIMULATED

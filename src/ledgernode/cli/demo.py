@@ -27,7 +27,7 @@ from ledgernode.cli.output import console
 from ledgernode.errors import LedgerError
 
 if TYPE_CHECKING:
-    from ledgernode.cli.living.play import Play
+    from living.play import Play
 
 SCENARIO: Final = "ten-houses"
 ENGINE: Final = "pbft"
@@ -52,9 +52,11 @@ def demo(directory: Path, engine: str | None, seconds: float | None, scenario: s
     needed()
     import msgspec
 
-    from ledgernode.cli.living import report
-    from ledgernode.cli.living.founding import read_founded
-    from ledgernode.cli.living.play import Play
+    from ledgernode.cli.living.running import audited
+    from ledgernode.cli.living.tables import parts
+    from living import report
+    from living.folder import read_founded
+    from living.play import Play
 
     wanted = found(scenario)
     known = read_founded(directory)
@@ -64,14 +66,15 @@ def demo(directory: Path, engine: str | None, seconds: float | None, scenario: s
     click.echo(click.style(f"{wanted.title}, ordered by {engine}", bold=True))
     play = Play(directory, wanted, say=lambda text: click.echo(f"  {time.monotonic() - began:5.1f} s  {text}"))
     play.closing = report.closing
+    play.has_console = True
     asyncio.run(_shown(play, seconds))
     if not play.living.is_set():
         click.echo("Stopped before anything was shown.")
         return
     click.echo("  the chain is audited")
-    found_out = report.document(play, play.closed, report.audited(play))
+    found_out = report.document(play, play.closed, audited(play))
     out = console()
-    for part in report.parts(found_out):
+    for part in parts(found_out):
         out.print(part, highlight=False, markup=False) if isinstance(part, str) else out.print(part)
     _steps_afterwards(play)
     click.echo(f"Stopped. The ledger is in {directory}; start it again with the same command.")
@@ -82,7 +85,7 @@ async def _shown(play: Play, seconds: float | None) -> None:
 
     watching = asyncio.create_task(_look(play))
     try:
-        await until_told(play, math.inf, seconds)
+        await until_told(play, play.run(until_minute=math.inf, seconds=seconds))
     finally:
         play.over.set()
         await watching
@@ -93,6 +96,7 @@ async def _look(play: Play) -> None:
     await _either(play.living, play.over)
     if not play.living.is_set():
         return
+    _doors(play)
     _steps_meanwhile(play)
     if sys.stdout.isatty():
         await _screen(play)
@@ -160,6 +164,20 @@ async def _either(*events: asyncio.Event, limit_s: float | None = None) -> None:
     await asyncio.wait(waiting, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
+
+
+def _doors(play: Play) -> None:
+    """Where people enter, and the words that open: of wallets that stand for nothing elsewhere."""
+    from gateway.http.pages import BUILT, INDEX, NOT_BUILT
+    from living.visitors import house_of
+
+    assert play.visitors is not None, "it has a console"
+    click.echo(f"\n{click.style('Open in a browser', bold=True)}  {play.visitors.origin}")
+    if not (BUILT / INDEX).exists():
+        click.echo(f"  {NOT_BUILT}")
+    for visitor in play.visitors.everybody:
+        of = house_of(play.place) if visitor.role == "customer" else visitor.organisation
+        click.echo(f"  {f'{visitor.role} ({of})':<18} {visitor.phrase}")
 
 
 def _steps_meanwhile(play: Play) -> None:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from devices.history.series import Series
 
 DAY_MS: Final = 86_400_000
-_THURSDAY: Final = 3  # 1970-01-01
 _KINDS: Final = ("load", "generation")
 _FIRST_FORECAST_DAY: Final = 28
 
@@ -72,6 +71,7 @@ def day(**given: Any) -> None:
     ledgernode forecast day HOUSES --panels-kw 4
     ledgernode forecast day --point north:house-1 --as west/house-1-wallet --json
     """
+    from devices.history.days import days_of
     from gateway.insight.forecast import Forecaster
 
     houses = _houses(**given)
@@ -113,6 +113,7 @@ def score(*, from_day: int, **given: Any) -> None:
     \b
     ledgernode forecast score tests/data/citylearn2022
     """
+    from devices.history.days import days_of
     from gateway.insight.scoring import average, scores
 
     houses = _houses(**given)
@@ -142,6 +143,7 @@ def anomalies(**given: Any) -> None:
     ledgernode forecast anomalies HOUSES
     ledgernode forecast anomalies --point north:house-1 --point north:house-2 --point north:house-3 --as north/operator
     """
+    from devices.history.days import days_of
     from gateway.insight.anomalies import Meter, alarms
 
     houses = _houses(**given)
@@ -177,23 +179,12 @@ def anomalies(**given: Any) -> None:
 # ---------------------------------------------------------------- for others
 
 
-def days_of(house: Series, kind: str) -> tuple[NDArray[np.float64], int]:
-    """(Wh by UTC day and interval, NaN where not known; the first day's weekday, 0 is Monday)."""
-    import numpy as np
-
-    from gateway.insight.forecast import as_days
-
-    energies = house.load_mwh if kind == "load" else house.pv_mwh
-    values = np.where(house.known, energies / 1e3, np.nan)
-    slot = house.begin_ms % DAY_MS // house.step_ms
-    return as_days(values, DAY_MS // house.step_ms, slot), (house.begin_ms // DAY_MS + _THURSDAY) % 7
-
-
 def expected_of(house: Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """What a house would have believed each day before, in mWh: the forecast, and as yesterday while it learns."""
     import numpy as np
 
     from devices.backtest.plan import as_yesterday
+    from devices.history.days import days_of
     from gateway.insight.scoring import held_back
 
     slot = house.begin_ms % DAY_MS // house.step_ms

@@ -71,10 +71,11 @@ def run(
         nodes=at.endpoints,
         listen=listen,
         tls=at.tls_files(),
+        tls_now=at.tls_files,
         organisation=at.organisation_name,
         settings=with_broker(settings, address=broker, username=broker_user, password_file=password),
         http=http.listen(at),
-        model=model_home(settings.read_model, directory, at),
+        model=model_home(settings.model_database, directory, at),
     )
     if as_json:
         run_gateway(home)
@@ -169,6 +170,8 @@ def _say(serving: Any) -> None:
     click.echo(f"serving devices for ledger {serving.ledger} on {serving.host}:{serving.port}{kept}")
     if serving.http_port:
         click.echo(f"and by HTTP on port {serving.http_port}")
+    if serving.console:
+        click.echo(f"people find the console at {serving.console}")
 
 
 gateway.add_command(device)

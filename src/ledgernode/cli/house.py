@@ -5,28 +5,27 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-import signal
 import time
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
 
+from ledgernode.cli.home import new, run
 from ledgernode.cli.output import facts, json_option, show
+from ledgernode.cli.serving import address_of, broker_access, here, ready, serve
 from ledgernode.errors import BadRequest, NodeUnreachable
 from ledgernode.identity.secret_file import create_secret, read_secret
 
 if TYPE_CHECKING:
     from devices.house.tie import Sensed
     from devices.house.transfer import Dispute, Trade
-    from gateway.mqtt.connection import Access
 
 _VILLAGE: Final = click.Path(file_okay=False, path_type=Path)
+_FOLDER: Final = click.Path(file_okay=False, exists=True, path_type=Path)
 _FILE: Final = click.Path(dir_okay=False, exists=True, path_type=Path)
 _OPERATOR: Final = "operator"
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 _MOST_HOUSES: Final = 50
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9:._-]{0,99}")
 
@@ -41,8 +40,17 @@ def house() -> None:
     ledgernode house tie my-village h1 --bus 127.0.0.1:8700 --listen 127.0.0.1:8701 &
     ledgernode house tie my-village h2 --bus 127.0.0.1:8700 --listen 127.0.0.1:8702 &
     ledgernode house trade my-village 1 h1 h2 --wh 2 --bus 127.0.0.1:8700
+
+
+    \b
+    A home with an agent, on a ledger's market:
+    ledgernode house new my-home --name h1 --point north:h1 --market north:day --peak-w 4000
+    ledgernode house run my-home --as west/h1-wallet --listen 127.0.0.1:8800 --broker localhost:1883 ...
     """
 
+
+house.add_command(new)
+house.add_command(run)
 
 _address_option = click.option("--bus", required=True, metavar="HOST:PORT", help="Where the bus listens.")
 _listen_option = click.option("--listen", required=True, metavar="HOST:PORT", help="Of this machine; there is no TLS.")
@@ -96,12 +104,12 @@ def bus(
     from devices.house.transfer import Bus
     from devices.house_shell.bus import BusServer
 
-    here = _here(listen)
+    place = here(listen)
     access = None
     if broker is not None:
         if not (broker_user and broker_password_file and ledger and feeder):
             raise BadRequest("with --broker go --broker-user, --broker-password-file, --ledger and --feeder")
-        access = _access(broker, broker_user, broker_password_file, broker_roots)
+        access = broker_access(broker, broker_user, broker_password_file, broker_roots)
     tokens = {path.stem: _token(directory, path.stem) for path in sorted(directory.glob("*.token"))}
     operator = tokens.pop(_OPERATOR, "")
     if not operator or not tokens:
@@ -121,7 +129,7 @@ def bus(
 
         own = msgspec.structs.replace(access, client=f"bus-{broker_user}-{level(feeder)}")
         beside = TradeLine(own, Topics(ledger).trades(feeder), server.agree).run
-    _serve(server.run(*here, ready=_ready, beside=beside))
+    serve(server.run(*place, ready=ready, beside=beside))
 
 
 @house.command()
@@ -134,14 +142,42 @@ def bus(
     "--speed", type=click.IntRange(1, 10_000), default=1, show_default=True, help="Energy so many times faster."
 )
 @click.option("--loss", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="More at a seller's end.")
-def tie(*, directory: Path, name: str, bus: str, listen: str, watts: float, speed: int, loss: float) -> None:
-    """A house's controller with simulated sensors: it tries the bus every 5 s; its page is at /."""
-    from devices.house_shell.tie import TieController
+@click.option("--meter", "home", type=_FOLDER, help="Its meter's identity, in which `ledgernode meter new` was called.")
+@click.option("--gateway", "gateways", multiple=True, metavar="HOST:PORT", help="Of the meter, in order; repeatable.")
+def tie(
+    *,
+    directory: Path,
+    name: str,
+    bus: str,
+    listen: str,
+    watts: float,
+    speed: int,
+    loss: float,
+    home: Path | None,
+    gateways: tuple[str, ...],
+) -> None:
+    """A house's controller with simulated sensors: it tries the bus every 5 s; its page is at /.
 
+    With --meter the ledger says what may flow, and hears what did: the meter signs readings and deliveries.
+    """
+    from devices.house_shell.tie import TieController
+    from devices.house_shell.tie_meter import TieMeter
+
+    if bool(home) != bool(gateways):
+        raise BadRequest("a meter has its gateways, and a gateway its meter: --meter and --gateway go together")
     token = _token(directory, name)
-    here, sensors = _here(listen), _Sensors(directory / "wire", name, watts * speed, loss)
-    controller = TieController(name, token, _address(bus), sense=sensors.sense, switch=sensors.switch, period_s=0.2)
-    _serve(controller.run(*here, ready=_ready))
+    place, sensors = here(listen), _Sensors(directory / "wire", name, watts * speed, loss)
+
+    async def run() -> None:
+        meter = None if home is None else TieMeter(home, gateways)
+        if meter is not None and meter.point != name:
+            raise BadRequest(f"the meter in {home} hangs at {meter.point}, not at {name}")
+        controller = TieController(
+            name, token, address_of(bus), sense=sensors.sense, switch=sensors.switch, period_s=0.2, meter=meter
+        )
+        await controller.run(*place, ready=ready)
+
+    serve(run())
 
 
 @house.command()
@@ -154,7 +190,7 @@ def tie(*, directory: Path, name: str, bus: str, listen: str, watts: float, spee
 def trade(*, directory: Path, number: int, seller: str, buyer: str, wh: float, bus: str) -> None:
     """Announce a numbered trade, as the ledger's line does; the same number again changes nothing."""
     line = {"line": f"New Transaction #{number}: energy from {seller} → {buyer}", "energy_mwh": round(wh * 1_000)}
-    _post(_address(bus), "/lines", line, _token(directory, _OPERATOR))
+    _post(address_of(bus), "/lines", line, _token(directory, _OPERATOR))
 
 
 @house.command()
@@ -164,28 +200,33 @@ def trade(*, directory: Path, number: int, seller: str, buyer: str, wh: float, b
 @click.option("--at", required=True, metavar="HOST:PORT", help="Where the house's controller listens.")
 def demand(*, directory: Path, name: str, wh: float, at: str) -> None:
     """Want so much in a house; all see it at the bus, at /demands."""
-    _post(_address(at), "/demand", {"energy_mwh": round(wh * 1_000)}, _token(directory, name))
+    _post(address_of(at), "/demand", {"energy_mwh": round(wh * 1_000)}, _token(directory, name))
 
 
 class _Sensors:
-    """A tie whose registers grow while its relay is closed, and another house's at the other end of the wire. What is
-    closed stands in the folder `wire`, which all houses of a village see."""
+    """A tie whose registers grow while its relay is closed, and another house's at the other end of the wire.
+
+    Who switches what, and when, stands in the folder `wire`, in a file that all houses of a village write to and read:
+    so both ends count the same flow, however seldom they look. What registers show stands there as well.
+    """
 
     def __init__(self, wire: Path, name: str, watts: float, loss: float) -> None:
-        self._wire, self._name = wire, name
-        self._watts, self._loss = watts, loss
-        self._closed = {"tie_in": False, "tie_out": False}
-        self._out_mwh = self._in_mwh = 0.0
-        self._last_s = time.monotonic()
-        self._wire.mkdir(exist_ok=True)
+        self._name, self._watts, self._loss = name, watts, loss
+        wire.mkdir(exist_ok=True)
+        self._switched, self._registers = wire / "switched", wire / f"{name}.registers"
+        self._switched.touch()
+        self._closed: set[tuple[str, str]] = set()
+        self._read_bytes = 0
+        self._out_mwh, self._in_mwh = self._kept()
+        self._last_ns = time.time_ns()
+        self._flow()
 
     def switch(self, relay: str, closed: bool) -> None:
-        self._flow()
-        if self._closed[relay] != closed:
+        if ((self._name, relay) in self._closed) != closed:
             click.echo(f"{relay} {'closed' if closed else 'open'}")
-        self._closed[relay] = closed
-        mark = self._wire / f"{self._name}.{relay}"
-        mark.touch() if closed else mark.unlink(missing_ok=True)
+        with self._switched.open("ab", buffering=0) as file:
+            file.write(f"{time.time_ns()} {self._name} {relay} {closed:d}\n".encode())
+        self._flow()
 
     def sense(self) -> Sensed:
         from devices.house.tie import Sensed
@@ -194,72 +235,50 @@ class _Sensors:
         return Sensed(int(self._out_mwh), int(self._in_mwh), 12_400, power_mw * 10 // 124, power_mw)
 
     def _flow(self) -> bool:
-        """Count what flowed since this was last asked."""
-        now_s = time.monotonic()
-        energy_mwh = self._watts * (now_s - self._last_s) / 3.6
-        self._last_s = now_s
-        marks = {path.name for path in self._wire.iterdir()} - {f"{self._name}.tie_in", f"{self._name}.tie_out"}
-        takes = self._closed["tie_in"] and any(mark.endswith(".tie_out") for mark in marks)
-        gives = self._closed["tie_out"] and any(mark.endswith(".tie_in") for mark in marks)
-        self._in_mwh += energy_mwh * takes
-        self._out_mwh += energy_mwh * (1 + self._loss) * gives
-        return takes or gives
+        """Count what flowed since this was last asked; whether anything does now."""
+        before, now_ns = (self._out_mwh, self._in_mwh), time.time_ns()
+        with self._switched.open("rb") as file:
+            file.seek(self._read_bytes)
+            whole = file.read().rpartition(b"\n")[0]
+        self._read_bytes += len(whole) + bool(whole)
+        for line in whole.decode().splitlines():
+            at_ns, house, relay, closed = line.split()
+            self._count(min(int(at_ns), now_ns))
+            (self._closed.add if closed == "1" else self._closed.discard)((house, relay))
+        self._count(now_ns)
+        if (self._out_mwh, self._in_mwh) != before:
+            draft = self._registers.with_suffix(".new")
+            draft.write_text(f"{self._out_mwh} {self._in_mwh}")
+            draft.rename(self._registers)
+        return self._gives or self._takes
+
+    def _count(self, until_ns: int) -> None:
+        energy_mwh = self._watts * max(0, until_ns - self._last_ns) / 3.6e9
+        self._last_ns = max(until_ns, self._last_ns)
+        self._in_mwh += energy_mwh * self._takes
+        self._out_mwh += energy_mwh * (1 + self._loss) * self._gives
+
+    @property
+    def _takes(self) -> bool:
+        return (self._name, "tie_in") in self._closed and self._another("tie_out")
+
+    @property
+    def _gives(self) -> bool:
+        return (self._name, "tie_out") in self._closed and self._another("tie_in")
+
+    def _another(self, relay: str) -> bool:
+        return any(house != self._name and switched == relay for house, switched in self._closed)
+
+    def _kept(self) -> tuple[float, float]:
+        """Registers only grow, whoever looks at them."""
+        if not self._registers.exists():
+            return 0.0, 0.0
+        out, into = map(float, self._registers.read_text().split())
+        return out, into
 
 
 def _token(directory: Path, name: str) -> str:
     return read_secret(directory / f"{name}.token").decode()
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise BadRequest(f"an address is written HOST:PORT, not {text!r}")
-    return host, int(port)
-
-
-def _here(text: str) -> tuple[str, int]:
-    """Refuses an address that others reach: tokens would travel in the clear."""
-    host, port = _address(text)
-    if host not in _LOOPBACK:
-        raise BadRequest(f"there is no TLS here: this listens on this machine, not on {host}")
-    return host, port
-
-
-def _access(address: str, user: str, password_file: Path, roots: Path | None) -> Access:
-    """Refuses a broker on another machine without TLS."""
-    try:
-        from gateway.mqtt.connection import Access, tls_context
-        from gateway.mqtt.reach import is_loopback
-    except ImportError as error:
-        raise BadRequest(f"MQTT needs {error.name}: install ledgernode[gateway]") from error
-    from ledgernode.identity.tls import split_roots
-
-    host, port = _address(address)
-    if roots is None and not is_loopback(host):
-        raise BadRequest(f"a broker on another machine ({host}) is reached over TLS only: name its --broker-roots")
-    tls = None if roots is None else tls_context(split_roots(roots.read_text()))
-    password = read_secret(password_file).decode().strip()
-    return Access(host, port, user, tls, user, password)
-
-
-def _ready(port: int) -> None:
-    click.echo(f"listening on port {port}")
-
-
-def _serve(running: Coroutine[Any, Any, None]) -> None:
-    """Until SIGTERM or SIGINT."""
-
-    async def until_told() -> None:
-        task = asyncio.ensure_future(running)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            await task
-        except asyncio.CancelledError:
-            return
-
-    asyncio.run(until_told())
 
 
 def _post(address: tuple[str, int], path: str, document: dict[str, Any], token: str) -> None:

@@ -33,7 +33,8 @@ class HttpOptions(NamedTuple):
         if not self.address:
             return None
         try:
-            from gateway.http.server import HttpTls, listen_at
+            from gateway.http.certificates import HttpTls
+            from gateway.http.server import listen_at
         except ModuleNotFoundError as error:
             raise BadRequest(f"HTTP needs {error.name}: install ledgernode[gateway]") from error
         if (self.certificate is None) != (self.key is None):

@@ -42,6 +42,7 @@ meter.add_command(accuracy)
 )
 @click.option("--phases", type=click.Choice(["1", "3"]), default="1", show_default=True, help="Of alternating current.")
 @click.option("--direct", is_flag=True, help="It hangs on a bus of 12 V instead.")
+@click.option("--postpaid", is_flag=True, help="What it counts is billed: it takes no tokens and keeps no balance.")
 @click.option("--reading-ms", type=click.IntRange(1_000), default=60_000, show_default=True, help="Between readings.")
 @click.option(
     "--send-ms", type=click.IntRange(0), default=300_000, show_default=True, help="Readings wait so long at most."
@@ -59,6 +60,7 @@ def new(
     chain_id: str,
     phases: str,
     direct: bool,
+    postpaid: bool,
     reading_ms: int,
     send_ms: int,
     sample_ms: int,
@@ -92,6 +94,7 @@ def new(
         chain_id=chain_id or chain,
         phases=int(phases),
         direct=direct,
+        prepaid=not postpaid,
         reading_ms=reading_ms,
         send_ms=send_ms,
         sample_ms=sample_ms,
@@ -103,22 +106,40 @@ def new(
 
 @meter.command()
 @click.argument("home", type=_HOME)
-@click.option("--gateway", "gateways", multiple=True, metavar="HOST:PORT", help="In order of preference; repeatable.")
+@click.option(
+    "--gateway",
+    "gateways",
+    multiple=True,
+    metavar="ADDRESS",
+    help="HOST:PORT of a gateway, or mqtts://HOST:PORT/LEDGER of a broker; in order of preference, repeatable.",
+)
+@click.option(
+    "--return-s",
+    type=click.IntRange(1),
+    default=3_600,
+    show_default=True,
+    help="After so long at another gateway the first is tried again.",
+)
 @click.option("--load", "load_w", type=float, default=0.0, help="W that the house draws; below zero it feeds in.")
 @click.option(
     "--load-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="CSV rows `seconds,watts` (three phases: three columns; or watts and vars of each), played again and again.",
 )
-def run(*, home: Path, gateways: tuple[str, ...], load_w: float, load_file: Path | None) -> None:
+def run(*, home: Path, gateways: tuple[str, ...], return_s: int, load_w: float, load_file: Path | None) -> None:
     """Run a meter until it is told to stop: it samples, counts, switches and reports through the first gateway that
     serves it. HOME is an identity's folder in which `meter new` was called.
+
+    Behind a broker (MQTT) gateways know it by the name in its certificate; the password is in HOME/broker-password,
+    and without one it shows its certificate. ?version=3.1.1 is for brokers that know no 5, ?roots=FILE for one whose
+    certificate is not of the ledger's organisations.
 
     Events are printed, one JSON object a line. Lines on standard input are what somebody does at the meter: keys, or
     `load 2000`, `mains off`, `mains on`, `tamper cover`.
 
     \b
     ledgernode meter run my-meter --gateway near.example:7060 --gateway far.example:7060 --load 500
+    ledgernode meter run my-meter --gateway mqtts://broker.example:8883/market --gateway far.example:7060
     """
     import asyncio
 
@@ -130,7 +151,7 @@ def run(*, home: Path, gateways: tuple[str, ...], load_w: float, load_file: Path
     steady = Steady(load_w, set_to.phases) if load_file is None else None
     load = steady or Recorded(load_file or home, set_to.phases)
     source = Sampler(home, load, phases=set_to.phases, direct=set_to.direct, seed=int(set_to.pan))
-    asyncio.run(MeterProcess(home, gateways, source, load=steady).run())
+    asyncio.run(MeterProcess(home, gateways, source, load=steady, return_ms=return_s * 1_000).run())
 
 
 @meter.command()

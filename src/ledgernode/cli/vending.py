@@ -43,7 +43,6 @@ def run(directory: Path, passphrase_file: Path | None, http: HttpOptions, at: Co
     _require_packages()
     from gateway.vending.process import Home, run_vending
     from gateway.vending.settings import read_settings
-    from ledgernode.wire.genesis import chain_id
 
     listen = http.listen(at)
     if listen is None:
@@ -51,7 +50,6 @@ def run(directory: Path, passphrase_file: Path | None, http: HttpOptions, at: Co
     home = Home(
         directory=directory,
         ledger=at.ledger,
-        chain_id=chain_id(at.genesis_bytes),
         nodes=at.endpoints,
         http=listen,
         tls=at.tls_files(),

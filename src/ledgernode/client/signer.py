@@ -65,6 +65,14 @@ class Signer:
         self._validity_ms = validity_ms
         self._clock_ms = clock_ms
 
+    def now_ms(self) -> int:
+        """By the clock that it signs by: that of the ledger, where it is a simulated one."""
+        return self._clock_ms()
+
+    def beside(self, key: PrivateKey, identity: IdentityId | None = None) -> Signer:
+        """Somebody else's, for the same ledger and by the same clock."""
+        return Signer(key, identity, chain_id=self.chain_id, validity_ms=self._validity_ms, clock_ms=self._clock_ms)
+
     def transaction(
         self, contract: str, function: str, arguments: Arguments, *, budget: int, sequence: int | None = None
     ) -> Signed:

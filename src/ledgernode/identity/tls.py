@@ -48,23 +48,42 @@ class TlsFiles(msgspec.Struct, frozen=True):
 
 
 class Trust:
-    """Whose certificates a node takes now: under the roots of its own file, and under those its ledgers name."""
+    """Whose certificates a node takes now: under the roots of its own file, and under those its ledgers name; and what
+    it shows of itself. `files` is one value, so that another thread never sees a key with another's certificate."""
 
     def __init__(self, files: TlsFiles) -> None:
         self._own = files.roots
         self._named: dict[str, tuple[str, ...]] = {}
-        self.key = files.key
-        self.certificate = files.certificate
-        self.roots = files.roots
+        self.files = files
 
     def __repr__(self) -> str:
         return f"Trust({len(self.roots)} roots)"
 
+    @property
+    def key(self) -> bytes:
+        return self.files.key
+
+    @property
+    def certificate(self) -> str:
+        return self.files.certificate
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        return self.files.roots
+
     def name(self, ledger: str, roots: Sequence[str]) -> None:
         """A ledger names these roots from now on, and no others."""
         self._named[ledger] = tuple(roots)
+        self._joined(self.files)
+
+    def renew(self, files: TlsFiles) -> None:
+        """These are the files from now on; new connections are made with them."""
+        self._own = files.roots
+        self._joined(files)
+
+    def _joined(self, files: TlsFiles) -> None:
         named = (root for ledger in sorted(self._named) for root in self._named[ledger])
-        self.roots = tuple(dict.fromkeys((*self._own, *named)))
+        self.files = msgspec.structs.replace(files, roots=tuple(dict.fromkeys((*self._own, *named))))
 
 
 class Peer(NamedTuple):
@@ -100,27 +119,29 @@ def split_roots(text: str) -> tuple[str, ...]:
 
 
 def server_credentials(trust: Trust) -> grpc.ServerCredentials:
-    """Credentials of a server that talks to certified peers only; each handshake asks what is trusted then."""
-    shown: list[tuple[str, ...]] = [trust.roots]
+    """Credentials of a server that talks to certified peers only; each handshake asks what is shown and trusted."""
+    shown: list[TlsFiles] = [trust.files]
 
     def fetch() -> grpc.ServerCertificateConfiguration | None:
         """Called by gRPC, on a thread of its own, before a handshake; None where nothing has changed."""
-        roots = trust.roots
-        if roots == shown[0]:
+        files = trust.files
+        if files == shown[0]:
             return None
-        shown[0] = roots
-        return _configuration(trust)
+        shown[0] = files
+        return _configuration(files)
 
-    return grpc.dynamic_ssl_server_credentials(_configuration(trust), fetch, require_client_authentication=True)
+    return grpc.dynamic_ssl_server_credentials(_configuration(shown[0]), fetch, require_client_authentication=True)
 
 
-def _configuration(files: Trust) -> grpc.ServerCertificateConfiguration:
+def _configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration(
         [(files.key, files.certificate.encode())], root_certificates="".join(files.roots).encode()
     )
 
 
 def channel_credentials(files: TlsFiles | Trust) -> grpc.ChannelCredentials:
+    if isinstance(files, Trust):
+        files = files.files
     return grpc.ssl_channel_credentials(
         root_certificates="".join(files.roots).encode(),
         private_key=files.key,

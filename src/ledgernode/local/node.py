@@ -106,12 +106,13 @@ def free_ports(count: int) -> int:
     """
     begin = random.randrange(len(_PORTS))  # noqa: S311  # nothing secret hangs on it
     for first in chain(_PORTS[begin:], _PORTS[:begin]):
-        if all(_is_free(port) for port in range(first, first + count)):
+        if all(is_free(port) for port in range(first, first + count)):
             return first
     raise LedgerError(f"no {count} neighbouring ports are free from {_PORTS.start} to {_PORTS.stop}")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Does nothing listen there on this machine?"""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

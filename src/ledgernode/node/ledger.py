@@ -24,6 +24,7 @@ from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
 from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.identity.tls import Trust
+from ledgernode.logs import logger
 from ledgernode.node.accusing import Accuser
 from ledgernode.node.admission import Admission
 from ledgernode.node.announcement import Announcement
@@ -49,7 +50,6 @@ from ledgernode.node.state_sync import StateSync
 from ledgernode.node.submissions import Submissions
 from ledgernode.node.subscriptions import Subscriptions
 from ledgernode.node.surroundings import Alone, Among
-from ledgernode.node.telemetry import logger
 from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming

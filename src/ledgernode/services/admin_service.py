@@ -8,9 +8,8 @@ import resource
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from ledgernode import __version__
+from ledgernode import __version__, logs
 from ledgernode.errors import UnknownLedger
-from ledgernode.node import telemetry
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.caller import Callers
 from ledgernode.services.errors_grpc import Context, streaming, unary
@@ -48,7 +47,7 @@ class AdminService(AdminServiceServicer):
                 organisation=self._organisation,
                 started_ms=self._started_ms,
                 ledgers=tuple(ledger.status() for _, ledger in sorted(self._ledgers.items())),
-                log_level=telemetry.level(),
+                log_level=logs.level(),
                 memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024,
             )
         )
@@ -72,8 +71,8 @@ class AdminService(AdminServiceServicer):
     @unary
     async def SetLogLevel(self, request: pb.SetLogLevelRequest, context: Context) -> pb.SetLogLevelResponse:
         peer = self._callers.require_admin(context)
-        level = telemetry.set_level(request.level)
-        telemetry.logger().warning("log level set", level=level, by=peer.name)
+        level = logs.set_level(request.level)
+        logs.logger().warning("log level set", level=level, by=peer.name)
         return pb.SetLogLevelResponse(level=level)
 
     def _ledger(self, name: str, context: Context) -> ServedLedger:

@@ -15,7 +15,7 @@ import grpc
 
 from ledgernode.config import RETRY_ADVICE_MS
 from ledgernode.errors import Broken, LedgerError, MempoolFull, RateLimited, Unavailable
-from ledgernode.node.telemetry import logger
+from ledgernode.logs import logger
 from ledgernode.wire.protobuf import CODE_METADATA, RETRY_METADATA
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"

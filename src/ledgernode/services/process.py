@@ -25,6 +25,7 @@ from typing import Any, Final
 import msgspec
 import uvloop
 
+from ledgernode import logs
 from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS, WATCH_MS
 from ledgernode.errors import BadGenesis, BadRequest
 from ledgernode.identity.authority import DAY_MS
@@ -32,7 +33,6 @@ from ledgernode.identity.endings import endings
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.tls import Trust, load_tls
-from ledgernode.node import telemetry
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.snapshots import Upkeep
 from ledgernode.services.server import Server
@@ -80,12 +80,12 @@ def run_node(
         raise BadRequest(f"{home} serves a simulation, which goes by a clock of its own: `ledgernode community run`")
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER_OBJECTS)
-    telemetry.set_up(as_json=log_json, level=log_level or config.log_level)
+    logs.set_up(as_json=log_json, level=log_level or config.log_level)
     uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms))
 
 
 async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, clock_ms: Clock) -> None:
-    log = telemetry.logger(organisation=config.organisation)
+    log = logs.logger(organisation=config.organisation)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:

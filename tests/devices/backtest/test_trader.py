@@ -11,8 +11,7 @@ from devices.backtest.live import Limits
 from devices.backtest.trader import Setting, Trader
 from devices.history.registers import measured
 from devices.house.strategy import BID, FixedPrice
-from ledgernode.cli.connection import Connection
-from tests.acceptance.community import DAY_MS, INTERVAL_MS, KWH, Community, CommunityNetwork, kwh
+from tests.acceptance.community import DAY_MS, INTERVAL_MS, KWH, Community, SimulatedNetwork, kwh
 from tests.acceptance.street import House, Plan, Street
 from tests.acceptance.trading import Market
 from tests.cli.command_line import command, done
@@ -24,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     """Three houses on a ledger with one node."""
     directory = tmp_path_factory.mktemp("solo") / "network"
-    with CommunityNetwork(directory, "solo") as network:
+    with SimulatedNetwork(directory, "solo", "street") as network:
         found = Community(network, {"trading": Plan(3)})
         yield found.streets["trading"]
         found.close()
@@ -83,8 +82,9 @@ def test_strategies_trade_by_what_their_meters_showed(street: Street) -> None:
     assert again.number is not None
 
 
-def test_commands_read_the_ledger(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    """001-8, 004-6: a forecast from a point's own intervals, and a dry run, as its wallet; no stranger may read it."""
+def test_commands_read_the_ledger(street: Street) -> None:
+    """001-8, 004-6: a forecast from a point's own intervals, and a dry run, as its wallet; no stranger may read it.
+    They sign by the ledger's clock, which is simulated and ahead of the machine's."""
     community = street.community
     house = street.houses[2]
     street.flow((0.7, 0), (0, 0), (0.5, 0.0))
@@ -92,7 +92,6 @@ def test_commands_read_the_ledger(street: Street, monkeypatch: pytest.MonkeyPatc
     network = community.network.founded.directory
     at = ("--point", house.point, "--network", network, "--json")
     own = ("--as", f"west/{house.wallet.name}")
-    monkeypatch.setattr(Connection, "signer", lambda _: house.wallet.signer)  # which goes by the network's clock
     (told,) = done("forecast", "day", *at, *own).document["houses"]
     assert told["name"] == house.point
     assert told["begin_ms"] == community.now_ms // DAY_MS * DAY_MS, "the day after the last whole one"
@@ -103,7 +102,6 @@ def test_commands_read_the_ledger(street: Street, monkeypatch: pytest.MonkeyPatc
     assert turn["load_wh"] > 0
     assert [(order["side"], order["number"]) for order in turn["orders"]] == [("bid", None)]
     assert community.ask(house.wallet, "market", "orders", wallet=house.wallet.id) == []
-    monkeypatch.setattr(Connection, "signer", lambda _: community.stranger.signer)
     refused = command("forecast", "day", *at, "--as", f"west/{community.stranger.name}")
     assert refused.code != 0
     assert "read by its tenant" in refused.err

@@ -55,6 +55,7 @@ def test_generated_files_are_fresh() -> None:
     assert {path.name: path.read_text() for path in MADE.glob("*.csv")} == generate.contents()
 
 
+@pytest.mark.slow
 def test_the_ten_measured_houses_are_read_to_the_mwh() -> None:
     """A year each, by name in their order; sums are the file's; prices are no house."""
     houses = read_houses([MEASURED])

@@ -19,11 +19,14 @@ from devices.house.agent.core import (
     Asked,
     Bounds,
     Effects,
+    Ended,
     Event,
     Forecasted,
+    Halted,
     Observed,
     OptedOut,
     Priced,
+    Resumed,
     Settings,
     Ticked,
     Traded,
@@ -416,3 +419,58 @@ def test_a_call_that_cannot_be_followed_is_refused(changes: dict[str, int]) -> N
     fields: dict[str, Any] = {"id": "c1", "from_ms": JUNE_MS + HOUR_MS, "duration_ms": HOUR_MS, "less_w": 500}
     with pytest.raises(BadRequest):
         home.do(Asked(JUNE_MS, Call(**fields | changes)))
+
+
+# ---------------------------------------------------------------- what the ledger stops
+
+
+def sunny() -> Home:
+    """3 kW of sun, a load of 400 W, at the connection as it is."""
+    home = Home()
+    home.tell({"power_mw": -2_600_000, "voltage_mv": 230_000}, 3_000_000, 0, 0)
+    return home
+
+
+def test_a_trade_that_the_ledger_ends_is_delivered_no_more() -> None:
+    """The battery is its own again; one that is told twice is one."""
+    home = sunny()
+    sold = Traded(home.now_ms, home.now_ms, home.now_ms + INTERVAL_MS, -500, 200_000, number=7)
+    for _ in range(2):
+        home.do(sold)
+    assert home.agent.delivery_w(home.now_ms) == -2_000
+    assert home.wanted.battery_w == pytest.approx(600)
+    home.do(Ended(home.now_ms, 7, "curtailed"))
+    assert (home.agent.delivery_w(home.now_ms), home.wanted.battery_w) == (None, None)
+    assert home.agent.log.happenings[-1].text == "#7 ended: curtailed"
+
+
+def test_a_feeder_that_takes_nothing_back_curtails_the_sun() -> None:
+    """Nothing leaves but what a running trade has sold; then nothing at all; until the feeder can again, or its time
+    is over."""
+    home = sunny()
+    home.do(Traded(home.now_ms, home.now_ms, home.now_ms + INTERVAL_MS, -250, 200_000, number=7))
+    home.do(Halted(home.now_ms, "reverse", home.now_ms + 2 * INTERVAL_MS))
+    assert home.wanted.export_limit_w == pytest.approx(1_000)
+    home.do(Ended(home.now_ms, 7, "curtailed"))
+    assert home.wanted.export_limit_w == 0
+    moment = next(each for each in home.moments if each.at_ms % DAY_MS == 12 * HOUR_MS)
+    _, _, flowed = step(HOUSE, Standing.begun(HOUSE, level_micro=1_000_000), moment, home.wanted)
+    assert flowed.export_nwh == 0 < flowed.curtailed_nwh
+    home.do(Resumed(home.now_ms, "reverse"))
+    assert home.wanted.export_limit_w is None
+    home.do(Halted(home.now_ms, "reverse", home.now_ms + 1_000))
+    home.do(Ticked(home.now_ms + 1_000))
+    assert home.wanted.export_limit_w is None
+
+
+def test_a_feeder_that_is_loaded_to_its_limit_makes_wait_what_can() -> None:
+    """As a demand response does."""
+    home = sunny()
+    assert "washing" not in home.wanted.held
+    home.do(Halted(home.now_ms, "forward"))
+    assert {"boiler", "refrigerator", "washing"} <= home.wanted.held
+    assert home.wanted.vehicle_w == 0
+    home.do(Ticked(home.now_ms + DAY_MS))
+    assert "washing" in home.wanted.held, "until it says so"
+    home.do(Resumed(home.now_ms, "forward"))
+    assert "washing" not in home.wanted.held

@@ -34,6 +34,7 @@ class House:
         self.in_mwh = 500
         self.relays = {"tie_in": False, "tie_out": False}
         self.sent: list[Message] = []
+        self.lets: tuple[int, ...] | None = None
 
     def do(self, event: Event) -> Effects:
         effects = step(self.state, event)
@@ -46,7 +47,7 @@ class House:
     def tick(self, ms: int = 1_000) -> Message | None:
         self.now_ms += ms
         sensed = Sensed(0, self.in_mwh, 12_300, 4_000, 49_200)
-        return self.do(Ticked(self.now_ms, sensed)).send
+        return self.do(Ticked(self.now_ms, sensed, self.lets)).send
 
     def told(self, word: Word) -> None:
         self.tick()
@@ -139,3 +140,22 @@ def test_a_demand_is_told_until_it_is_traded() -> None:
     assert house.state.wanted_mwh == LARGEST_MWH
     house.do(Demanded(house.now_ms, -5))
     assert house.state.wanted_mwh == 0
+
+
+def test_relays_follow_the_ledger_before_the_bus() -> None:
+    """No trade that it lets run, no closed relay; what it stops opens at once, and the bus is told."""
+    house = House()
+    house.lets = (6,)
+    house.told(BUYING)
+    assert not any(house.relays.values())
+    house.lets = (6, 7)
+    house.told(BUYING)
+    assert house.relays == {"tie_in": True, "tie_out": False}
+    house.lets = (6,)
+    message = house.tick()
+    assert not any(house.relays.values())
+    assert message is not None
+    assert message.lets == (6,)
+    house.told(BUYING)
+    house.told(SELLING)
+    assert not any(house.relays.values())

@@ -48,6 +48,7 @@ class Street:
         self.in_mwh = dict.fromkeys(POINTS, 3_000_000.0)
         self.factor = dict.fromkeys(POINTS, 1.0)
         self.silent: set[str] = set()
+        self.lets: dict[str, tuple[int, ...]] = {}
         self.ended: list[Trade] = []
         self.disputes: list[Dispute] = []
         self.most_sellers = 0
@@ -106,7 +107,8 @@ class Street:
                 out_mwh, in_mwh = int(self.out_mwh[point]), int(self.in_mwh[point])
                 running = self.closed(point, TIE_OUT) or self.closed(point, TIE_IN)
                 power_mw = round(self.power_w * 1_000) if running else 0
-                self.do(Read(self.now_ms, point, out_mwh, in_mwh, 12_300, power_mw * 10 // 123, power_mw))
+                lets = self.lets.get(point)
+                self.do(Read(self.now_ms, point, out_mwh, in_mwh, 12_300, power_mw * 10 // 123, power_mw, lets))
 
     def run(self, seconds: int) -> None:
         for _ in range(seconds):
@@ -364,6 +366,7 @@ events = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(events)
 def test_whatever_happens_nobody_is_told_of_energy_that_did_not_flow(happening: list[tuple[str, int]]) -> None:
@@ -419,3 +422,50 @@ def test_relays_are_named_for_both_ends() -> None:
     assert closing.relays == (Relay("h2", TIE_IN, True), Relay("h1", TIE_OUT, True))
     opening = step(Bus(), closing.state, LinkChanged(3, "h2", False))
     assert opening.relays == (Relay("h1", TIE_OUT, False), Relay("h2", TIE_IN, False))
+
+
+def test_nothing_begins_that_the_ledger_does_not_let_run() -> None:
+    """Both ends must have heard of it; another trade, which they have, goes first meanwhile."""
+    street = Street()
+    street.lets = {"h1": (1,), "h2": (2,)}
+    street.agree(1)
+    street.agree(2, "h3", "h2")
+    assert street.run_until_over(2).status is Status.DONE
+    assert street.trade(1).status is Status.WAITING
+    street.lets["h2"] = (1, 2)
+    assert street.run_until_over(1).status is Status.DONE
+    assert [trade.number for trade in street.ended] == [2, 1]
+
+
+@pytest.mark.parametrize("end", ["h1", "h2"])
+def test_what_the_ledger_stops_is_stopped_on_the_bus(end: str) -> None:
+    """Whichever end hears it first: relays open, what flowed stays counted, the next one has its turn. So over a
+    restart of the bus; and one that waits has no turn any more."""
+    street = Street()
+    street.lets = {"h1": (1, 2, 3), "h2": (1, 2, 3)}
+    for number in (1, 2, 3):
+        street.agree(number)
+    street.run(30)
+    assert street.trade(1).status is Status.RUNNING
+    street.restart()
+    street.lets[end] = (2,)
+    trade = street.run_until_over(1)
+    assert trade.status is Status.STOPPED
+    assert trade.delivered_mwh == int(street.in_mwh["h2"]) - 3_000_000 > 300
+    assert street.run_until_over(3).status is Status.STOPPED
+    assert street.run_until_over(2).status is Status.DONE
+    assert not any(street.relays.values())
+
+
+def test_an_end_that_is_away_when_the_ledger_stops_says_so_when_it_is_back() -> None:
+    """Its relays were open all the time."""
+    street = Street()
+    street.lets = {"h1": (1,), "h2": (1,)}
+    street.agree(1)
+    street.run(10)
+    street.lose("h2")
+    street.run(30)
+    assert street.trade(1).status is not Status.RUNNING
+    street.lets = {"h1": (1,), "h2": ()}
+    street.find("h2")
+    assert street.run_until_over(1).status is Status.STOPPED

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,17 @@ from devices.house.transfer import Bus, Dispute, Page, Status, Trade
 from devices.house_shell.bus import BusServer
 from devices.house_shell.http import BODY_BYTES, Response, call
 from devices.house_shell.tie import TieController
+from devices.house_shell.tie_meter import TieMeter
+from devices.meter.core import new_state
+from devices.meter.events import Told
+from devices.meter_shell import Facts, create_home
+from ledgernode.errors import BadRequest
+from ledgernode.sts.keys import derive
 from tests.conditions import eventually
+from tests.devices.meter.sayings import Saying
+from tests.devices.running import SETTING
 from tests.ports import fresh_port
+from tests.sts.published import VENDING_KEY
 
 pytestmark = pytest.mark.slow
 HOST = "127.0.0.1"
@@ -32,14 +41,15 @@ POWER_MW = 3_600_000
 class House:
     """A house on the bus: registers that grow while both ends of a trade are closed."""
 
-    def __init__(self, village: Village, name: str) -> None:
+    def __init__(self, village: Village, name: str, meter: TieMeter | None = None) -> None:
         self.name, self.token = name, f"token of {name}"
         self.village = village
         self.closed = {"tie_in": False, "tie_out": False}
         self.out_mwh = self.in_mwh = 0.0
         self.port = fresh_port()
+        self.meter = meter
         self.controller = TieController(
-            name, self.token, (HOST, village.port), sense=self.sense, switch=self.switch, period_s=0.05
+            name, self.token, (HOST, village.port), sense=self.sense, switch=self.switch, period_s=0.05, meter=meter
         )
         self.task: asyncio.Task[None] | None = None
 
@@ -64,9 +74,9 @@ class House:
 
 
 class Village:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, meters: Mapping[str, TieMeter] | None = None) -> None:
         self.path, self.port = path, fresh_port()
-        self.houses = {name: House(self, name) for name in ("h1", "h2", "h3")}
+        self.houses = {name: House(self, name, (meters or {}).get(name)) for name in ("h1", "h2", "h3")}
         self.ended: list[Trade] = []
         self.disputes: list[Dispute] = []
         self.last_s = time.monotonic()
@@ -110,7 +120,12 @@ class Village:
 
 @pytest_asyncio.fixture
 async def village(tmp_path: Path) -> AsyncIterator[Village]:
-    made = Village(tmp_path / "bus.state")
+    async with ended(Village(tmp_path / "bus.state")) as made:
+        yield made
+
+
+@asynccontextmanager
+async def ended(made: Village) -> AsyncIterator[Village]:
     yield made
     tasks = [house.task for house in made.houses.values() if house.task is not None]
     for task in tasks:
@@ -223,3 +238,71 @@ async def test_a_peer_that_stalls_is_dropped(village: Village) -> None:
     async with asyncio.timeout(20):
         assert await reader.read() == b""
     writer.close()
+
+
+# ---------------------------------------------------------------- what the ledger says
+
+
+def metered(ledger: Saying, home: Path, point: str, **changes: Any) -> TieMeter:
+    """A tie's meter of this ledger; its gateway is away, and what one would bring is told by the test."""
+    state = new_state(derive(VENDING_KEY, SETTING), SETTING.base, validators=ledger.founders)
+    facts = {"pan": SETTING.pan, "point": point, "chain_id": ledger.chain_id.hex(), "direct": True, "prepaid": False}
+    create_home(home, Facts(**facts | changes), state)
+    head_ms = ledger.chain.store.head.time_ms
+    begun_s = time.monotonic()
+    return TieMeter(home, ["127.0.0.1:1"], clock_ms=lambda: head_ms + int(1_000 * (time.monotonic() - begun_s)))
+
+
+def commanded(ledger: Saying, meter: TieMeter, number: int, trade: int, action: str) -> None:
+    """As a gateway brings it."""
+    fields = {"command": number, "trade": trade, "device": meter.shell.identity.hex(), "action": action, "text": ""}
+    evidence, _ = ledger.say("DeliveryCommanded", "settlement", **fields)
+    meter.step(Told(meter.shell.now_ms(), "delivery", number, b"", evidence))
+
+
+def acknowledged(meter: TieMeter) -> list[tuple[int, int]]:
+    """Command and what was measured, as the meter has signed it for the ledger."""
+    waiting = [msgspec.json.decode(each.arguments) for each in meter.shell.meter.state.outbox]
+    return [(each["command"], each["measured_mwh"]) for each in waiting if "measured_mwh" in each]
+
+
+async def test_the_ledgers_stop_opens_both_ends_and_what_they_measured_is_signed(tmp_path: Path) -> None:
+    """Nothing flows before both meters were shown that the ledger lets it; then it stops the first trade in the middle,
+    and no gateway's word of its own opens or closes anything."""
+    ledger = Saying()
+    meters = {name: metered(ledger, tmp_path / name, f"north:{name}") for name in ("h1", "h2")}
+    async with ended(Village(tmp_path / "bus.state", meters)) as village:
+        await begun(village)
+        seller, buyer = village.houses["h1"], village.houses["h2"]
+        await village.trade(1, "h1", "h2", 500 * WH)
+        await village.trade(2, "h1", "h2", WH)
+        commanded(ledger, meters["h1"], 1, 1, "start")
+        invented = b'{"command":2,"trade":1,"device":"","action":"in"}'
+        meters["h2"].step(Told(meters["h2"].shell.now_ms(), "delivery", 2, invented, b""))
+        await asyncio.sleep(1)
+        assert (seller.out_mwh, buyer.in_mwh) == (0, 0)
+        commanded(ledger, meters["h2"], 2, 1, "in")
+        await eventually(lambda: buyer.in_mwh > WH)
+        commanded(ledger, meters["h1"], 3, 2, "start")
+        commanded(ledger, meters["h2"], 4, 2, "in")
+        commanded(ledger, meters["h1"], 5, 1, "out")
+        assert not seller.closed["tie_out"], "not when the bus has heard of it: now"
+        stopped_mwh = int(buyer.in_mwh)
+        await eventually(lambda: len(village.ended) == 2)
+        assert [(trade.number, trade.status) for trade in village.ended] == [(1, Status.STOPPED), (2, Status.DONE)]
+        commanded(ledger, meters["h2"], 6, 1, "out")
+        commanded(ledger, meters["h1"], 7, 2, "stop")
+        commanded(ledger, meters["h2"], 8, 2, "out")
+        given, taken = dict(acknowledged(meters["h1"])), dict(acknowledged(meters["h2"]))
+        assert (given[1], given[3], taken[2], taken[4]) == (0, 0, 0, 0)
+        assert taken[6] == pytest.approx(stopped_mwh, abs=5)
+        assert given[5] == pytest.approx(1.02 * taken[6], abs=5)
+        assert taken[6] + taken[8] == pytest.approx(buyer.in_mwh, abs=2)
+        assert WH <= taken[8] < 4 * WH
+        assert village.disputes == []
+
+
+def test_a_prepaid_meter_is_no_ties(tmp_path: Path) -> None:
+    """Its balance would fall by what a neighbour was paid for already."""
+    with pytest.raises(BadRequest):
+        metered(Saying(), tmp_path / "h1", "north:h1", prepaid=True)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from devices.meter.events import BlockSupply, CloseAccount, Deliver, EnterToken, SetTerms, ShareUnits, ShowMessage
+from devices.meter.events import (
+    BlockSupply,
+    CloseAccount,
+    Deliver,
+    EnterToken,
+    RegistersRead,
+    SetTerms,
+    ShareUnits,
+    ShowMessage,
+)
 from devices.meter.settings import ANSWERS, OUTBOX
 from tests.devices.meter.house import KWH, OTHER_PAN, House
 
@@ -75,6 +84,35 @@ def test_deliveries_close_ties_and_say_what_flowed() -> None:
     said = [(each["command"], each["measured_mwh"]) for each in house.told("acknowledge")]
     assert said == [(11, 0), (12, 0), (13, 0), (14, 1_000), (15, 600), (16, 50)]
     assert house.command(7, Deliver(command=17, trade=3, action="away")) == "COMMAND_UNKNOWN"
+
+
+def test_a_curtailed_delivery_opens_the_sellers_relay_too() -> None:
+    """The ledger then says `out` at both ends."""
+    house = House(prepaid=False)
+    house.command(1, Deliver(command=11, trade=1, action="start"))
+    house.use(0, export_mwh=400)
+    house.command(2, Deliver(command=12, trade=1, action="out"))
+    assert not house.relays["tie_out"]
+    assert house.state.ties == ()
+    assert house.told("acknowledge")[-1] == {"command": 12, "measured_mwh": 400}
+
+
+def test_what_flowed_is_told_by_trade_where_it_is_known_which_was_delivered() -> None:
+    """Two trades of one interval share a tie in turns: each is told its own, a third nothing."""
+    house = House(prepaid=False)
+    for number in (1, 2, 3):
+        house.command(number, Deliver(command=10 + number, trade=number, action="start"))
+    shown = 5_000
+    for trade, gained in ((0, 0), (1, 400), (1, 100), (0, 7), (2, 250)):
+        shown += gained
+        house.do(RegistersRead(house.now_ms, 0, shown, (), trade))
+        house.restart()
+    house.do(RegistersRead(house.now_ms, 0, shown, (), 2))
+    for number in (1, 2, 3):
+        house.command(10 + number, Deliver(command=20 + number, trade=number, action="stop"))
+    said = [(each["command"], each["measured_mwh"]) for each in house.told("acknowledge")]
+    assert said[3:] == [(21, 500), (22, 250), (23, 0)]
+    assert house.state.registers.export_mwh == 757
 
 
 def test_a_full_outbox_refuses_before_any_unit_moves() -> None:

@@ -9,15 +9,17 @@ from tests.devices.meter.house import KWH, OTHER_PAN, House
 
 
 def test_information_goes_round() -> None:
-    """Number, credit, registers, power, link; also while something else is shown at rest."""
+    """Number, credit, prices, registers, power, link; also while something else is shown at rest."""
     house = House()
     house.recharge(5)
     house.use(1_500_000, export_mwh=20_000)
     house.link()
-    shown = [house.keys("#2")] + [house.keys("#") for _ in range(6)]
+    shown = [house.keys("#2")] + [house.keys("#") for _ in range(8)]
     assert shown == [
         ("METER         60", "0727000000000009"),
         ("CREDIT          ", "        3.50 kWh"),
+        ("PRICE           ", "NOT KNOWN       "),
+        ("PRICE           ", "NOT KNOWN       "),
         ("IMPORT          ", "        1.50 kWh"),
         ("EXPORT          ", "        0.02 kWh"),
         ("POWER           ", "           450 W"),

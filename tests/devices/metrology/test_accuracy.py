@@ -66,6 +66,7 @@ def test_a_turned_phase_breaks_the_limits(monkeypatch: pytest.MonkeyPatch) -> No
     assert all(not cell.within for cell in found.three_phase if cell.factor == "two take, one gives")
 
 
+@pytest.mark.slow
 def test_the_same_seed_finds_the_same() -> None:
     assert accuracy(35, seed=9, meters=1) == accuracy(35, seed=9, meters=1)
     assert accuracy(35, seed=9, meters=1) != accuracy(35, seed=10, meters=1)

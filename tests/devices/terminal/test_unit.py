@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 from textual.pilot import Pilot
 
+from chaincode.calendar import FIXED_UTC
+from chaincode.tables import table_of
 from devices.customer_unit import COLUMNS, KEYS, PAGES, render
 from devices.meter.core import new_state
+from devices.meter.events import Commanded, SetTariff
 from devices.meter_shell import Facts, create_home
 from devices.terminal.app import CustomerUnit, Display, Lamp
 from devices.terminal.bench import Bench
@@ -18,6 +22,7 @@ from devices.terminal.dots import BOX, CELL_COLUMNS, CELL_ROWS, LETTERS, drawn
 from ledgernode.sts.keys import derive
 from ledgernode.sts.tid import Tid
 from ledgernode.sts.token import Credit, mint
+from tests.chaincode.test_pricing import by_time
 from tests.devices.test_customer_unit import WIDEST
 from tests.sts.published import METER, VENDING_KEY
 
@@ -210,6 +215,17 @@ async def test_the_load_is_raised_and_the_mains_fail(unit: Bystander) -> None:
     await unit.press(["c"])
     assert unit.lines == ("TAMPER     COVER", "ASK THE UTILITY")
     assert any("tamper" in line for line in unit.bench.face.happened)
+
+
+async def test_the_price_and_the_next_change_are_on_the_display(unit: Bystander) -> None:
+    """Told by the utility; beside the unit stands what the page means."""
+    assert (await unit.press("#2##"))[1] == "NOT KNOWN"
+    tariff = by_time(zone=FIXED_UTC)
+    table = msgspec.json.encode(table_of(msgspec.to_builtins(tariff), START_MS))
+    unit.bench.shell.step(Commanded(START_MS, 1, SetTariff(START_MS, tariff.id, table)))
+    assert await unit.press("*#2##") == ("PRICE      NIGHT", "0.2000 /kWh")
+    assert "fees and tax included" in unit.bench.meaning[0]
+    assert await unit.press("#") == ("NEXT   THU 06:00", "0.3000 /kWh")
 
 
 @pytest.mark.parametrize("size", [(140, 50), (80, 24), (60, 22)])

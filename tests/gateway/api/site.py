@@ -16,8 +16,10 @@ import httpx
 import msgspec
 from fastapi import FastAPI
 
+from gateway.api import founding, live
 from gateway.api.areas import areas
 from gateway.api.asking import Asking, Node
+from gateway.api.newsroom import Newsroom
 from gateway.http.app import create_app
 from gateway.limits import Limits
 from gateway.readmodel.following import State
@@ -163,7 +165,9 @@ class Site:
         self.model = model
         self.ledger = Here(town.ledger)
         chain_id, clock_ms = town.ledger.chain.chain_id, self.clock_ms
-        self.sessions = Sessions(chain_id, ORIGIN, People(self.ledger.ask, clock_ms), clock_ms)
+        limits = Limits(http_burst=100_000, http_requests=1_000, person_burst=100_000, entry_burst=100_000)
+        people_of_ledger = People(self.ledger.ask, clock_ms)
+        self.sessions = Sessions(chain_id, ORIGIN, people_of_ledger, clock_ms, limits=limits)
         self.asking = Asking(
             "test",
             chain_id,
@@ -173,11 +177,15 @@ class Site:
             ask=self.ledger.ask,
             clock_ms=clock_ms,
             nodes=(Node("node-1:7051", self.ledger),),
-            genesis_bytes=town.ledger.genesis_bytes,
         )
         self.app: FastAPI = create_app(
-            [router(self.sessions), *areas(self.asking)],
-            limits=Limits(http_burst=100_000, http_requests=1_000),
+            [
+                router(self.sessions),
+                founding.router(town.ledger.genesis_bytes),
+                *areas(self.asking),
+                live.router(self.asking, Newsroom(model)),
+            ],
+            limits=limits,
             steady_ms=clock_ms,
         )
         self._tickets: dict[str, str] = {}
@@ -191,10 +199,15 @@ class Site:
             return ""
         if who not in self._tickets:
             member = self.people[who]
-            asked = self.sessions.challenge()
-            challenge = Challenge(bytes.fromhex(asked.nonce), asked.expires_ms)
+            async with self._client({}) as client:
+                asked = (await client.post("/session/challenges")).json()
+            challenge = Challenge(bytes.fromhex(asked["nonce"]), asked["expires_ms"])
             signature = member.key.sign(entry_message(self.town.ledger.chain.chain_id, ORIGIN, challenge))
-            entering = {"public_key": member.key.public_key.hex(), "nonce": asked.nonce, "signature": signature.hex()}
+            entering = {
+                "public_key": member.key.public_key.hex(),
+                "nonce": asked["nonce"],
+                "signature": signature.hex(),
+            }
             async with self._client({}) as client:
                 found = await client.post("/session", json=entering)
             assert found.status_code == 200, found.text

@@ -13,8 +13,10 @@ from gateway.http.app import PREFIX
 from tests.gateway.api.expected.form import ROLES, Row
 from tests.gateway.api.site import NOBODY, Site
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60, func_only=True)]  # the town is built once, for all of them
 _SESSION = f"{PREFIX}/session"
+ENDLESS = {"GET /live"}
+"""Who is told what there is the matter of `test_live.py`."""
 _TELLS = 5
 """The first of `ROLES` are answered; a device and nobody are refused."""
 
@@ -43,7 +45,9 @@ def routes(app: FastAPI) -> set[str]:
 async def test_every_route_has_its_row(site: Site) -> None:
     """A row is named after its route, and perhaps after what else it asks."""
     named = {" ".join(name.split(" ")[:2]) for name in rows()}
-    assert named == routes(site.app)
+    assert named | ENDLESS == routes(site.app)
+    for who, status in (("meter", 403), ("nobody", 401)):
+        assert (await site.get(who, "/live?topics=blocks")).status_code == status
 
 
 async def test_each_sees_what_is_for_it(any_site: Site) -> None:

@@ -11,7 +11,9 @@ from typing import NamedTuple
 from fastapi import APIRouter
 
 from gateway.http.app import create_app
-from gateway.http.server import HttpServer, HttpTls, listen_at
+from gateway.http.certificates import HttpTls
+from gateway.http.pages import Pages
+from gateway.http.server import HttpServer, listen_at
 from gateway.limits import Limits
 
 
@@ -42,9 +44,12 @@ def steady_ms() -> int:
 
 
 @asynccontextmanager
-async def served(*areas: APIRouter, tls: HttpTls | None = None, **limits: int) -> AsyncIterator[Served]:
+async def served(
+    *areas: APIRouter, tls: HttpTls | None = None, pages: Pages | None = None, **limits: int
+) -> AsyncIterator[Served]:
     bounds = Limits(**limits)
-    server = HttpServer(create_app(areas, limits=bounds, steady_ms=steady_ms), listen_at("127.0.0.1:0", tls), bounds)
+    app = create_app(areas, limits=bounds, steady_ms=steady_ms, pages=pages)
+    server = HttpServer(app, listen_at("127.0.0.1:0", tls), bounds)
     await server.start()
     try:
         yield Served(server, f"{'https' if tls else 'http'}://localhost:{server.port}")

@@ -12,8 +12,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from gateway.http.app import answer
+from gateway.http.certificates import Contexts, HttpTls
 from gateway.http.devices import Devices
-from gateway.http.server import HttpTls
 from gateway.limits import Limits
 from ledgernode.errors import KeyFileUnsafe
 from ledgernode.identity.records import Role
@@ -93,3 +93,46 @@ async def test_a_key_that_others_can_read_is_not_served(network: SoloNetwork, fi
     with pytest.raises(KeyFileUnsafe):
         async with served(who(network, tmp_path), tls=files._replace(key=loose)):
             pass
+
+
+async def test_files_and_roots_that_change_count_from_the_next_handshake_on(
+    network: SoloNetwork, files: HttpTls, tmp_path: Path
+) -> None:
+    """The certificate that is shown, and whose certificates are taken; what is half replaced changes nothing. A
+    connection that is open stays."""
+    shown = HttpTls(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    other = gateway_identity(network, "gateway-renewed")
+    north, south = load_tls(network.admin.directory).roots
+    trusted = [(north,)]
+    for mine, theirs in ((shown.certificate, files.certificate), (shown.key, files.key)):
+        mine.write_bytes(theirs.read_bytes())
+        mine.chmod(0o600)
+    contexts = Contexts(shown, lambda: trusted[0])
+    meters = [network.newcomer(name, "meter-renewed", Role.METER) for name in ("north", "south")]
+
+    async def answered(person: Person, server: asyncio.Server) -> bytes:
+        """What the server shows, or nothing where it does not take this one."""
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("localhost", port, ssl=context(files, person))
+        try:
+            await reader.readexactly(1)
+            return bytes(writer.get_extra_info("ssl_object").getpeercert(True))
+        except (OSError, asyncio.IncompleteReadError):
+            return b""
+        finally:
+            writer.close()
+
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"x")
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0, ssl=contexts.first) as server:
+        first = await answered(meters[0], server)
+        assert first
+        assert not await answered(meters[1], server)
+        shown.certificate.write_bytes((other / "tls-certificate.pem").read_bytes())
+        assert await answered(meters[0], server) == first, "its key is not there yet"
+        shown.key.write_bytes((other / "tls-key.pem").read_bytes())
+        assert await answered(meters[0], server) not in (b"", first)
+        trusted[0] = (south,)
+        assert await answered(meters[1], server)
+        assert not await answered(meters[0], server)

@@ -20,7 +20,7 @@ def blocks_of(chain: ChainStore) -> list[Block]:
 
 
 def _block(chain: ChainStore, height: Height) -> Block:
-    certificate = encode_certificate(chain.certificate(height)) if height else b"\x00\x00"
+    certificate = encode_certificate(chain.certificate(height)) if height else b""
     envelopes = tuple(chain.envelopes(height)) if height else ()
     receipts = tuple(chain.receipts(height)) if height else ()
     return Block(encode_header(chain.header(height)), envelopes, receipts, certificate)

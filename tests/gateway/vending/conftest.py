@@ -17,7 +17,8 @@ HOUSES = 12
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Community]:
     directory = tmp_path_factory.mktemp("vending") / "network"
     with CommunityNetwork(directory, "solo") as network:
-        found = Community(network, {"shops": Plan(HOUSES, prepaid=tuple(range(1, HOUSES + 1)))})
+        plan = Plan(HOUSES, prepaid=tuple(range(1, HOUSES + 1)))
+        found = Community(network, {"shops": plan, "killed": plan})  # modules share the ledger, and no house
         yield found
         found.close()
 

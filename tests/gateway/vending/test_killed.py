@@ -48,7 +48,7 @@ def sell(shop: Shop, house: House, key: str) -> dict[str, Any]:
 
 def test_over_any_kill_each_sale_is_one_token(shop: Shop) -> None:
     """Every key has one credit, minted; its digits are the same as before the kill; money adds up to the unit."""
-    community, houses = shop.community, shop.community.streets["shops"].houses
+    community, houses = shop.community, shop.community.streets["killed"].houses
     chance = random.Random(7)
     wanted = [(house, f"{house.name}/{number}") for house in houses for number in range(PER_HOUSE)]
     before = community.money(shop.kiosk)
@@ -104,7 +104,7 @@ def _module(directory: Path) -> subprocess.Popen[bytes]:
 def test_keys_in_a_process_of_their_own(apart: Shop) -> None:
     """The service that partners reach has no key. Without the module nothing is minted, and nothing is lost."""
     shop = apart
-    house = shop.community.streets["shops"].houses[0]
+    house = shop.community.streets["killed"].houses[0]
     assert shop.vending.serving["keys"] == 1
     first = sell(shop, house, "apart-1")
     assert units_of(first["token"], Keypad(shop.community, house)) * 100_000 == first["energy_mwh"]

@@ -14,9 +14,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from ledgernode.cli.living.founding import INTERVAL_MS, MINOR_PER_CENT
-from ledgernode.cli.living.play import HouseAtWork, Play
-from ledgernode.cli.living.watching import MWH_PER_KWH, Line, Report, Trade, cents, clock, kwh
+from living.figures import Line, Report, Trade
+from living.homes import Home
+from living.play import Play
+from living.units import INTERVAL_MS, MINOR_PER_CENT, MWH_PER_KWH, cents, clock, kwh
+from living.visitors import FILE as VISITORS
 
 STYLES: Final = {
     "trade": "green",
@@ -76,9 +78,9 @@ def standing_line(play: Play) -> str:
     figures, (report, loading) = play.figures, _feeder(play)
     lost = kwh(report.loss_mwh) if report is not None and report.loss_mwh is not None else "not known yet"
     return (
-        f"{clock(play.now_ms)}  -- block {figures.height:,}, {figures.rate:.1f} tx/s, {figures.readings:,} readings, "
-        f"{len(figures.trades)} trades, {figures.tokens_redeemed} tokens, {figures.shares} shares, "
-        f"transformer at {loading:.0%}, lost in the last quarter: {lost}"
+        f"{clock(play.time.now_ms)}  -- block {figures.height:,}, {figures.rate:.1f} tx/s, "
+        f"{figures.readings:,} readings, {len(figures.trades)} trades, {figures.tokens_redeemed} tokens, "
+        f"{figures.shares} shares, transformer at {loading:.0%}, lost in the last quarter: {lost}"
     )
 
 
@@ -89,17 +91,20 @@ def _title(play: Play, engine: str) -> Text:
     network = play.nodes.network
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f" {network.ledger} ", "bold reverse")
-    text.append(f"  {clock(play.now_ms)}", "bold")
+    text.append(f"  {clock(play.time.now_ms)}", "bold")
     text.append(f"  {play.pace}x  ", "bold cyan")
     count = len(network.nodes)
     text.append(f"{network.engine}, {count} {'validator' if count == 1 else 'validators'}")
     if engine:
         text.append(f"; {engine}", "dim")
+    if play.visitors is not None:
+        text.append(f"   {play.visitors.origin}", "bold green")
+        text.append(f" (words: {play.directory / VISITORS})", "dim")
     text.append("   Ctrl-C ends it", "dim")
     return text
 
 
-def _houses(play: Play, houses: list[HouseAtWork], *, wide: bool) -> Panel:
+def _houses(play: Play, houses: list[Home], *, wide: bool) -> Panel:
     table = Table(box=None, padding=(0, 1), expand=True, header_style="dim", pad_edge=False)
     table.add_column("house", no_wrap=True)
     table.add_column("uses W", justify="right")
@@ -115,7 +120,7 @@ def _houses(play: Play, houses: list[HouseAtWork], *, wide: bool) -> Panel:
     return Panel(table, title="houses", title_align="left", border_style="dim", padding=(0, 1))
 
 
-def _house(play: Play, one: HouseAtWork, *, wide: bool) -> list[RenderableType]:
+def _house(play: Play, one: Home, *, wide: bool) -> list[RenderableType]:
     shown = one.shown
     name = Text(one.name, "bold")
     if not one.meter.is_supplied:
@@ -179,7 +184,7 @@ def _partners(play: Play, house: str) -> Text:
 
 def current(play: Play) -> list[Trade]:
     """Trades of the quarter that is under way."""
-    now_ms = play.now_ms
+    now_ms = play.time.now_ms
     return [trade for trade in play.figures.trades.values() if trade.from_ms <= now_ms < trade.until_ms]
 
 
@@ -238,8 +243,8 @@ def _transformers(play: Play) -> Panel:
 def _quarter(play: Play) -> RenderableType:
     """The last quarter that settlement has closed."""
     if not play.figures.intervals:
-        passed = play.now_ms % INTERVAL_MS / INTERVAL_MS
-        return _facts("quarter", [(clock(play.now_ms // INTERVAL_MS * INTERVAL_MS), _bar(passed, 16))])
+        passed = play.time.now_ms % INTERVAL_MS / INTERVAL_MS
+        return _facts("quarter", [(clock(play.time.now_ms // INTERVAL_MS * INTERVAL_MS), _bar(passed, 16))])
     last = play.figures.intervals[-1]
     return _facts(
         f"settled: {clock(last.start_ms)}",
@@ -258,7 +263,7 @@ def _trades(play: Play, room: int) -> Panel:
         table.add_column(name, justify="right", no_wrap=True)
     for trade in list(play.figures.trades.values())[-max(room - 1, 1) :]:
         done = "" if trade.delivered_mwh is None else f"{trade.delivered_mwh / 1_000:,.0f}"
-        if trade.delivered_mwh is None and trade.from_ms <= play.now_ms < trade.until_ms:
+        if trade.delivered_mwh is None and trade.from_ms <= play.time.now_ms < trade.until_ms:
             done = "now"
         table.add_row(
             clock(trade.from_ms),

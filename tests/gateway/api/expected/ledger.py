@@ -52,9 +52,10 @@ def _reading(site: Site) -> str:
 
 ROWS = {
     "GET /ledger": Row("/ledger", "200 200 200 200 200", open=True),
-    "GET /ledger/genesis": Row("/ledger/genesis", "200 200 200 200 200", open=True),
+    "GET /genesis": Row("/genesis", "200 200 200 200 200", open=True),
     "GET /blocks": Row("/blocks?size=7", "7 7 7 7 7"),
     "GET /blocks/{which}": Row("/blocks/3", "200 200 200 200 200"),
+    "GET /blocks/{which} that is the first": Row("/blocks/0", "200 200 200 200 200"),
     "GET /transactions": Row("/transactions?size=500", "+ + + + +", _creators),
     "GET /transactions by creator": Row(
         lambda site: f"/transactions?creator={site.people['customer'].id}", "+ 0 + 0 +"

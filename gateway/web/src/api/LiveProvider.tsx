@@ -1,0 +1,104 @@
+// One live stream for all that is on the screen. A page says what it follows, and what is to be asked anew when that
+// changes: `useLive(`points:${point}`, ["/points/…", "/tokens"])`.
+
+import { useQueryClient } from "@tanstack/react-query";
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
+
+import { api } from "./client";
+import { type LiveEvent, type LiveState, listen } from "./live";
+
+interface Follower {
+  readonly topic: string;
+  readonly hear: (event: LiveEvent) => void;
+}
+
+interface Stream {
+  readonly state: LiveState;
+  follow(follower: Follower): () => void;
+}
+
+const Context = createContext<Stream>({ state: "off", follow: () => () => {} });
+const SETTLE_MS = 60;
+
+interface LiveProps {
+  readonly on: boolean;
+  /** The gateway has ended it for good: somebody signed out elsewhere, perhaps. */
+  ended(): void;
+  readonly children: ReactNode;
+}
+
+export function LiveProvider({ on, ended, children }: LiveProps) {
+  const queries = useQueryClient();
+  const followers = useRef(new Set<Follower>());
+  const last = useRef("");
+  const [topics, setTopics] = useState("");
+  const [state, setState] = useState<LiveState>("off");
+
+  useEffect(() => {
+    if (!on || !topics) return;
+    const live = listen(
+      api,
+      topics.split(","),
+      {
+        event: (event) => {
+          for (const one of followers.current) if (event.topics.includes(one.topic)) one.hear(event);
+        },
+        anew: () => void queries.invalidateQueries(),
+        standing: () => void queries.invalidateQueries({ queryKey: ["/ledger"] }),
+        state: setState,
+        ended,
+      },
+      last.current,
+    );
+    return () => {
+      last.current = live.place();
+      live.close();
+    };
+  }, [on, ended, topics, queries]);
+
+  const stream = useMemo(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const settle = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        setTopics([...new Set([...followers.current].map((one) => one.topic))].sort().join(","));
+      }, SETTLE_MS);
+    };
+    return {
+      follow: (follower: Follower) => {
+        followers.current.add(follower);
+        settle();
+        return () => {
+          followers.current.delete(follower);
+          settle();
+        };
+      },
+    };
+  }, []);
+  const value = useMemo(() => ({ ...stream, state }), [stream, state]);
+  return <Context value={value}>{children}</Context>;
+}
+
+export const useLiveState = (): LiveState => useContext(Context).state;
+
+/** Ask anew for what begins with these paths when something of the topic happens; and hear it, if one likes. */
+export function useLive(topic: string, affects: readonly string[], heard?: (event: LiveEvent) => void): void {
+  const { follow } = useContext(Context);
+  const queries = useQueryClient();
+  const paths = affects.join(" ");
+  const hearing = useRef(heard);
+  hearing.current = heard;
+  useEffect(() => {
+    if (!topic) return;
+    const begins = paths.split(" ").filter(Boolean);
+    return follow({
+      topic,
+      hear: (event) => {
+        hearing.current?.(event);
+        void queries.invalidateQueries({
+          predicate: ({ queryKey: [path] }) => typeof path === "string" && begins.some((one) => path.startsWith(one)),
+        });
+      },
+    });
+  }, [topic, paths, follow, queries]);
+}

@@ -1,0 +1,28 @@
+/** Which stretch of time a page looks at: the last day, week, month, or year, up to now. */
+
+import { useMemo, useState } from "react";
+import { api } from "../../api/client";
+import { useTexts } from "../../i18n";
+import { Segments } from "../../ui";
+import { TEXTS } from "./texts";
+
+const DAY_MS = 86_400_000;
+const LENGTHS = { day: DAY_MS, week: 7 * DAY_MS, month: 31 * DAY_MS, year: 366 * DAY_MS } as const;
+/** Bounds stay as they are for so long, so that answers are found again. */
+const STEP_MS = 60_000;
+
+export type Range = keyof typeof LENGTHS;
+
+export function useRange(first: Range = "day", of: readonly Range[] = ["day", "week", "month"]) {
+  const t = useTexts(TEXTS);
+  const [range, setRange] = useState<Range>(first);
+  const { fromMs, untilMs } = useMemo(() => {
+    const until = Math.ceil(api.now() / STEP_MS) * STEP_MS;
+    return { fromMs: until - LENGTHS[range], untilMs: until };
+  }, [range]);
+  const names: Readonly<Record<Range, string>> = t.ranges;
+  const chooser = (
+    <Segments label={t.range} value={range} options={of.map((one) => [one, names[one]] as const)} onChange={setRange} />
+  );
+  return { range, fromMs, untilMs, chooser };
+}

@@ -1,0 +1,133 @@
+// The confirm sheet says what the bytes say: all of it, or it says that it does not know.
+
+import { describe, expect, it } from "vitest";
+
+import type { Arguments } from "../src/ledger/arguments";
+import { fromHex, utf8 } from "../src/ledger/bytes";
+import { call, encodeBody, newNonce } from "../src/ledger/transaction";
+import { halfEven, KNOWN_CALLS, readingOf, saysTheSame, worthMinor } from "../src/wallet/reading";
+
+const chainId = "ee".repeat(32);
+const identity = "02".repeat(32);
+const expected = { chainId, identity, nowMs: 1_000_000, currencyDigits: 2 };
+const of = {
+  kind: "transaction",
+  chainId: fromHex(chainId),
+  creator: fromHex(identity),
+  replay: { nonce: newNonce(), validUntilMs: 1_300_000 },
+  budget: 500_000,
+} as const;
+const read = (contract: string, name: string, values: Arguments, other: object = {}) =>
+  readingOf(encodeBody(call(contract, name, values, { ...of, ...other })), expected);
+
+/** Arguments of each call as the pages make them, with the money that they may take. */
+const CALLS: Record<string, [Arguments, bigint | null]> = {
+  "currency.transfer": [{ to: "ab", amount_minor: 250, purpose: "lunch" }, 250n],
+  "prepaid.reserve": [{ point: "north:point-1", amount_minor: 2_000, request: "r1" }, 2_000n],
+  "prepaid.request_share": [
+    { point: "north:point-1", recipient_pan: "600727000000000009", energy_mwh: 10_000_000, request: "r" },
+    null,
+  ],
+  "prepaid.take_emergency": [{ point: "north:point-1" }, null],
+  "prepaid.collect_returns": [{ point: "north:point-1" }, null],
+  "billing.pay": [{ invoice: "north:7", amount_minor: 4_200, request: "r" }, 4_200n],
+  "billing.withdraw_balance": [{}, null],
+  "billing.dispute": [{ invoice: "north:7", reason: "too much" }, null],
+  "market.bid": [{ market: "m", point: "p", energy_wh: 2_000, price_micro: 250_000, from_ms: 5, until_ms: 6 }, 50n],
+  "market.request": [{ market: "m", point: "p", energy_wh: 1_000, price_micro: 250_000 }, 25n],
+  "market.ask": [{ market: "m", point: "p", energy_wh: 2_000, price_micro: 250_000 }, null],
+  "market.offer": [{ market: "m", point: "p", energy_wh: 2_000, price_micro: 250_000, expires_ms: 9 }, null],
+  "market.buy": [{ order: 7, point: "p", energy_wh: 500 }, null],
+  "market.sell": [{ order: 7, point: "p" }, null],
+  "market.counter": [{ order: 7, point: "p", price_micro: 200_000 }, null],
+  "market.accept": [{ order: 7 }, null],
+  "market.cancel": [{ order: 7 }, null],
+  "market.strategy": [
+    { market: "m", point: "p", rule: "buy-below", price_micro: 1, energy_wh: 2, budget_minor: 300, until_ms: 9 },
+    300n,
+  ],
+  "market.stop_strategy": [{ strategy: 3 }, null],
+  "registry.claim": [{ premises: "north:house-1", code_hash: "ab".repeat(32) }, null],
+  "registry.consent": [{ point: "p", reader: "ab", scopes: ["readings"], until_ms: 9 }, null],
+  "registry.withdraw_consent": [{ point: "p", reader: "ab" }, null],
+  "registry.add_wallet": [{ wallet: "ab" }, null],
+  "registry.remove_wallet": [{ wallet: "ab" }, null],
+  "identity.rotate": [{ certificate: "-----BEGIN", proof: "ab" }, null],
+  "settlement.enroll": [{ point: "p", amount_minor: 5 }, 5n],
+  "settlement.leave": [{ point: "p", area: "a" }, null],
+};
+
+describe.each(KNOWN_CALLS)("%s", (name) => {
+  const [values, spends] = CALLS[name] ?? [{}, null];
+  const [contract = "", called = ""] = name.split(".");
+
+  it("is read, with every argument and the money it takes", () => {
+    const reading = read(contract, called, values);
+    expect(reading.call).toBe(name);
+    expect(reading.warnings).toEqual([]);
+    expect(reading.spendsMinor).toBe(spends);
+    const shown = reading.lines.map((line) => String(line.shown.value));
+    for (const value of Object.values(values)) expect(shown).toContain(String(value));
+  });
+
+  it("with one argument more it is not known, and shown as it stands", () => {
+    const reading = read(contract, called, { ...values, also_to: "mallory" });
+    expect(reading.call).toBeNull();
+    expect(reading.warnings).toContain("unknownCall");
+    expect(reading.lines.map((line) => line.label)).toEqual([...Object.keys(values), "also_to"]);
+    expect(reading.lines.at(-1)?.shown.value).toBe('"mallory"');
+  });
+});
+
+it("draws what is signed, not what was meant", () => {
+  const bytes = encodeBody(call("currency", "transfer", { to: "anna", amount_minor: 25 }, of));
+  const text = utf8('"amount_minor":25');
+  const at = bytes.findIndex((_, from) => text.every((byte, place) => bytes[from + place] === byte));
+  bytes[at + text.length - 1] = "9".charCodeAt(0);
+  expect(readingOf(bytes, expected).spendsMinor).toBe(29n);
+});
+
+it("warns of another ledger, another signer, and a signature that is good for too long", () => {
+  const other = { chainId: fromHex("00".repeat(32)), creator: fromHex("01".repeat(32)) };
+  const long = { replay: { nonce: newNonce(), validUntilMs: 1_000_000 + 600_001 } };
+  expect(read("market", "cancel", { order: 1 }, { ...other, ...long }).warnings).toEqual([
+    "otherLedger",
+    "otherSigner",
+    "longValid",
+  ]);
+  expect(read("market", "cancel", { order: 1 }, { replay: { sequence: 4n } }).warnings).toEqual(["sequence"]);
+});
+
+it("knows whether renewed bytes still say the same", () => {
+  const [transfer, to] = [
+    { to: "anna", amount_minor: 25 },
+    { to: "otto", amount_minor: 25 },
+  ];
+  const once = read("currency", "transfer", transfer);
+  const again = read("currency", "transfer", transfer, { replay: { nonce: newNonce(), validUntilMs: 1_400_000 } });
+  expect(saysTheSame(once, again)).toBe(true);
+  expect(saysTheSame(once, read("currency", "transfer", to))).toBe(false);
+  expect(saysTheSame(once, read("currency", "transfer", transfer, { creator: fromHex("01".repeat(32)) }))).toBe(false);
+});
+
+it("shows a call that no page makes as it stands", () => {
+  const reading = read("registry", "move_out", { premises: "north:house-1", at_ms: 5 });
+  expect([reading.call, reading.warnings]).toEqual([null, ["unknownCall"]]);
+  expect(reading.lines).toHaveLength(2);
+});
+
+it("refuses an argument of another kind than the sheet would say", () => {
+  expect(read("prepaid", "reserve", { point: "p", amount_minor: ["1"], request: "r" }).call).toBeNull();
+  expect(read("market", "cancel", { order: "7x" }).call).toBeNull();
+});
+
+it("rounds money once, half to even, whatever the currency's digits", () => {
+  expect(worthMinor(1_000n, 245_000n, 2)).toBe(24n); // 24.5
+  expect(worthMinor(1_000n, 255_000n, 2)).toBe(26n); // 25.5
+  expect(worthMinor(1_000n, -245_000n, 2)).toBe(-24n);
+  expect(worthMinor(1n, 1n, 2)).toBe(0n);
+  expect(worthMinor(1_000n, 245_000n, 0)).toBe(0n);
+  expect(worthMinor(1_000n, 245_001n, 6)).toBe(245_001n);
+  expect(worthMinor(9_007_199_254_740_993n, 1_000_000n, 2)).toBe(900_719_925_474_099n);
+  expect([halfEven(5n, 2n), halfEven(-5n, 2n), halfEven(-7n, 2n), halfEven(7n, 2n)]).toEqual([2n, -2n, -4n, 4n]);
+});

@@ -1,0 +1,74 @@
+"""Logs of a process: structured lines on standard error, as JSON or for the console.
+
+One line per thing that happens to a node or gateway, never per transaction. Whatever other modules and libraries log
+through `logging` comes out in the same form. The level can be changed while the process runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Final
+
+import structlog
+
+from ledgernode.errors import BadRequest
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+_SHARED: Final[list[Any]] = [
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def set_up(*, as_json: bool, level: str = "info") -> None:
+    """Choose form and level for the whole process; refuses a level that does not exist."""
+    set_level(level)
+    form: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_SHARED,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            form,
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.getLogger().handlers[:] = [handler]
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells at "info" which of its parts it has loaded
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def set_level(level: str) -> str:
+    """Log from this level on; refuses one that does not exist."""
+    if level not in LEVELS:
+        raise BadRequest(f"a log level is one of {', '.join(LEVELS)}, not {level!r}")
+    logging.getLogger().setLevel(LEVELS[level])
+    return level
+
+
+def level() -> str:
+    """The level in force."""
+    number = logging.getLogger().getEffectiveLevel()
+    return next((name for name, value in LEVELS.items() if value >= number), "error")
+
+
+def logger(**bound: Any) -> Any:
+    """A log with these facts on every line."""
+    return structlog.get_logger("ledgernode", **bound)
