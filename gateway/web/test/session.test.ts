@@ -8,6 +8,7 @@ import { api } from "../src/api/client";
 import { fromHex, toHex } from "../src/ledger/bytes";
 import { entryMessage, verify } from "../src/ledger/keys";
 import { parseBody, transactionId } from "../src/ledger/transaction";
+import { ATTENDED_MS, attending } from "../src/session/attended";
 import { enter, OtherLedger, OtherOrigin } from "../src/session/session";
 import { signedBy } from "../src/wallet/history";
 import { keyFromPhrase, newPhrase } from "../src/wallet/phrase";
@@ -127,4 +128,19 @@ it("asks contracts by queries, which can never be transactions", async () => {
   expect(await query(asking, account, ledger)).toEqual({ available_minor: 5 });
   const sent = asked.at(-1)?.body as Uint8Array<ArrayBuffer>;
   expect(parseBody(sent.slice(129)).kind).toBe("query");
+});
+
+it("knows whether somebody is at the page", () => {
+  let now = 0;
+  const page = new EventTarget();
+  const { look, end } = attending(page, () => now);
+  expect(look()).toBe(true);
+  now = ATTENDED_MS;
+  expect(look()).toBe(false);
+  page.dispatchEvent(new Event("keydown"));
+  expect(look()).toBe(true);
+  end();
+  now = 3 * ATTENDED_MS;
+  page.dispatchEvent(new Event("pointerdown"));
+  expect(look()).toBe(false);
 });

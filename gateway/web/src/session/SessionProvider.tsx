@@ -1,5 +1,5 @@
 // Who is there, for every page; and the wallet's account that they signed with. A wallet that was not signed out enters
-// again by itself when the gateway has forgotten it.
+// again by itself when the gateway has forgotten it, where somebody is at the page.
 
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
@@ -7,6 +7,7 @@ import { createContext, type ReactNode, useCallback, useContext, useEffect, useM
 import type { Person } from "../api/answers";
 import { isSignedOut } from "../api/problem";
 import { type Account, accounts } from "../wallet/vault";
+import { attending } from "./attended";
 import { enter, leave, who } from "./session";
 
 const CURRENT = "account";
@@ -46,6 +47,12 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   const [kept, setKept] = useState<readonly Account[]>([]);
   const [error, setError] = useState<unknown>(null);
   const renewing = useRef<Promise<void> | null>(null);
+  const attended = useRef<() => boolean>(() => true);
+  useEffect(() => {
+    const { look, end } = attending(window, Date.now);
+    attended.current = look;
+    return end;
+  }, []);
 
   const enterAs = useCallback(
     async (wanted: Account) => {
@@ -68,18 +75,19 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       setKept(all);
       const found = await who();
       const current = all.find((one) => one.identity === (found?.identity ?? localStorage.getItem(CURRENT)));
-      if (!found && current) {
+      if (!found && current && attended.current()) {
         await enterAs(current);
         return;
       }
       setAccount(current ?? null);
       setPerson(found);
+      if (!found) queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== "/ledger" });
       setError(null);
     } catch (refused) {
       setError(refused);
       setPerson((before) => before ?? null);
     }
-  }, [enterAs]);
+  }, [enterAs, queries]);
 
   useEffect(() => {
     void reload();
