@@ -8,7 +8,7 @@ ENGINE ?= pbft
 FROM ?= 0
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak wheel-check clean
+.PHONY: help setup system demo small test test-fast test-web simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak wheel-check clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -34,15 +34,19 @@ system: ## Install the Debian packages that the tests use (a broker)
 	@bash tests/system.sh
 
 test: setup system ## Every test, in parallel by file, with the 20 slowest printed
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not browser"
 
 test-fast: setup ## The tests that need no processes (under 90 seconds)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
+test-web: web-check console ## The console in a real browser, before a living ledger (Debian's Chromium, Node 20)
+	@bash tests/system.sh browser
+	$(BIN)/python -m pytest -q -m browser tests/web
+
 coverage: setup system ## Branch coverage of all packages (at least 90 %): the fast tests and most processes (`test` judges those, this what ran)
 	rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report= --cov-fail-under=0 --no-cov-on-fail
-	-$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m slow --cov --cov-append --cov-report= --cov-fail-under=0 \
+	-$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "slow and not browser" --cov --cov-append --cov-report= --cov-fail-under=0 \
 		tests/gateway tests/devices tests/cli tests/client tests/services
 	$(BIN)/coverage report
 

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Debian packages that the tests use beside Python's: installs what is missing. Needs root only when something is.
+#   tests/system.sh            those of `make test`
+#   tests/system.sh browser    those of `make test-web` too
 set -euo pipefail
 
 needed=(mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients ip:iproute2 postgres:postgresql
     influxd:influxdb)
+[ "${1:-}" = browser ] && needed+=(chromium:chromium)
 export PATH="$PATH:/usr/sbin:/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"
 
 missing=()

@@ -91,7 +91,9 @@ class TieController:
         time to."""
         sensed, lets = self._sense(), None
         if self._meter is not None:
-            self._meter.look(sensed, self.state.word.trade)
+            relays = (("tie_in", self.state.tie_in), ("tie_out", self.state.tie_out))
+            closed = tuple(name for name, is_closed in relays if is_closed)
+            self._meter.look(sensed, self.state.word.trade, closed)
             lets = self._meter.lets
         return self._do(tie.Ticked(self._clock_ms(), sensed, lets)).send
 

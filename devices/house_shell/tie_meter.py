@@ -7,7 +7,7 @@ ledger says it; no gateway, broker or bus can invent one.
 
     start, in   the trade may be delivered: acknowledged
     stop, out   its window is over, or it was curtailed or disputed: relays open here at once, the bus is told, and what
-                flowed for this trade is acknowledged
+                flowed for this trade until they were open is acknowledged
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class TieMeter:
     @property
     def lets(self) -> tuple[int, ...]:
         """The trades that the ledger lets this house deliver now."""
-        return tuple(sorted({tie.trade for tie in self.shell.meter.state.ties}))
+        return tuple(sorted({tie.trade for tie in self.shell.meter.state.ties if tie.ending is None}))
 
-    def look(self, sensed: Sensed, trade: int) -> None:
-        """What the tie shows, and the trade that it is in. On the disk when this returns."""
+    def look(self, sensed: Sensed, trade: int, closed: tuple[str, ...]) -> None:
+        """What the tie shows, the trade that it is in, and its closed relays. On the disk when this returns."""
         gives = any(tie.relay == "tie_out" and tie.trade == trade for tie in self.shell.meter.state.ties)
         power_mw = -sensed.power_mw if gives else sensed.power_mw
         phase = Phase(sensed.voltage_mv, sensed.current_ma, power_mw, 0)
-        self.shell.step(RegistersRead(self._clock_ms(), sensed.in_mwh, sensed.out_mwh, (phase,), trade))
+        self.shell.step(RegistersRead(self._clock_ms(), sensed.in_mwh, sensed.out_mwh, (phase,), trade, closed))
 
     def step(self, event: Event) -> Effects:
         """What the gateway brings."""
@@ -72,7 +72,8 @@ class TieMeter:
         before = self.lets
         effects = self.shell.step(event)
         if self.lets != before:
-            self.looks()
+            self.looks()  # what opens, opens
+            self.looks()  # and is read open
         return effects
 
     async def run(self) -> None:

@@ -17,6 +17,8 @@ transaction what concerns units, deliveries or the supply, and of each command o
 
 from __future__ import annotations
 
+import msgspec
+
 from devices.meter import believing, clock, customer_key, shares, tariffs, tokens
 from devices.meter.events import (
     Answer,
@@ -36,7 +38,7 @@ from devices.meter.events import (
     Told,
     Unknown,
 )
-from devices.meter.outbox import notice, require_room, tell
+from devices.meter.outbox import acknowledge_delivery, notice, require_room, tell
 from devices.meter.settings import ANSWERS, DELIVERY_MS, LARGEST_MWH
 from devices.meter.state import Tie
 from devices.meter.told import UTILITY, Instruction, from_ledger, token
@@ -181,6 +183,8 @@ def _deliver(turn: Turn, command: Deliver) -> None:
     if command.action not in TIES:
         raise Refused("COMMAND_UNKNOWN")
     require_room(turn)
+    if any(tie.ending == command.command for tie in turn.state.ties):
+        return
     starts, relay, registers = command.action in STARTS, TIES[command.action], turn.state.registers
     running = [tie for tie in turn.state.ties if tie.trade == command.trade and (not starts or tie.relay == relay)]
     if running:
@@ -193,10 +197,11 @@ def _deliver(turn: Turn, command: Deliver) -> None:
             raise Refused("TOO_MANY_DELIVERIES")
         turn.put(ties=(*others, *running[:1]) if running else (*others, Tie(command.trade, relay, register_mwh)))
     else:
-        if running:
-            moved_mwh = running[0].moved_mwh
-            gained_mwh = (register_mwh - running[0].start_mwh) % turn.settings.modulus_mwh
-            measured_mwh = gained_mwh if moved_mwh is None else moved_mwh
+        if running and running[0].moved_mwh is not None:
+            others = (*others, msgspec.structs.replace(running[0], ending=command.command))  # `energy` acknowledges it
+        elif running:
+            measured_mwh = (register_mwh - running[0].start_mwh) % turn.settings.modulus_mwh
         turn.put(ties=others)
-    turn.relays[relay] = any(tie.relay == relay for tie in turn.state.ties)
-    tell(turn, "settlement", "acknowledge", 100_000, command=command.command, measured_mwh=measured_mwh)
+    turn.relays[relay] = any(tie.relay == relay and tie.ending is None for tie in turn.state.ties)
+    if not any(tie.ending == command.command for tie in turn.state.ties):
+        acknowledge_delivery(turn, command.command, measured_mwh)

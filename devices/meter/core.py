@@ -136,7 +136,9 @@ def _started(turn: Turn, event: Started) -> None:
     turn.recall(seed=event.seed)
     clock.started(turn, event.clock_valid)
     (supply.power_restored if event.mains else supply.power_lost)(turn)
-    turn.relays |= {"tie_in": False, "tie_out": False} | {tie.relay: True for tie in turn.state.ties}
+    turn.relays |= {"tie_in": False, "tie_out": False} | {
+        tie.relay: True for tie in turn.state.ties if tie.ending is None
+    }
     turn.relays[supply.SUPPLY] = turn.state.supply.closed
     turn.request = turn.state.customer.request
 

@@ -13,7 +13,17 @@ from typing import Final
 import msgspec
 
 from devices.meter.events import Measured, Phase, RegistersRead
-from devices.meter.outbox import RECORD, counted_today, drop_batch, has_room_for_news, is_recording, notice, tell
+from devices.meter.outbox import (
+    RECORD,
+    acknowledge_delivery,
+    counted_today,
+    drop_batch,
+    has_room,
+    has_room_for_news,
+    is_recording,
+    notice,
+    tell,
+)
 from devices.meter.settings import BUDGET, BYPASS_MWH
 from devices.meter.state import Reading
 from devices.meter.turn import Turn
@@ -60,6 +70,7 @@ def registers_read(turn: Turn, event: RegistersRead) -> None:
     turn.change("registers", seen=now)
     if event.trade is not None:
         _attributed(turn, event.trade, {"tie_in": import_mwh, "tie_out": export_mwh})
+        _ended(turn, event.trade, event.closed)
     measured(turn, Measured(event.now_ms, import_mwh, export_mwh, event.phases))
 
 
@@ -73,6 +84,15 @@ def _attributed(turn: Turn, trade: int, gained_mwh: Mapping[str, int]) -> None:
     )
     if ties != turn.state.ties:
         turn.put(ties=ties)
+
+
+def _ended(turn: Turn, trade: int, closed: tuple[str, ...]) -> None:
+    """What was ended and was read with its relay open, or while another trade has it, is acknowledged."""
+    for tie in turn.state.ties:
+        is_open = tie.relay not in closed or tie.trade != trade
+        if tie.ending is not None and is_open and has_room(turn):
+            acknowledge_delivery(turn, tie.ending, tie.moved_mwh or 0)
+            turn.put(ties=tuple(each for each in turn.state.ties if each is not tie))
 
 
 def tampered(turn: Turn, kind: str) -> None:

@@ -143,13 +143,15 @@ class RegistersRead(msgspec.Struct, frozen=True):
     """The same from registers that only grow, kept by whoever measures: what is new of them is counted once, also when
     a reading of them comes twice or some were lost. Those that stand lower begin anew.
 
-    `trade`: whose energy that was, at a tie of which is known which trade it is in (0: in none)."""
+    `trade`: whose energy that was, at a tie of which is known which trade it is in (0: in none); `closed`: which of its
+    relays stood closed."""
 
     now_ms: int
     import_mwh: int
     export_mwh: int = 0
     phases: tuple[Phase, ...] = ()
     trade: int | None = None
+    closed: tuple[str, ...] = ()
 
 
 class KeyPressed(msgspec.Struct, frozen=True):

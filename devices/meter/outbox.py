@@ -57,6 +57,10 @@ def require_room(turn: Turn, transactions: int = 1) -> None:
         raise Refused("OUTBOX_FULL")
 
 
+def has_room(turn: Turn) -> bool:
+    return len(turn.state.outbox) < OUTBOX
+
+
 def has_room_for_news(turn: Turn) -> bool:
     return len(turn.state.outbox) < OUTBOX_FOR_NEWS
 
@@ -67,6 +71,10 @@ def tell(turn: Turn, contract: str, function: str, budget: int, **arguments: Any
     assert len(turn.state.outbox) < OUTBOX
     turn.change("numbers", transaction=number + 1)
     keep(turn, Outgoing(number, contract, function, msgspec.json.encode(arguments), budget))
+
+
+def acknowledge_delivery(turn: Turn, command: int, measured_mwh: int) -> None:
+    tell(turn, "settlement", "acknowledge", 100_000, command=command, measured_mwh=measured_mwh)
 
 
 def keep(turn: Turn, outgoing: Outgoing) -> None:

@@ -70,12 +70,14 @@ class Supply(msgspec.Struct, frozen=True):
 
 
 class Tie(msgspec.Struct, frozen=True):
-    """A delivery that runs, and the register at its start. `moved_mwh`: what flowed for it, where that is known."""
+    """A delivery that runs, and the register at its start. `moved_mwh`: what flowed for it, where that is known.
+    `ending`: the command that has ended it; what flows until its relay is open counts."""
 
     trade: int
     relay: str
     start_mwh: int
     moved_mwh: int | None = None
+    ending: int | None = None
 
 
 class Customer(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ lets (bills) see it too.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -18,7 +19,6 @@ from gateway.api.answering import SIZE, After, Filter, Name, Size, gives
 from gateway.api.asking import Asking, Look, Viewer
 from gateway.api.places import place_of
 from gateway.documents.bill import Bill, Ground, Invoice, Line, Part, Proof, Standing, require_whole
-from gateway.documents.pdf import pdf
 from gateway.documents.speech import SPEECHES
 from gateway.documents.table import bill_csv
 from gateway.http.app import PREFIX
@@ -94,7 +94,13 @@ def router(asking: Asking) -> APIRouter:
     )
     async def on_paper(bill: Name, viewer: Viewer = here, language: Language = "en") -> Response:
         """The bill as PDF, with a QR code that leads to its proof."""
-        return await _document(viewer, bill, _PDF, lambda made: pdf(made, SPEECHES[language]), "pdf")
+
+        def drawn(made: Bill) -> bytes:
+            from gateway.documents.pdf import pdf  # with the library, whose memory most gateways never need
+
+            return pdf(made, SPEECHES[language])
+
+        return await _document(viewer, bill, _PDF, drawn, "pdf")
 
     @routes.get(
         f"{PREFIX}/bills/{{bill}}/document.csv",
@@ -210,7 +216,9 @@ def _lines(made: InvoiceLines) -> tuple[tuple[Part, ...], tuple[Line, ...]]:
 # ---------------------------------------------------------------- as documents
 
 
-async def _document(viewer: Viewer, which: str, media_type: str, make: Any, ending: str) -> Response:
+async def _document(
+    viewer: Viewer, which: str, media_type: str, make: Callable[[Bill], bytes], ending: str
+) -> Response:
     """The same bytes for the same block; drawn beside the event loop."""
     async with asyncio.timeout(10.0):
         async with viewer.looking() as look:

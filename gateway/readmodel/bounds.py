@@ -28,4 +28,4 @@ SERIES_LIMIT: Final = 10_000
 """Points of one series at most."""
 EXPORT_LIMIT: Final = 1_000_000
 """Rows of one export at most; who wants more takes one stretch of time after the other."""
-EXPORT_BATCH: Final = 5_000
+EXPORT_BATCH: Final = 2_500

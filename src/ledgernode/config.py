@@ -133,6 +133,8 @@ BOOK_DEPTH: Final = 8
 
 # execution
 LOADED_PACKAGES: Final = 256
+REWRITTEN_FILES: Final = 1_024
+"""Modules of packages whose code is kept, so that a module that several packages share is rewritten once."""
 
 # store
 MAP_SIZE_START: Final = 256 * 1024 * 1024

@@ -97,9 +97,10 @@ def test_the_demo_goes_on_where_it_stood_and_refuses_another(lived: tuple[Path, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_the_demo_stops_in_order_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+def test_the_demo_stops_in_order_on_a_signal(lived: tuple[Path, str], number: signal.Signals) -> None:
     """Ctrl-C or SIGTERM: what is under way is settled, everything is gone; meanwhile the commands it printed work."""
-    running = start(tmp_path / "demo")
+    directory, _ = lived
+    running = start(directory)
     try:
         told = list(lines_until(running, "-- block"))
         commands = [found for line in told for found in re.findall(r"ledgernode (.* --network .*)$", line.strip())]
@@ -109,14 +110,14 @@ def test_the_demo_stops_in_order_on_a_signal(tmp_path: Path, number: signal.Sign
             if "--follow" not in text:
                 done(*shlex.split(text))
         running.send_signal(number)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=100)
         assert running.returncode == 0, err
         assert "Stopped." in out
         assert err == ""
     finally:
         running.kill()
         running.communicate()
-    done("audit", tmp_path / "demo" / "nodes" / "north-1")
+    done("audit", directory / "nodes" / "north-1")
 
 
 def test_the_demo_on_four_validators_leaves_four_equal_chains(tmp_path: Path) -> None:

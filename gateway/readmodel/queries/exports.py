@@ -1,6 +1,7 @@
 """Tables as they are taken away: rows of a stretch of time, an organisation's or all, in order of their keys.
 
-A table is read page by page after its key, so that a million rows need the memory of some thousand.
+A table is read once, in the order of its key, some thousand rows at a time: a million need the memory of those. So the
+condition of whose they are must not lead the database to an index by owner, after which it would have to sort them all.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, literal, or_, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, Table, and_, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.bounds import EXPORT_BATCH, EXPORT_LIMIT
@@ -43,43 +44,55 @@ class Exported(msgspec.Struct, frozen=True):
 
 
 def _prefix(*columns: ColumnElement[Any]) -> Own:
-    return lambda organisation: or_(*(beginning(column, f"{organisation}:") for column in columns))
+    return lambda organisation: or_(*(beginning(_plain(column), f"{organisation}:") for column in columns))
+
+
+def _key_prefix(column: ColumnElement[Any]) -> Own:
+    """Of the key's first column: a range of it."""
+    return lambda organisation: beginning(column, f"{organisation}:")
+
+
+def _plain(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Its value, by which no index is searched."""
+    return func.coalesce(column, "")
 
 
 def _meters(organisation: str) -> ColumnElement[bool]:
-    return READINGS.c.meter.in_(select(METERS.c.meter).where(METERS.c.utility == organisation))
+    return _plain(READINGS.c.meter).in_(select(METERS.c.meter).where(METERS.c.utility == organisation))
 
 
 def _feeders(column: ColumnElement[Any]) -> Own:
-    return lambda organisation: column.in_(select(FEEDERS.c.feeder).where(FEEDERS.c.operator == organisation))
+    return lambda organisation: _plain(column).in_(select(FEEDERS.c.feeder).where(FEEDERS.c.operator == organisation))
 
 
 def _areas(organisation: str) -> ColumnElement[bool]:
-    return SETTLED.c.area.in_(select(AREAS.c.area).where(AREAS.c.operator == organisation))
+    return _plain(SETTLED.c.area).in_(select(AREAS.c.area).where(AREAS.c.operator == organisation))
 
 
 def _accounts(organisation: str) -> ColumnElement[bool]:
     """Of its people and services, not of customers."""
     own = and_(IDENTITIES.c.organisation == organisation, IDENTITIES.c.role != "customer")
-    return POSTINGS.c.account.in_(select(IDENTITIES.c.identity).where(own))
+    return _plain(POSTINGS.c.account).in_(select(IDENTITIES.c.identity).where(own))
 
 
 def _orders(organisation: str) -> ColumnElement[bool]:
     """Of its customers; a strategy's order has its strategy's customer."""
     prefix = f"{organisation}:"
     strategies = select(STRATEGIES.c.strategy).where(beginning(STRATEGIES.c.customer, prefix))
-    return or_(beginning(ORDERS.c.customer, prefix), ORDERS.c.strategy.in_(strategies))
+    return or_(beginning(_plain(ORDERS.c.customer), prefix), ORDERS.c.strategy.in_(strategies))
 
 
 EXPORTS: Final[Mapping[str, Exported]] = {
     "readings": Exported(READINGS, READINGS.c.time_ms, _meters),
-    "intervals": Exported(BUCKETS, BUCKETS.c.from_ms, _prefix(BUCKETS.c.point), BUCKETS.c.span == int(Span.QUARTER)),
-    "days": Exported(BUCKETS, BUCKETS.c.from_ms, _prefix(BUCKETS.c.point), BUCKETS.c.span == int(Span.DAY)),
+    "intervals": Exported(
+        BUCKETS, BUCKETS.c.from_ms, _key_prefix(BUCKETS.c.point), BUCKETS.c.span == int(Span.QUARTER)
+    ),
+    "days": Exported(BUCKETS, BUCKETS.c.from_ms, _key_prefix(BUCKETS.c.point), BUCKETS.c.span == int(Span.DAY)),
     "tampers": Exported(TAMPERS, TAMPERS.c.time_ms, _prefix(TAMPERS.c.point)),
-    "bills": Exported(INVOICES, INVOICES.c.issued_ms, lambda organisation: INVOICES.c.utility == organisation),
+    "bills": Exported(INVOICES, INVOICES.c.issued_ms, lambda organisation: _plain(INVOICES.c.utility) == organisation),
     "payments": Exported(PAYMENTS, PAYMENTS.c.time_ms, _prefix(PAYMENTS.c.customer)),
     "postings": Exported(POSTINGS, POSTINGS.c.time_ms, _accounts),
-    "tokens": Exported(CREDITS, CREDITS.c.reserved_ms, _prefix(CREDITS.c.point)),
+    "tokens": Exported(CREDITS, CREDITS.c.reserved_ms, _key_prefix(CREDITS.c.point)),
     "shares": Exported(SHARES, SHARES.c.requested_ms, _prefix(SHARES.c.sender, SHARES.c.recipient)),
     "orders": Exported(ORDERS, ORDERS.c.placed_ms, _orders),
     "trades": Exported(TRADES, TRADES.c.matched_ms, _prefix(TRADES.c.seller_point, TRADES.c.buyer_point)),
@@ -103,22 +116,10 @@ async def batches(
 ) -> AsyncIterator[list[tuple[Any, ...]]]:
     """All rows, some thousand at a time. `organisation`: '' is everybody's. Bytes are told in hex."""
     columns: list[ColumnElement[Any]] = list(which.table.columns)
-    keys = list(which.table.primary_key.columns)
-    places = [columns.index(key) for key in keys]
-    question = _chosen(which, organisation, from_ms, until_ms, columns).order_by(*keys).limit(EXPORT_BATCH)
-    after: tuple[Any, ...] = ()
-    while True:
-        page = question.where(_behind(keys, after)) if after else question
-        rows = (await connection.execute(page)).all()
-        if rows:
-            yield [tuple(value.hex() if isinstance(value, bytes) else value for value in row) for row in rows]
-        if len(rows) < EXPORT_BATCH:
-            return
-        after = tuple(rows[-1][place] for place in places)
-
-
-def _behind(keys: Sequence[ColumnElement[Any]], after: tuple[Any, ...]) -> ColumnElement[bool]:
-    return keys[0] > after[0] if len(keys) == 1 else tuple_(*keys) > tuple_(*after)
+    question = _chosen(which, organisation, from_ms, until_ms, columns).order_by(*which.table.primary_key.columns)
+    found = await connection.stream(question, execution_options={"yield_per": EXPORT_BATCH})
+    async for rows in found.partitions():
+        yield [tuple(value.hex() if isinstance(value, bytes) else value for value in row) for row in rows]
 
 
 def _chosen(

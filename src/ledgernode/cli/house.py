@@ -143,7 +143,9 @@ def bus(
 )
 @click.option("--loss", type=click.FloatRange(0, 1), default=0.02, show_default=True, help="More at a seller's end.")
 @click.option("--meter", "home", type=_FOLDER, help="Its meter's identity, in which `ledgernode meter new` was called.")
-@click.option("--gateway", "gateways", multiple=True, metavar="HOST:PORT", help="Of the meter, in order; repeatable.")
+@click.option(
+    "--gateway", "gateways", multiple=True, metavar="ADDRESS", help="Of the meter, as of `meter run`; repeatable."
+)
 def tie(
     *,
     directory: Path,

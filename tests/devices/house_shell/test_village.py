@@ -296,7 +296,7 @@ async def test_the_ledgers_stop_opens_both_ends_and_what_they_measured_is_signed
         given, taken = dict(acknowledged(meters["h1"])), dict(acknowledged(meters["h2"]))
         assert (given[1], given[3], taken[2], taken[4]) == (0, 0, 0, 0)
         assert taken[6] == pytest.approx(stopped_mwh, abs=5)
-        assert given[5] == pytest.approx(1.02 * taken[6], abs=5)
+        assert given[5] == pytest.approx(1.02 * taken[6], abs=5), "to what flows until the relay is open"
         assert taken[6] + taken[8] == pytest.approx(buyer.in_mwh, abs=2)
         assert WH <= taken[8] < 4 * WH
         assert village.disputes == []

@@ -110,9 +110,18 @@ def test_what_flowed_is_told_by_trade_where_it_is_known_which_was_delivered() ->
     house.do(RegistersRead(house.now_ms, 0, shown, (), 2))
     for number in (1, 2, 3):
         house.command(10 + number, Deliver(command=20 + number, trade=number, action="stop"))
+    assert not house.relays["tie_out"]
+    assert len(house.told("acknowledge")) == 3, "its relay may still be closed"
+    house.restart()
+    assert not house.relays["tie_out"]
+    house.command(13, Deliver(command=23, trade=3, action="stop"))
+    house.do(RegistersRead(house.now_ms, 0, shown + 4, (), 2, ("tie_out",)))
+    house.do(RegistersRead(house.now_ms, 0, shown + 6, (), 2, ()))
+    house.do(RegistersRead(house.now_ms, 0, shown + 6, (), 2, ()))
     said = [(each["command"], each["measured_mwh"]) for each in house.told("acknowledge")]
-    assert said[3:] == [(21, 500), (22, 250), (23, 0)]
-    assert house.state.registers.export_mwh == 757
+    assert said[3:] == [(21, 500), (23, 0), (22, 256)]
+    assert house.state.registers.export_mwh == 763
+    assert house.state.ties == ()
 
 
 def test_a_full_outbox_refuses_before_any_unit_moves() -> None:

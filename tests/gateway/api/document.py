@@ -105,7 +105,7 @@ async def _example(site: Site, name: str, row: Row) -> Any:
         else:
             response = await client.get(path)
     asked = f"{name.partition(' ')[0]} {PREFIX}{_HEX.sub(_SHORT, path)}"
-    yield f"`{asked}`{'' if row.open else f', asked by a {who}'}:\n"
+    yield f"`{asked}`{'' if row.open else f', asked by {_named(who)}'}:\n"
     kind = response.headers["content-type"].partition(";")[0]
     if kind == "application/json":
         yield "```json"
@@ -117,6 +117,10 @@ async def _example(site: Site, name: str, row: Row) -> Any:
         yield "```\n"
     else:
         yield f"A file of the type `{kind}`.\n"
+
+
+def _named(who: str) -> str:
+    return f"{'an' if who[0] in 'aeio' else 'a'} {who}"
 
 
 def _shortened(value: Any, deep: int = 0) -> Any:

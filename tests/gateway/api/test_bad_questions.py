@@ -13,7 +13,7 @@ from gateway.readmodel.following import State
 from tests.gateway.api.site import Site
 from tests.postgres import PostgresServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60, func_only=True)]  # the town is built once, for all of them
 
 
 def bookmark(values: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.gateway.api.document import PAGE, written
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60, func_only=True)]  # the town is built once, for all of them
 
 
 async def test_the_page_is_of_this_application() -> None:

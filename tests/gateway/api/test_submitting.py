@@ -15,7 +15,7 @@ from ledgernode.wire.answers import Outcome, Stage, Wait
 from tests.gateway.api.site import Site
 from tests.gateway.api.test_bad_questions import is_problem
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60, func_only=True)]  # the town is built once, for all of them
 BYTES = {"content-type": "application/octet-stream"}
 
 

@@ -13,7 +13,7 @@ from gateway.http.app import PREFIX
 from tests.gateway.api.expected.form import ROLES, Row
 from tests.gateway.api.site import NOBODY, Site
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60, func_only=True)]  # the town is built once, for all of them
 _SESSION = f"{PREFIX}/session"
 ENDLESS = {"GET /live"}
 """Who is told what there is the matter of `test_live.py`."""

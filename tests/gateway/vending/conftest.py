@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.community import Community, CommunityNetwork
+from tests.acceptance.community import ENERGY, Community, CommunityNetwork
 from tests.acceptance.street import Plan
 from tests.gateway.vending.shop import Shop
 
@@ -18,7 +18,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Community]:
     directory = tmp_path_factory.mktemp("vending") / "network"
     with CommunityNetwork(directory, "solo") as network:
         plan = Plan(HOUSES, prepaid=tuple(range(1, HOUSES + 1)))
-        found = Community(network, {"shops": plan, "killed": plan})  # modules share the ledger, and no house
+        # modules share the ledger, and no house
+        found = Community(network, {"shops": plan, "killed": plan}, ENERGY[: ENERGY.index("settlement") + 1])
         yield found
         found.close()
 

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from ledgernode.execution.sandbox.expressions import Expressions, called
 from ledgernode.execution.sandbox.guards import hidden
 from ledgernode.execution.sandbox.meter import CALL_DEPTH
-from ledgernode.execution.sandbox.source import base_names, children, walk
+from ledgernode.execution.sandbox.source import base_names, children, placed, walk
 from ledgernode.execution.sandbox.weights import Weights
 
 _METER: Final = hidden("meter")
@@ -47,8 +48,7 @@ _BRANCH: Final = f"{_METER}.left -= UNITS"
 
 def instrument(tree: ast.Module, weights: Weights) -> ast.Module:
     """The module, rewritten in place."""
-    rewritten = Statements(tree, weights).module(tree)
-    return ast.fix_missing_locations(rewritten)
+    return placed(Statements(tree, weights).module(tree))
 
 
 class Statements(Expressions):
@@ -287,15 +287,23 @@ class Statements(Expressions):
 
 
 def _template(text: str, units: int) -> list[ast.stmt]:
-    body = ast.parse(text).body
-    for statement in body:
-        for node in walk(statement):
-            if isinstance(node, ast.AugAssign) and isinstance(node.value, ast.Name) and node.value.id == "UNITS":
-                node.value = ast.Constant(units)
-            for field in ("lineno", "end_lineno", "col_offset", "end_col_offset"):
-                if hasattr(node, field):
-                    delattr(node, field)
-    return body
+    """Fresh nodes of it, which stand nowhere yet."""
+    return [_copied(statement, units) for statement in _parsed(text)]
+
+
+@lru_cache
+def _parsed(text: str) -> list[ast.stmt]:
+    return ast.parse(text).body
+
+
+def _copied(part: Any, units: int) -> Any:
+    if isinstance(part, list):
+        return [_copied(each, units) for each in part]
+    if not isinstance(part, ast.AST):
+        return part
+    if isinstance(part, ast.Name) and part.id == "UNITS":
+        return ast.Constant(units)
+    return type(part)(**{field: _copied(getattr(part, field), units) for field in part._fields})
 
 
 def _last_try(body: list[ast.stmt]) -> ast.Try:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 from typing import Any, Final, get_type_hints
 
 import chaincode.api
 from chaincode.api import Marking, Record
+from ledgernode import config
 from ledgernode.errors import ChaincodeRefused, LedgerError
 from ledgernode.execution.sandbox import source
 from ledgernode.execution.sandbox.arguments import NO_DEFAULT
@@ -72,6 +75,20 @@ def native_contract(cls: type) -> LoadedContract:
     return LoadedContract(str(getattr(cls, "name", "")), str(version), inspect.getdoc(cls) or "", cls, functions)
 
 
+@lru_cache(config.REWRITTEN_FILES)
+def _rewritten(  # noqa: PLR0917  # a cache's key is by position
+    file: str, place: str, text: str, classes: tuple[tuple[str, int], ...], imported: tuple[str, ...], largest: int
+) -> tuple[CodeType, frozenset[str]]:
+    """A checked module's code, metered, and its functions; both depend on nothing but what is passed.
+
+    Packages share most of their modules, as they are: those are rewritten once. `classes` are those that the text may
+    mention, `largest` is of all that are known.
+    """
+    tree = source.read(file, text)  # its own: what is rewritten has lost its types
+    weights = Weights(dict(classes), tree, imported, largest=largest)
+    return source.compile_tree(place, instrument(tree, weights)), weights.functions
+
+
 class _Loading:
     """The work of loading one package."""
 
@@ -106,19 +123,24 @@ class _Loading:
     # ------------------------------------------------------------ modules
 
     def _execute(self, file: str) -> None:
-        tree = source.parse(file, self._package.files[file])  # its own: what is rewritten has lost its types
+        tree, text = self._trees[file], self._package.files[file]
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         self._classes.update(class_weights(classes, lambda value: isinstance(value, (ast.List, ast.Dict))))
-        weights = Weights({**self._classes, **self._imported_classes(tree)}, tree, self._imported_functions(tree))
-        self._functions[file] = weights.functions
+        known = {**self._classes, **self._imported_classes(tree)}
+        code, self._functions[file] = _rewritten(
+            file,
+            f"<{file}>" if self._folder is None else str(self._folder / file),
+            text,
+            tuple(sorted(item for item in known.items() if item[0] in text)),
+            tuple(self._imported_functions(tree)),
+            max(known.values(), default=0),
+        )
         module: dict[str, Any] = {
             "__builtins__": NAMESPACE,
             "__name__": f"{MODULE_MARK}{self._package.name}/{file.removesuffix('.py')}",
         }
         self._bind_imports(tree, module)
         self._modules[file] = module
-        place = f"<{file}>" if self._folder is None else str(self._folder / file)
-        code = source.compile_tree(place, instrument(tree, weights))
         exec(code, module)  # noqa: S102 - this is what a contract runtime does; the code is checked and rewritten
         self._resolve_fields(file)
 

@@ -56,17 +56,20 @@ class Weights:
 
     `classes` maps the names of the package's classes to the quarters an instance costs, `imported` names its
     functions that the file imports; a call of a name that is neither a known function nor a known class may
-    make any of them, and pays for the largest. So does a name that the file also uses for something else.
+    make any of them, and pays for the largest, which is `largest` where that is more. So does a name that the
+    file also uses for something else.
     """
 
-    def __init__(self, classes: Mapping[str, int], tree: ast.Module, imported: Iterable[str] = ()) -> None:
+    def __init__(
+        self, classes: Mapping[str, int], tree: ast.Module, imported: Iterable[str] = (), *, largest: int = 0
+    ) -> None:
         own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         variables = {node.id for node in walk(tree) if isinstance(node, ast.Name) and _is_stored(node)}
         variables |= {node.arg for node in walk(tree) if isinstance(node, ast.arg)}
         self._classes = {name: quarters for name, quarters in classes.items() if name not in variables}
         self.functions: Final = frozenset(own - variables)
         self._functions = (own | set(imported)) - variables
-        self._largest = max(classes.values(), default=0)
+        self._largest = max(largest, *classes.values()) if classes else largest
         self._weighed: dict[ast.AST, int] = {}  # or a branch in branches would be weighed once for each of them, twice
 
     def units(self, *nodes: ast.AST) -> int:
