@@ -5,7 +5,6 @@ import { texts } from "../../i18n/texts";
 export const TEXTS = texts(
   {
     operator: "Operations",
-    all: "All",
     show: "Show",
     yes: "Yes",
     no: "No",
@@ -316,7 +315,6 @@ export const TEXTS = texts(
   },
   {
     operator: "Betrieb",
-    all: "Alle",
     show: "Zeigen",
     yes: "Ja",
     no: "Nein",
