@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ledgernode.client import LedgerClient, Outcome, ReadLevel, Signed, Signer
+from ledgernode.config import SIMULATED_VALIDITY_MS
 from ledgernode.errors import ContractRefused, TransactionExpired
 from ledgernode.identity.founding import ADMIN, organisation_directory
 from ledgernode.identity.identity_files import load_identity
@@ -31,7 +32,7 @@ class Member:
         self.organisation = organisation
         self.directory = directory
         self.key, self.certificate = load_identity(directory)
-        self.signer = Signer(self.key, chain_id=chain, clock_ms=clock_ms)
+        self.signer = Signer(self.key, chain_id=chain, validity_ms=SIMULATED_VALIDITY_MS, clock_ms=clock_ms)
 
     @property
     def id(self) -> str:

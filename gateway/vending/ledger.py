@@ -10,9 +10,11 @@ import msgspec
 
 from gateway.vending.minting import Token
 from ledgernode.client import LedgerClient, Signer
+from ledgernode.errors import TransactionExpired
 
 RESERVED: Final = "CreditReserved"
 _GROUPS_KEPT: Final = 100_000
+_TRIES: Final = 5
 _RESERVE_BUDGET: Final = 200_000
 _MINT_BUDGET: Final = 100_000
 _DELIVERED_BUDGET: Final = 30_000
@@ -93,9 +95,17 @@ class VendingLedger:
         return await self._say(self.signer, "delivered", _where(token), _DELIVERED_BUDGET)
 
     async def _say(self, signer: Signer, function: str, arguments: dict[str, Any], budget: int) -> dict[str, Any]:
-        outcome = await self.client.submit("prepaid", function, arguments, signer=signer, budget=budget)
-        found: dict[str, Any] = msgspec.json.decode(outcome.result)
-        return found
+        """One that time ran past had no effect, and never will: it is signed anew."""
+        for left in reversed(range(_TRIES)):
+            try:
+                outcome = await self.client.submit("prepaid", function, arguments, signer=signer, budget=budget)
+            except TransactionExpired:
+                if not left:
+                    raise
+                continue
+            found: dict[str, Any] = msgspec.json.decode(outcome.result)
+            return found
+        raise AssertionError("the last try is answered or raises")
 
 
 def _where(token: Token) -> dict[str, Any]:

@@ -163,3 +163,4 @@ CLIENT_BACKOFF_LIMIT_MS: Final = 2_000
 CLIENT_STREAM_BATCH: Final = 100  # transactions of one message
 CLIENT_STREAM_AHEAD: Final = 400  # read from the source and not yet sent
 SIGNER_VALIDITY_MS: Final = 120_000  # of a nonce: time enough for every retry
+SIMULATED_VALIDITY_MS: Final = 300_000  # where an hour takes a minute: five seconds, and room for a chain behind

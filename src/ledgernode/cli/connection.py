@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import click
 
+from ledgernode.config import SIMULATED_VALIDITY_MS
 from ledgernode.errors import KeyFileUnsafe, NetworkNotFound
 
 if TYPE_CHECKING:  # the client costs a quarter of a second, and `--help` needs none of it
@@ -150,7 +151,7 @@ class Connection:
             Signer, key, recorded_identity(self.identity_directory), chain_id=chain_id(self.genesis_bytes)
         )
         clock_ms = self._simulated_clock()
-        return signer() if clock_ms is None else signer(clock_ms=clock_ms)
+        return signer() if clock_ms is None else signer(clock_ms=clock_ms, validity_ms=SIMULATED_VALIDITY_MS)
 
     def open(self) -> Ledger:
         """A connection to the nodes; close it, or use it in `with`."""
