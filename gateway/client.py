@@ -56,7 +56,8 @@ class GatewayClient:
         self._call = cast("Any", stub.Connect)()
         try:
             await self._call.write(pb.ConnectRequest(hello=pb.Hello(ledger=ledger, devices=devices)))
-            answer = await asyncio.wait_for(self._call.read(), self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._call.read()
         except grpc.aio.AioRpcError as error:
             raise read_error(error) from error
         except TimeoutError as error:
@@ -96,7 +97,8 @@ class GatewayClient:
         replied: asyncio.Future[pb.Reply] = asyncio.get_running_loop().create_future()
         self._asked[self._number] = replied
         await self._write(pb.ConnectRequest(question=pb.Question(number=self._number, query=query)))
-        reply = await asyncio.wait_for(replied, self._timeout_s)
+        async with asyncio.timeout(self._timeout_s):
+            reply = await replied
         if reply.code != OK:
             raise by_code(reply.code)(f"the ledger gives no answer: {reply.code}")
         return bytes(reply.result)
@@ -124,7 +126,8 @@ class GatewayClient:
         answered: asyncio.Future[pb.Answers] = asyncio.get_running_loop().create_future()
         self._waiting[self._number] = answered
         await self._write(request)
-        return await asyncio.wait_for(answered, self._timeout_s)
+        async with asyncio.timeout(self._timeout_s):
+            return await answered
 
     async def _write(self, request: pb.ConnectRequest) -> None:
         try:

@@ -42,7 +42,8 @@ class Process:
     ) -> None:
         self.tell_to_end()
         try:
-            await asyncio.wait_for(self._process.wait(), _END_S)
+            async with asyncio.timeout(_END_S):
+                await self._process.wait()
         except TimeoutError:
             self._process.kill()
             await self._process.wait()

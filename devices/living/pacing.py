@@ -38,7 +38,8 @@ async def paced(
         due += step_s
         ahead_s = due - time.monotonic()
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), max(ahead_s, 0.001))
+            async with asyncio.timeout(max(ahead_s, 0.001)):
+                await stopping.wait()
         if ahead_s < -_LATE_S:
             due -= ahead_s  # what was lost is lost: nobody hurries to make up for it
         if ends is not None and time.monotonic() >= ends:

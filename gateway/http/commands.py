@@ -143,7 +143,8 @@ class Polled:
                 self._tell()
             self._work.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), turn_s)
+                async with asyncio.timeout(turn_s):
+                    await self._work.wait()
 
     def _tell(self) -> None:
         now_ms = self._outbox.clock_ms()

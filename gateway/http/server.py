@@ -81,7 +81,8 @@ class HttpServer:
             self._socket.close()
             return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._serving), grace_s)
+            async with asyncio.timeout(grace_s):
+                await asyncio.shield(self._serving)
         self._server.force_exit = True
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()

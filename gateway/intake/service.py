@@ -164,7 +164,8 @@ class Server:
 async def _hello_of_the_refused(messages: AsyncIterator[pb.ConnectRequest]) -> None:
     """Take it in, if it comes soon: a call that ends while its caller still writes loses the reason on the way."""
     with suppress(TimeoutError, StopAsyncIteration):
-        await asyncio.wait_for(anext(messages), _REFUSED_HELLO_S)
+        async with asyncio.timeout(_REFUSED_HELLO_S):
+            await anext(messages)
 
 
 async def _refuse(context: Context, error: LedgerError) -> NoReturn:

@@ -84,7 +84,8 @@ class DeviceStream:
         """Read the hello in time, and welcome the device. Refuses who says something else, or nothing."""
         limits = self._limits
         try:
-            first = await asyncio.wait_for(anext(requests), limits.hello_ms / 1_000)
+            async with asyncio.timeout(limits.hello_ms / 1_000):
+                first = await anext(requests)
         except TimeoutError:
             raise CommitUnknown("a stream begins with a hello, soon") from None
         except StopAsyncIteration:

@@ -147,7 +147,8 @@ class Connection:
         connect = partial(self._client.connect, access.host, access.port, **options)
         try:
             await self._loop.run_in_executor(None, connect)
-            await asyncio.wait_for(asyncio.shield(self._welcomed), access.connect_ms / 1_000)
+            async with asyncio.timeout(access.connect_ms / 1_000):
+                await asyncio.shield(self._welcomed)
         except (OSError, TimeoutError) as error:  # a certificate that does not hold is an OSError, too
             await self.close()
             raise NodeUnreachable(f"the broker at {access.host}:{access.port}: {error or 'no answer'}") from error
@@ -159,7 +160,8 @@ class Connection:
         """Say goodbye, where somebody listens: no will is told then."""
         self._client.disconnect()
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self.ended), _CLOSE_S if self._client.socket() else 0)
+            async with asyncio.timeout(_CLOSE_S if self._client.socket() else 0):
+                await asyncio.shield(self.ended)
         self._end("closed")
         self._drop_socket()
 
@@ -199,7 +201,8 @@ class Connection:
         granted: asyncio.Future[list[int]] = self._loop.create_future()
         self._subscribed[number] = granted
         try:
-            codes = await asyncio.wait_for(granted, self._access.connect_ms / 1_000)
+            async with asyncio.timeout(self._access.connect_ms / 1_000):
+                codes = await granted
         except (TimeoutError, asyncio.CancelledError) as error:
             if self.ended.done() or isinstance(error, TimeoutError):
                 raise NodeUnreachable("the broker does not answer a subscription") from error

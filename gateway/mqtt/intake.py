@@ -122,7 +122,8 @@ class BrokerIntake:
 
     async def _pause(self, wait_ms: int) -> None:
         try:
-            await asyncio.wait_for(self._stopping.wait(), wait_ms / 1_000)
+            async with asyncio.timeout(wait_ms / 1_000):
+                await self._stopping.wait()
         except TimeoutError:
             return
 

@@ -54,7 +54,8 @@ class Drain:
 
     async def _pause(self, pause_ms: int) -> None:
         try:
-            await asyncio.wait_for(self._finishing.wait(), pause_ms / 1_000)
+            async with asyncio.timeout(pause_ms / 1_000):
+                await self._finishing.wait()
         except TimeoutError:
             return
 

@@ -131,7 +131,8 @@ class Outbox:
         while self._has_work() or not self._ending:
             await self._work.wait()
             with suppress(TimeoutError):  # deletions alone may gather
-                await asyncio.wait_for(self._urgent.wait(), _DELETE_LINGER_S)
+                async with asyncio.timeout(_DELETE_LINGER_S):
+                    await self._urgent.wait()
             self._work.clear()
             self._urgent.clear()
             if self._has_work():
@@ -191,7 +192,8 @@ class Outbox:
         while (wait_ms := self.turns.due_ms(self._steady_ms())) > 0:
             self._due.clear()
             try:
-                await asyncio.wait_for(self._due.wait(), None if wait_ms >= NEVER_MS else wait_ms / 1_000)
+                async with asyncio.timeout(None if wait_ms >= NEVER_MS else wait_ms / 1_000):
+                    await self._due.wait()
             except TimeoutError:
                 continue
         entries: list[Entry] = []

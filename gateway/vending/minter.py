@@ -187,7 +187,8 @@ class Minter:
                     self._log.warning("credits wait for their digits", code=error.code, reason=str(error))
                     pause_ms = self._bounds.again_ms
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._work.wait(), pause_ms / 1_000)
+                    async with asyncio.timeout(pause_ms / 1_000):
+                        await self._work.wait()
         finally:
             listening.cancel()
 

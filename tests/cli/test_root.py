@@ -65,7 +65,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "gateway device": "add list remove",
         "community": "list check run measure",
         "fleet": "enrol run count",
-        "house": "village bus tie trade demand",
+        "house": "new run village bus tie trade demand",
         "market": "clear",
         "forecast": "day score anomalies",
         "trade": "run",

@@ -32,7 +32,7 @@ from ledgernode.identity.home import NodeConfig, data_directory, tls_directory, 
 from ledgernode.identity.identity_files import place_certificate
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.organisation import sign_request
-from ledgernode.identity.tls import channel_credentials, load_tls, server_credentials
+from ledgernode.identity.tls import Trust, channel_credentials, load_tls, server_credentials
 from ledgernode.node.endorsement import position_of
 from ledgernode.node.peers import introduce
 from ledgernode.services.errors_grpc import refuse
@@ -427,7 +427,7 @@ async def test_byzantine_entry_validator_censors(network: RunningNetwork) -> Non
     async with LedgerClient([node.endpoint for node in others], LEDGER, credentials) as honest:
         censor = Censor(honest, disliked.id)
         add_LedgerServiceServicer_to_server(censor, server)
-        server.add_secure_port(liar.endpoint, server_credentials(load_tls(tls_directory(liar.home))))
+        server.add_secure_port(liar.endpoint, server_credentials(Trust(load_tls(tls_directory(liar.home)))))
         await server.start()
         endpoints = [liar.endpoint, *(node.endpoint for node in others)]
         async with LedgerClient(endpoints, LEDGER, credentials) as client:
