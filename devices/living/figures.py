@@ -92,8 +92,8 @@ class Figures:
         self.units_redeemed_mwh = 0
         self.shares = 0
         self.shared_mwh = 0
-        self.heard = 0
-        """Lines of trades at the broker."""
+        self.heard: set[str] = set()
+        """Lines of trades at the broker, which may bring one twice."""
         self.commands = 0
         self.acknowledged = 0
         self.timed_out = 0

@@ -147,7 +147,9 @@ class Life:
 
     def on_air(self, line: str) -> None:
         """What the gateway has told of a trade that begins, heard at the broker."""
-        self._figures.heard += 1
+        if line in self._figures.heard:
+            return
+        self._figures.heard.add(line)
         self._figures.lines.append(Line(self._time.now_ms, "radio", f"broker: {line.replace('north:', '')}"))
 
     def tell(self, text: str) -> None:

@@ -135,7 +135,7 @@ def document(play: Play, closed: Closing | None, audit: dict[str, Any] | None) -
             "commands": figures.commands,
             "acknowledged": figures.acknowledged,
             "timed_out": figures.timed_out,
-            "heard": figures.heard,
+            "heard": len(figures.heard),
         },
         "tokens": {
             "bought": figures.tokens_bought,

@@ -177,7 +177,6 @@ STREETS: dict[str, Plan] = {
     "told": Plan(2),
     "village": Plan(2, head=True, rating_va=12_500),
     "locked": Plan(2),
-    "home-agent": Plan(2, head=True, rating_va=12_500, reverse_limit_w=5_000),
     "overloaded": Plan(2, head=True, rating_va=12_500),
     "twelve": Plan(12),
     "pricing": Plan(4),

@@ -19,7 +19,7 @@ from tests.acceptance.at_feeder import Feeder, clocked
 from tests.acceptance.community import CENT, FEED_IN_MICRO, HOUR_MS, INTERVAL_MS, MINUTE_MS, Community
 from tests.acceptance.metered_town import setting_of
 from tests.acceptance.prepayment import VENDING_KEY
-from tests.acceptance.street import House
+from tests.acceptance.street import House, Plan
 from tests.acceptance.trading import Market
 from tests.acceptance.watching import halted, observe, watch
 from tests.cli.command_line import done
@@ -228,6 +228,8 @@ async def test_003_5_a_homes_agent_trades_its_sun(community: Community, home_bro
     bought by a neighbour. The trade is known over the agent's death; while it is delivered the battery is told over
     MQTT to give it, until the feeder takes nothing back: then it is given no more, and the sun that nobody needs is
     curtailed. What was logged is in the time-series store, once, over its death and the agent's."""
+    # a street of this hour: days without sun, which other tests let pass, would be what its agent goes by
+    community.build({"home-agent": Plan(2, head=True, rating_va=12_500, reverse_limit_w=5_000)})
     street = community.streets["home-agent"]
     house, neighbour = street.houses
     street.open()

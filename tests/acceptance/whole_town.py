@@ -219,7 +219,8 @@ class _Plain:
         if isinstance(value, dict):
             return {self.value("", key): self.value(key, each) for key, each in value.items()}
         if isinstance(value, list):
-            return [self.value(name, each) for each in value]
+            found = [self.value(name, each) for each in value]
+            return sorted(found, key=json.dumps) if name in {"credits", "debits"} else found  # there: by accounts' ids
         if isinstance(value, str) and _ID.fullmatch(value):
             return self.names.get(value, "digest")
         if name in ("tid", "rnd", "estimated_ms"):
