@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import grpc
 
@@ -40,6 +40,7 @@ from ledgernode.wire.answers import (
 from ledgernode.wire.types import Height, TransactionId
 
 _Value = TypeVar("_Value")
+_AGAIN_S: Final = 0.5
 
 
 class _Background:
@@ -75,11 +76,15 @@ class _Background:
                 asking.discard(task)
 
         async def end() -> None:
-            """Wherever an interrupt struck, a stream that is still being asked is let go before it is closed."""
-            left = tuple(asking)
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            """Wherever an interrupt struck, a stream that is still being asked is let go before it is closed.
+
+            A cancel that comes in the very moment of an answer may be lost on the way: then it is said again.
+            """
+            left = set(asking)
+            while left:
+                for task in left:
+                    task.cancel()
+                _, left = await asyncio.wait(left, timeout=_AGAIN_S)
             close = getattr(stream, "aclose", None)
             if close is not None:
                 await close()
