@@ -62,9 +62,11 @@ class Date(NamedTuple):
 
 def date(day: int) -> Date:
     """Of a day's number."""
-    year = 1970 + day // 365  # this one, or later than it by the leap days since
+    year = 1970 + day // 365  # this one, or off by the leap days between
     while _first(year) > day:
         year -= 1
+    while _first(year + 1) <= day:
+        year += 1
     rest = day - _first(year)
     for month, days in enumerate(_months(year), 1):
         if rest < days:

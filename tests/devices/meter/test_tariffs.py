@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import chaincode.calendar as theirs
@@ -52,6 +52,7 @@ def at(text: str) -> int:
 
 
 @given(st.integers(-20_000, 60_000))
+@example(-1826)
 def test_a_day_is_the_contracts_day(day: int) -> None:
     assert tuple(ours.date(day)) == theirs.civil(day)
     assert ours.weekday(day) == theirs.weekday(day)
