@@ -36,7 +36,7 @@ system: ## Install the Debian packages that the tests use (a broker)
 test: setup system ## Every test, in parallel by file, with the 20 slowest printed
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not browser"
 
-test-fast: setup ## The tests that need no processes (under 90 seconds)
+test-fast: setup ## The tests that need no processes
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
 
 test-web: web-check console ## The console in a real browser, before a living ledger (Debian's Chromium, Node 20)
