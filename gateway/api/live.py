@@ -229,7 +229,9 @@ class Line(Response):
             if self._wanted.after is not None:
                 lost = Ended("RESET", "too much was missed to be told: read anew, then go on", come_back=False)
                 await say(_event("reset", lost, listener.after))
-        await say(_event("hello", newsroom.standing, listener.after))
+        standing = newsroom.standing
+        listener.knows = standing.state
+        await say(_event("hello", standing, listener.after))
         async for item in newsroom.missed(listener, height):
             await say(_said(item))
         loop = asyncio.get_running_loop()

@@ -93,6 +93,8 @@ class Listener:
         self.person = person
         self.permits = dict(permits)
         self.after = after
+        self.knows: State | None = None
+        """How the model stands, as it was told last; None: not yet."""
         self._waiting: deque[Item | Standing] = deque()
         self._news = asyncio.Event()
         self._end: Exception | None = None
@@ -285,15 +287,14 @@ class Newsroom:
             self.height = height
 
     async def _look(self) -> None:
-        """Tell everybody when the model stands otherwise than before."""
-        said = self.standing
+        """Tell whoever was told otherwise how the model stands."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             now = self.standing
-            if now.state is not said.state:
-                for listener in list(self._listeners):
+            for listener in list(self._listeners):
+                if listener.knows not in (None, now.state):
+                    listener.knows = now.state
                     listener.told(now)
-            said = now
 
     # ------------------------------------------------------------ reading
 
