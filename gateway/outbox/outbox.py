@@ -78,6 +78,8 @@ class Outbox:
         self._left: dict[bytes, tuple[int, bool]] = {}
         self._asked = 0
         self._refusing = self._ending = False
+        self.written = self.settled_entries = 0
+        """Writes to the disk, and entries that have left, since the start."""
         self._load()
 
     def _load(self) -> None:
@@ -86,6 +88,11 @@ class Outbox:
         for lane, _, size in self.store.lanes():
             self.room.took(lane[:ACCOUNT_BYTES], len(lane) + 8 + size)
             self.turns.added(lane, 1, now_ms)
+
+    @property
+    def unwritten(self) -> int:
+        """Entries that were handed in and are not on disk yet."""
+        return len(self._handed_in) + len(self._being_written)
 
     # ------------------------------------------------------------ handing in
 
@@ -159,6 +166,7 @@ class Outbox:
             self._not_written(batch, error)
             await asyncio.sleep(_AFTER_FAILURE_S)
         else:
+            self.written += 1
             for key in gone:
                 del self._gone[key]
                 del self._outcomes[key]
@@ -244,6 +252,7 @@ class Outbox:
 
     def _leave(self, entry: Entry, outcome: Outcome, verdict: Verdict, now_ms: int) -> None:
         self.room.left(entry.lane[:ACCOUNT_BYTES], entry.size)
+        self.settled_entries += 1
         self._gone[entry.key] = entry.id
         if verdict is Verdict.REFUSED or (outcome.height and outcome.code != OK):
             self._refused.append(Refused(now_ms, outcome.code, entry))

@@ -167,6 +167,11 @@ class Driver:
         """How far this node knows certificates."""
         return self._certifying.certified
 
+    @property
+    def writing_ms(self) -> int:
+        """How long the write to the disk that is under way has lasted."""
+        return self._writer.writing_ms
+
     async def room(self) -> None:
         """Wait until there is not more to do than there should be: whoever brings more is slowed down."""
         while not self._has_room():

@@ -37,6 +37,7 @@ from ledgernode.node.engine_log import EngineLog
 from ledgernode.node.engines import Founding, make_engine
 from ledgernode.node.frontier import Frontier
 from ledgernode.node.head import Head
+from ledgernode.node.health import Condition
 from ledgernode.node.intake import Intake
 from ledgernode.node.lookups import Lookups
 from ledgernode.node.mempool import Mempool
@@ -337,6 +338,43 @@ class ServedLedger:
 
     def _mined(self, prefix: bytes, nonce: int) -> None:
         self.driver.happened(Mined(self._clock_ms(), prefix, nonce))
+
+    @property
+    def has_ended(self) -> bool:
+        """Is the loop that makes its blocks over?"""
+        return self._running is not None and self._running.done()
+
+    def condition(self, still_ms: int = 0) -> Condition:
+        """What its health is judged by; `still_ms` is how long nothing has moved that should have."""
+        height, catching_up = self.driver.certified, self.catching_up
+        heights = {} if catching_up is None else catching_up.heights()
+        links = {} if self.peers is None else self.peers.links
+        member = self.endorsement.position is not None
+        up = {key for key, link in links.items() if link.up}
+        # who only observes is let in by nobody, and hears of heights by asking
+        ahead = sum(said > height for key, said in heights.items() if key in up or not member)
+        return Condition(
+            height=height,
+            running=not self.is_closed and self._running is not None,
+            stopping=self.driver.stopping,
+            halted=str(self.driver.halted or ""),
+            alone=self.alone,
+            member=member,
+            members=len(self.endorsement.validators.members),
+            connected=len(up),
+            heard=len(heights),
+            ahead=ahead,
+            lag=0 if catching_up is None else catching_up.lag,
+            sync=None if catching_up is None else catching_up.status,
+            still_ms=still_ms,
+            writing_ms=self.driver.writing_ms,
+        )
+
+    def mark(self) -> tuple[int, ...]:
+        """Another one whenever anything has moved."""
+        sync = None if self.catching_up is None else self.catching_up.status
+        parts = () if sync is None else (sync.chunks_done, sync.height if sync.by == "snapshot" else 0)
+        return (self.driver.certified, self.driver.executed, *parts)
 
     def status(self) -> LedgerStatus:
         """What an operator looks at first."""

@@ -8,6 +8,7 @@ many promises, blocks and certificates share one sync.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,11 +38,17 @@ class Writer:
         self._sends: list[Send] = []
         self._sealed: list[SealedBlock] = []
         self._under_way: tuple[asyncio.Future[None], Written] | None = None
+        self._begun_s = 0.0
 
     @property
     def idle(self) -> bool:
         """Is nothing gathered, and nothing being written?"""
         return self._under_way is None and not (self._beside or self._sends or self._sealed)
+
+    @property
+    def writing_ms(self) -> int:
+        """How long the write that is under way has lasted."""
+        return 0 if self._under_way is None else int((time.monotonic() - self._begun_s) * 1_000)
 
     def promise(self, writes: Sequence[Write], sends: Sequence[Send]) -> None:
         """Send these once what was promised here, and all before it, is durable."""
@@ -65,6 +72,7 @@ class Writer:
         )
         writing.add_done_callback(lambda _: self._wake())
         self._under_way = writing, written
+        self._begun_s = time.monotonic()
 
     def finished(self) -> Written | None:
         """What the last write has made true, once; None while it lasts. Raises what made it fail."""
