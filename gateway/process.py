@@ -29,11 +29,11 @@ from gateway.intake.service import GatewayService, Server
 from gateway.outbox.drain import Drain
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
-from gateway.rotation import Rotation
 from gateway.settings import Settings, edge_devices
 from ledgernode import logs
 from ledgernode.client import LedgerClient
 from ledgernode.errors import BadRequest, RevokedSigner
+from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.wire.types import ChainId
 
@@ -109,7 +109,7 @@ class Gateway:
         signer = EdgeSigner(self.outbox, edge, home.organisation)
         self.desk = Desk(self.outbox, home.chain_id, limits, signer, Formats(home.settings.units))
         self._trust = trust = Trust(home.tls)
-        self.rotation = Rotation(home.tls_now or (lambda: home.tls), trust, limits.tls_look_ms, self._renewed)
+        self.renewal = Renewal(home.tls_now or (lambda: home.tls), trust, limits.tls_look_ms, self._renewed)
         inbox = Inbox(limits, home.settings.buses)
         self.dispatch = Dispatch(inbox, self.outbox)
         self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
@@ -222,7 +222,7 @@ class Gateway:
         writing = asyncio.create_task(self.outbox.write())
         draining = asyncio.create_task(self.drain.run())
         told = asyncio.create_task(stopping.wait())
-        commanding = [asyncio.create_task(one.run()) for one in (self.follower, self.dispatch, self.rotation)]
+        commanding = [asyncio.create_task(one.run()) for one in (self.follower, self.dispatch, self.renewal)]
         if self.trades is not None:
             commanding.append(asyncio.create_task(self.trades.run()))
         following = [asyncio.create_task(self.console.run())] if self.console is not None else []
