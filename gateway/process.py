@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 1.0
+_LOOK_S: Final = 0.05
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -251,6 +252,7 @@ class Gateway:
         if self.http is not None:
             await self.http.stop(_STOP_GRACE_S)
         await self.server.stop(_STOP_GRACE_S)
+        await self._emptied()
         self.drain.finish()
         await asyncio.wait((draining,), timeout=self._stop_s)
         draining.cancel()
@@ -274,6 +276,14 @@ class Gateway:
             if failure is not None:
                 raise failure
         self._log.info("stopped")
+
+    async def _emptied(self) -> None:
+        """Until nothing waits any more, or for as long as is set."""
+        ends = time.monotonic() + self._home.settings.limits.empty_ms / 1_000
+        while self.outbox.turns.entries and time.monotonic() < ends:
+            await asyncio.sleep(_LOOK_S)
+        if self._home.settings.limits.empty_ms:
+            self._log.info("emptied", waiting=self.outbox.turns.entries)
 
 
 def _clock_ms() -> int:
