@@ -280,7 +280,7 @@ class Gateway:
     async def _emptied(self) -> None:
         """Until nothing waits any more, or for as long as is set."""
         ends = time.monotonic() + self._home.settings.limits.empty_ms / 1_000
-        while self.outbox.turns.entries and time.monotonic() < ends:
+        while self.outbox.turns.entries and time.monotonic() < ends:  # noqa: ASYNC110  # the outbox tells nobody
             await asyncio.sleep(_LOOK_S)
         if self._home.settings.limits.empty_ms:
             self._log.info("emptied", waiting=self.outbox.turns.entries)

@@ -26,7 +26,7 @@ from ledgernode.identity.secret_file import read_secret
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
-_FILE: Final = "password_file"  # noqa: S105  # where it is, not what it is
+_FILE: Final = "password_file"
 _DRIVERS: Final = {SQLITE: "sqlite+aiosqlite", POSTGRESQL: "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
