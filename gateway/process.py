@@ -31,11 +31,11 @@ from gateway.observed import Observed
 from gateway.outbox.drain import Drain
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
-from gateway.rotation import Rotation
 from gateway.settings import Settings, edge_devices
 from ledgernode import logs
 from ledgernode.client import LedgerClient
 from ledgernode.errors import BadRequest, RevokedSigner
+from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.observe.listener import Listener
 from ledgernode.observe.turning import Turning
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 1.0
+_LOOK_S: Final = 0.05
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -115,7 +116,7 @@ class Gateway:
         signer = EdgeSigner(self.outbox, edge, home.organisation)
         self.desk = Desk(self.outbox, home.chain_id, limits, signer, Formats(home.settings.units))
         self._trust = trust = Trust(home.tls)
-        self.rotation = Rotation(home.tls_now or (lambda: home.tls), trust, limits.tls_look_ms, self._renewed)
+        self.renewal = Renewal(home.tls_now or (lambda: home.tls), trust, limits.tls_look_ms, self._renewed)
         inbox = Inbox(limits, home.settings.buses)
         self.dispatch = Dispatch(inbox, self.outbox)
         self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
@@ -250,7 +251,7 @@ class Gateway:
         writing = asyncio.create_task(self.outbox.write())
         draining = asyncio.create_task(self.drain.run())
         told = asyncio.create_task(stopping.wait())
-        commanding = [asyncio.create_task(one.run()) for one in (self.follower, self.dispatch, self.rotation)]
+        commanding = [asyncio.create_task(one.run()) for one in (self.follower, self.dispatch, self.renewal)]
         if self.trades is not None:
             commanding.append(asyncio.create_task(self.trades.run()))
         following = [asyncio.create_task(self.console.run())] if self.console is not None else []
@@ -283,6 +284,7 @@ class Gateway:
         if self.http is not None:
             await self.http.stop(_STOP_GRACE_S)
         await self.server.stop(_STOP_GRACE_S)
+        await self._emptied()
         self.drain.finish()
         await asyncio.wait((draining,), timeout=self._stop_s)
         draining.cancel()
@@ -308,6 +310,14 @@ class Gateway:
             if failure is not None:
                 raise failure
         self._log.info("stopped")
+
+    async def _emptied(self) -> None:
+        """Until nothing waits any more, or for as long as is set."""
+        ends = time.monotonic() + self._home.settings.limits.empty_ms / 1_000
+        while self.outbox.turns.entries and time.monotonic() < ends:  # noqa: ASYNC110  # the outbox tells nobody
+            await asyncio.sleep(_LOOK_S)
+        if self._home.settings.limits.empty_ms:
+            self._log.info("emptied", waiting=self.outbox.turns.entries)
 
 
 def _clock_ms() -> int:

@@ -29,10 +29,10 @@ from starlette.responses import Response
 
 from gateway.api import answering
 from gateway.api.holdings import holdings_of
-from gateway.api.scope import ENTERING, NOBODY, WORKING, Holdings, Scope
+from gateway.api.scope import NOBODY, WORKING, Holdings, Scope
 from gateway.readmodel.following import Status
 from gateway.readmodel.queries import ledger
-from gateway.sessions.people import Ask
+from gateway.sessions.people import ENTERING, Ask
 from gateway.sessions.router import Sessions
 from gateway.sessions.tickets import Person
 from ledgernode.client import Signed

@@ -273,3 +273,27 @@ async def test_a_stopping_gateway_tells_its_devices_and_keeps_what_it_has(
     gateway.start()
     with node.ledger() as ledger:
         await eventually(lambda: all(committed(ledger, one) for one in sent))
+
+
+async def test_a_gateway_whose_disk_goes_with_it_sends_what_waits_before_it_stops(
+    node: NodeProcess, meters: list[Person], tmp_path: Path
+) -> None:
+    """What was safe with it is on the ledger when it has ended, although the node was away when it was told to stop."""
+    sent = fresh(meters[0], 40)
+    identity = gateway_identity(node.network, "passing")
+    with GatewayProcess(
+        node.network, [node.endpoint], tmp_path / "passing", identity, limits={"empty_ms": 60_000}
+    ) as gateway:
+        async with gateway.client(meters[0]) as client:
+            await client.connect()
+            node.freeze()
+            try:
+                assert set(await client.send([one.envelope for one in sent])) == {"OK"}
+                ending = asyncio.create_task(asyncio.to_thread(gateway.terminate))
+                await eventually(lambda: "stopping" in gateway.log.read_text())
+                assert not ending.done()
+            finally:
+                node.thaw()
+            assert await ending == 0
+    with node.ledger() as ledger:
+        assert all(committed(ledger, one) for one in sent)

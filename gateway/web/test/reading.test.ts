@@ -39,7 +39,7 @@ const CALLS: Record<string, [Arguments, bigint | null]> = {
   "market.offer": [{ market: "m", point: "p", energy_wh: 2_000, price_micro: 250_000, expires_ms: 9 }, null],
   "market.buy": [{ order: 7, point: "p", energy_wh: 500 }, null],
   "market.sell": [{ order: 7, point: "p" }, null],
-  "market.counter": [{ order: 7, point: "p", price_micro: 200_000 }, null],
+  "market.counter": [{ order: 7, point: "p", price_micro: 200_000, energy_wh: 2_000 }, 40n],
   "market.accept": [{ order: 7 }, null],
   "market.cancel": [{ order: 7 }, null],
   "market.strategy": [

@@ -35,6 +35,7 @@ gateway.add_command(broker_files)
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where devices connect.")
 @click.option("--broker", metavar="HOST:PORT", help="The devices' MQTT broker; the rest is in gateway.json.")
 @click.option("--broker-user", metavar="NAME", help="Our name there (default: our TLS certificate).")
+@click.option("--broker-client", metavar="NAME", help="Our session there, where several gateways have one identity.")
 @click.option("--broker-password-file", type=click.Path(dir_okay=False, path_type=Path), help="Mode 0600.")
 @http_options
 @observe_option
@@ -46,6 +47,7 @@ def run(
     listen: str,
     broker: str | None,
     broker_user: str | None,
+    broker_client: str | None,
     broker_password_file: Path | None,
     http: HttpOptions,
     observe: str | None,
@@ -80,7 +82,9 @@ def run(
         tls=at.tls_files(),
         tls_now=at.tls_files,
         organisation=at.organisation_name,
-        settings=with_broker(settings, address=broker, username=broker_user, password_file=password),
+        settings=with_broker(
+            settings, address=broker, username=broker_user, client=broker_client, password_file=password
+        ),
         http=http.listen(at),
         model=model_home(settings.model_database, directory, at),
     )

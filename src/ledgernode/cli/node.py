@@ -62,6 +62,38 @@ def join(home: Path, genesis: Path, acceptances: tuple[Path, ...], as_json: bool
 
 
 @node.command()
+@click.argument("home", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--keys", type=_HOME, required=True, help="Where its validator and TLS keys and certificates are mounted."
+)
+@click.option("--prefix", default="", metavar="NAME.", help="What the files of this node begin with there.")
+@click.option("--ledger", type=_HOME, required=True, help="Where genesis.json and every *.acceptance.json are mounted.")
+@click.option("--listen", required=True, metavar="HOST:PORT", help="Where it will serve.")
+@click.option("--settings", type=_FILE, help="Further fields of node.json, as JSON.")
+@json_option
+def prepare(
+    *, home: Path, keys: Path, prefix: str, ledger: Path, listen: str, settings: Path | None, as_json: bool
+) -> None:
+    """Make or bring up to date a node's HOME whose keys, certificates and genesis others mount, as in a container.
+
+    HOME holds the data and links to the mounted files, which may be replaced while the node runs:
+    validator-key.pem, validator-certificate.pem, tls-key.pem, tls-certificate.pem, and where there are any, roots.pem
+    with the roots of organisations that joined after the founders. Do it before each start; it changes nothing twice.
+
+    \b
+    ledgernode node prepare /var/lib/ledgernode --keys /etc/ledgernode/keys --prefix validator-0. \\
+        --ledger /etc/ledgernode/ledger --listen 0.0.0.0:7051
+    """
+    from ledgernode.cli.mounted import prepare_home
+
+    further = settings.read_bytes() if settings is not None else b"{}"
+    config = prepare_home(home, keys, prefix=prefix, ledger=ledger, listen=listen, further=further)
+    document = {"home": str(home), "organisation": config.organisation, "ledgers": list(config.ledgers)}
+    said = f"{home} is {config.organisation}/{config.validator} of {', '.join(config.ledgers)}"
+    done(said, as_json, document)
+
+
+@node.command()
 @click.argument("home", type=_HOME)
 @click.option("--log-level", type=click.Choice(LEVELS), help="Log from this level on (default: as node.json says).")
 @click.option("--log-json", is_flag=True, help="Log JSON lines instead of text.")

@@ -58,7 +58,7 @@ class Link:
     ) -> None:
         self.address = address
         self._trust = trust
-        self._roots: tuple[str, ...] = trust.roots
+        self._files = trust.files
         self.channel = self._dial()
         self._former: list[grpc.aio.Channel] = []
         self._introduction = introduction
@@ -111,14 +111,14 @@ class Link:
         return grpc.aio.secure_channel(self.address, channel_credentials(self._trust), options=OPTIONS)
 
     def _trust_anew(self) -> None:
-        """What is trusted has changed: connect under the roots of now. Calls under way end on the channel they have."""
+        """What is trusted or shown has changed: connect with that. Calls under way end on the channel they have."""
         self._former.append(self.channel)
-        self._roots, self.channel = self._trust.roots, self._dial()
+        self._files, self.channel = self._trust.files, self._dial()
 
     async def _run(self) -> None:
         backoff_ms = LINK_BACKOFF_START_MS
         while True:
-            if self._roots != self._trust.roots:
+            if self._files != self._trust.files:
                 self._trust_anew()
             try:
                 await self._connected()

@@ -26,12 +26,13 @@ import msgspec
 import uvloop
 
 from ledgernode import logs
-from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS, WATCH_MS
+from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS, TLS_LOOK_MS, WATCH_MS
 from ledgernode.errors import BadGenesis, BadRequest
 from ledgernode.identity.authority import DAY_MS
 from ledgernode.identity.endings import endings
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.snapshots import Upkeep
@@ -133,6 +134,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         watching = asyncio.create_task(_watch(ledgers, server, observed))
         lagging = asyncio.create_task(turning.run())
         warning = asyncio.create_task(_warn_of_endings(home, log, clock_ms))
+        renewing = asyncio.create_task(Renewal(partial(load_tls, tls_directory(home)), tls, TLS_LOOK_MS).run())
         told = asyncio.create_task(stopping.wait())
         await asyncio.wait((told, *serving), return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
@@ -146,6 +148,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         lagging.cancel()
         if listener is not None:
             await listener.stop()
+        renewing.cancel()
     for failure in ended:
         if failure is not None:
             raise failure

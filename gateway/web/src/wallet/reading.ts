@@ -106,10 +106,14 @@ const CALLS = {
   "market.offer": selling,
   "market.buy": taking,
   "market.sell": (take, expected) => ({ ...taking(take, expected), more: false }),
-  "market.counter": (take, expected) => {
-    const price = line("price", "price", take.whole("price_micro"));
-    const drawn = taking(take, expected);
-    return { ...drawn, lines: [...drawn.lines, price] };
+  "market.counter": (take, { currencyDigits }) => {
+    const [energy, price] = [take.optional("energy_wh"), take.whole("price_micro")];
+    const lines = [take.number("order"), take.id("point")];
+    if (energy) lines.push(line("energy", "energyWh", energy));
+    lines.push(line("price", "price", price));
+    if (!energy) return { lines, more: true };
+    const worth = worthMinor(energy, price, currencyDigits);
+    return { lines: [...lines, line("worth", "money", worth)], spends: worth, more: true };
   },
   "market.accept": numbered("order"),
   "market.cancel": numbered("order"),

@@ -39,6 +39,15 @@ def _depth(site: Site, found: dict[str, Any]) -> None:
     assert found["customer"] == found["foreign"] == found["regulator"]
 
 
+def _open(site: Site, found: dict[str, Any]) -> None:
+    """All see the same, and of nobody's name a word."""
+    assert found["customer"] == found["foreign"] == found["regulator"]
+    named = {"customer", "wallet", "point", "feeder", "transaction"}
+    assert not any(named & row.keys() for row in found["customer"]["items"])
+    starts = [(row["from_ms"], row["number"]) for row in found["customer"]["items"]]
+    assert starts == sorted(starts)
+
+
 def _flow(site: Site, found: dict[str, Any]) -> None:
     links = found["operator"]["links"]
     report = found["operator"]["report"]
@@ -63,6 +72,8 @@ ROWS = {
     "GET /markets/{which}": Row("/markets/utility:market-1", "200 200 200 200 200"),
     "GET /markets/{which}/depth": Row("/markets/utility:market-1/depth", "200 200 200 200 200", _depth),
     "GET /markets/{which}/depth of nothing": Row("/markets/none/depth", "404 404 404 404 404"),
+    "GET /markets/{which}/open": Row("/markets/utility:market-1/open?size=500", "+ + + + +", _open),
+    "GET /markets/{which}/open of nothing": Row("/markets/none/open", "404 404 404 404 404"),
     "GET /markets/{which}/prices": Row("/markets/utility:market-1/prices", "+ + + + +"),
     "GET /markets/{which}/clearings": Row("/markets/utility:market-1/clearings", "0 0 0 0 0"),
     "GET /orders": Row("/orders?size=500", "+ + + 0 +", _orders),
