@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from gateway import health
 from gateway.health import Condition
+from gateway.metrics import GatewayFigures
 from gateway.outbox.outbox import Outbox
 from ledgernode.config import STUCK_AFTER_MS, WATCH_MS
 from ledgernode.observe.health import Pulse, Verdict
 from ledgernode.observe.listener import Ask, judged
+from ledgernode.observe.turning import Turning
 
 if TYPE_CHECKING:
     from gateway.readmodel.model import ReadModel
@@ -22,20 +24,35 @@ if TYPE_CHECKING:
 class Observed:
     """Of one gateway. `run` looks at it about once a second: standstills are noticed there."""
 
-    def __init__(self, outbox: Outbox, model: ReadModel | None, *, console: bool, steady_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        model: ReadModel | None,
+        figures: GatewayFigures,
+        turning: Turning,
+        *,
+        console: bool,
+        steady_ms: Callable[[], int],
+    ) -> None:
         self._outbox = outbox
         self._model = model
         self._console = console
         self._steady_ms = steady_ms
+        self._figures = figures
+        self._turning = turning
         self._disk, self._ledger = Pulse(), Pulse()
         self._model_was_near = False
         self.serving = self.stopping = False
 
     async def run(self) -> None:
         """Until it is cancelled."""
-        while True:
-            self.beat()
-            await asyncio.sleep(WATCH_MS / 1_000)
+        turning = asyncio.create_task(self._turning.run())
+        try:
+            while True:
+                self.beat()
+                await asyncio.sleep(WATCH_MS / 1_000)
+        finally:
+            turning.cancel()
 
     def beat(self) -> None:
         now_ms, outbox = self._steady_ms(), self._outbox
@@ -76,4 +93,5 @@ class Observed:
             "/health/started": judged(self.started),
             "/health/ready": judged(self.ready),
             "/health/live": judged(self.live),
+            "/metrics": lambda: self._figures.sheet(self._ledger.still_ms).answer(),
         }

@@ -26,6 +26,7 @@ from gateway.edge.formats import Formats
 from gateway.edge.signer import EdgeSigner
 from gateway.intake.desk import Desk
 from gateway.intake.service import GatewayService, Server
+from gateway.metrics import GatewayFigures
 from gateway.observed import Observed
 from gateway.outbox.drain import Drain
 from gateway.outbox.entry import Entry
@@ -37,6 +38,7 @@ from ledgernode.errors import BadRequest, RevokedSigner
 from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.observe.listener import Listener
+from ledgernode.observe.turning import Turning
 from ledgernode.wire.types import ChainId
 
 if TYPE_CHECKING:
@@ -132,9 +134,21 @@ class Gateway:
         self.broker, self.trades = self._broker()
         self.console = None if home.model is None else self._console(home.model)
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
+        turning = Turning()
         self.observed = Observed(
             self.outbox,
             self.console.model if self.console is not None else None,
+            GatewayFigures(
+                outbox=self.outbox,
+                desk=self.desk,
+                service=self.service,
+                inbox=inbox,
+                turning=turning,
+                broker=self.broker,
+                http=self.http,
+                console=self.console,
+            ),
+            turning,
             console=home.settings.console is not None,
             steady_ms=_steady_ms,
         )

@@ -160,6 +160,8 @@ OBSERVE_HEAD_BYTES: Final = 8 * 1024
 OBSERVE_HEAD_MS: Final = 5_000  # a request comes whole within this time
 OBSERVE_IDLE_MS: Final = 120_000  # between two requests of a connection
 OBSERVE_ANSWER_MS: Final = 10_000
+LATENCIES_WATCHED: Final = 10_000  # groups of transactions whose way to the certificate is timed
+SKEW_EVERY_MS: Final = 30_000  # the others' clocks are asked so often
 # health: a node becomes ready this near to the others, and stays so until it is that far behind
 READY_BLOCKS: Final = 4
 UNREADY_BLOCKS: Final = 64

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from ledgernode.consensus.engine import Send
+from ledgernode.node.measures import Measures
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.kv import Write
 from ledgernode.store.sealed import SealedBlock
@@ -30,7 +31,8 @@ class Written(msgspec.Struct, frozen=True):
 class Writer:
     """Writes of one ledger. `wake` is called whenever one has ended."""
 
-    def __init__(self, chain: ChainStore, wake: Callable[[], None]) -> None:
+    def __init__(self, chain: ChainStore, wake: Callable[[], None], measures: Measures | None = None) -> None:
+        self._measures = measures or Measures()
         self._chain = chain
         self._wake = wake
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
@@ -67,9 +69,13 @@ class Writer:
         known = self._chain.head.height + len(self._sealed)
         certificates = {height: held for height, held in self._chain.held.items() if height <= known}
         self._beside, self._sends, self._sealed = [], [], []
-        writing = asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: self._chain.append(written.sealed, certificates, beside=beside)
-        )
+
+        def write() -> None:
+            began_s = time.perf_counter()
+            self._chain.append(written.sealed, certificates, beside=beside)
+            self._measures.write_s.add(time.perf_counter() - began_s)
+
+        writing = asyncio.get_running_loop().run_in_executor(self._thread, write)
         writing.add_done_callback(lambda _: self._wake())
         self._under_way = writing, written
         self._begun_s = time.monotonic()

@@ -9,6 +9,7 @@ the caller learns only that it was ours.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
@@ -22,6 +23,10 @@ from ledgernode.services.access import Access
 from ledgernode.services.caller import Callers, Context
 from ledgernode.wire.protobuf import CODE_METADATA, RETRY_METADATA
 
+CALLS: Final[Counter[tuple[str, str]]] = Counter()
+"""Calls of this process' services that have ended, by method and code."""
+_OK: Final = "OK"
+_GONE: Final = "CANCELLED"
 _RETRYABLE: Final = (Unavailable, MempoolFull, RateLimited)
 _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
@@ -68,11 +73,18 @@ def unary(access: Access) -> Callable[[_Unary[_Request, _Answer]], _Unary[_Reque
     def decorate(method: _Unary[_Request, _Answer]) -> _Unary[_Request, _Answer]:
         @functools.wraps(method)
         async def call(service: Service, request: _Request, context: Context) -> _Answer:
+            code = _GONE
             try:
                 service.callers.require(access, context)
-                return await method(service, request, context)
+                answer = await method(service, request, context)
+                code = _OK
+                return answer
             except Exception as error:  # noqa: BLE001  # whatever failed, the caller gets an answer
-                await refuse(context, as_refusal(error, method.__name__))
+                refusal = as_refusal(error, method.__name__)
+                code = refusal.code
+                await refuse(context, refusal)
+            finally:
+                CALLS[method.__name__, code] += 1
 
         setattr(call, ACCESS, access)
         return call
@@ -86,12 +98,18 @@ def streaming(access: Access) -> Callable[[_Stream[_Request, _Answer]], _Stream[
     def decorate(method: _Stream[_Request, _Answer]) -> _Stream[_Request, _Answer]:
         @functools.wraps(method)
         async def call(service: Service, request: _Request, context: Context) -> AsyncIterator[_Answer]:
+            code = _GONE
             try:
                 service.callers.require(access, context)
                 async for answer in method(service, request, context):
                     yield answer
+                code = _OK
             except Exception as error:  # noqa: BLE001  # whatever failed, the caller gets an answer
-                await refuse(context, as_refusal(error, method.__name__))
+                refusal = as_refusal(error, method.__name__)
+                code = refusal.code
+                await refuse(context, refusal)
+            finally:
+                CALLS[method.__name__, code] += 1
 
         setattr(call, ACCESS, access)
         return call

@@ -10,6 +10,7 @@ from ledgernode.node.health import Condition
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.observe.health import Pulse, Verdict, together
 from ledgernode.observe.listener import Ask, judged
+from ledgernode.services.metrics import NodeFigures
 
 _NOT_OPEN = Condition(height=0, running=False)
 
@@ -17,8 +18,15 @@ _NOT_OPEN = Condition(height=0, running=False)
 class Observed:
     """The ledgers of one node. `beat` is called about once a second: standstills are noticed there."""
 
-    def __init__(self, ledgers: Mapping[str, ServedLedger], names: Sequence[str], stuck_after_ms: int) -> None:
+    def __init__(
+        self,
+        ledgers: Mapping[str, ServedLedger],
+        names: Sequence[str],
+        stuck_after_ms: int,
+        figures: NodeFigures | None = None,
+    ) -> None:
         """`names`: of all ledgers that it is to serve; `ledgers` fills as they are opened."""
+        self._figures = figures
         self._ledgers = ledgers
         self._names = names
         self._stuck_after_ms = stuck_after_ms
@@ -62,7 +70,11 @@ class Observed:
 
     def addresses(self) -> Mapping[str, Ask]:
         """What the listener answers."""
-        return {
+        figures = self._figures
+        metrics: dict[str, Ask] = {}
+        if figures is not None:
+            metrics["/metrics"] = lambda: figures.sheet(self._was_ready).answer()
+        return metrics | {
             "/health/started": judged(self.started),
             "/health/ready": judged(self.ready),
             "/health/live": judged(self.live),

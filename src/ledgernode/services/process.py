@@ -37,6 +37,8 @@ from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.snapshots import Upkeep
 from ledgernode.observe.listener import Listener
+from ledgernode.observe.turning import Turning
+from ledgernode.services.metrics import NodeFigures
 from ledgernode.services.observed import Observed
 from ledgernode.services.server import Server
 from ledgernode.wire.genesis import SIMULATED
@@ -102,7 +104,9 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         tls = Trust(load_tls(tls_directory(home)))
         ledgers: dict[str, ServedLedger] = {}
         opened.callback(_close, ledgers)
-        observed = Observed(ledgers, config.ledgers, config.stuck_after_ms)
+        turning = Turning()
+        figures = NodeFigures(ledgers, home, turning)
+        observed = Observed(ledgers, config.ledgers, config.stuck_after_ms, figures)
         listener = Listener(config.observe, observed.addresses()) if config.observe else None
         if listener is not None:
             await listener.start()
@@ -128,6 +132,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         host = listen.rpartition(":")[0]
         ready(Serving(host, server.port, config.organisation, config.ledgers, observe_port))
         watching = asyncio.create_task(_watch(ledgers, server, observed))
+        lagging = asyncio.create_task(turning.run())
         warning = asyncio.create_task(_warn_of_endings(home, log, clock_ms))
         renewing = asyncio.create_task(Renewal(partial(load_tls, tls_directory(home)), tls, TLS_LOOK_MS).run())
         told = asyncio.create_task(stopping.wait())
@@ -140,6 +145,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         ended = await asyncio.gather(*serving, return_exceptions=True)
         await server.stop(STOP_GRACE_MS / 1_000)
         warning.cancel()
+        lagging.cancel()
         if listener is not None:
             await listener.stop()
         renewing.cancel()

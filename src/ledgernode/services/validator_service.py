@@ -50,7 +50,8 @@ class ValidatorService(Service, ValidatorServiceServicer):
 
     @unary(VALIDATORS)
     async def GetHeight(self, request: pb.GetHeightRequest, context: Context) -> pb.GetHeightResponse:
-        return pb.GetHeightResponse(height=self.ledger(request.ledger).driver.executed)
+        ledger = self.ledger(request.ledger)
+        return pb.GetHeightResponse(height=ledger.driver.executed, time_ms=ledger.clock_ms())
 
     def _introduced(self, introduction: Introduction, context: Context) -> ServedLedger:
         """Refuses who is no validator of this ledger, and whoever shows another's introduction."""
