@@ -26,6 +26,8 @@ from gateway.edge.formats import Formats
 from gateway.edge.signer import EdgeSigner
 from gateway.intake.desk import Desk
 from gateway.intake.service import GatewayService, Server
+from gateway.metrics import GatewayFigures
+from gateway.observed import Observed
 from gateway.outbox.drain import Drain
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
@@ -35,6 +37,8 @@ from ledgernode.client import LedgerClient
 from ledgernode.errors import BadRequest, RevokedSigner
 from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
+from ledgernode.observe.listener import Listener
+from ledgernode.observe.turning import Turning
 from ledgernode.wire.types import ChainId
 
 if TYPE_CHECKING:
@@ -81,6 +85,8 @@ class Serving(msgspec.Struct, frozen=True):
     http_port: int = 0
     console: str = ""
     """Where people find it, if they do."""
+    observe_port: int = 0
+    """Where its operator asks for health and metrics; 0: nowhere."""
 
 
 Ready = Callable[[Serving], None]
@@ -128,6 +134,26 @@ class Gateway:
         self.broker, self.trades = self._broker()
         self.console = None if home.model is None else self._console(home.model)
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
+        turning = Turning()
+        self.observed = Observed(
+            self.outbox,
+            self.console.model if self.console is not None else None,
+            GatewayFigures(
+                outbox=self.outbox,
+                desk=self.desk,
+                service=self.service,
+                inbox=inbox,
+                turning=turning,
+                broker=self.broker,
+                http=self.http,
+                console=self.console,
+            ),
+            turning,
+            console=home.settings.console is not None,
+            steady_ms=_steady_ms,
+        )
+        observe = home.settings.observe
+        self.listener = Listener(observe, self.observed.addresses()) if observe else None
         self.outbox.settled = self._settled
 
     def _broker(self) -> tuple[BrokerIntake | None, TradeFollower | None]:
@@ -220,6 +246,8 @@ class Gateway:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, stopping.set)
+        if self.listener is not None:
+            await self.listener.start()
         writing = asyncio.create_task(self.outbox.write())
         draining = asyncio.create_task(self.drain.run())
         told = asyncio.create_task(stopping.wait())
@@ -228,6 +256,7 @@ class Gateway:
             commanding.append(asyncio.create_task(self.trades.run()))
         following = [asyncio.create_task(self.console.run())] if self.console is not None else []
         at_broker = [asyncio.create_task(self.broker.run())] if self.broker is not None else []
+        looking = asyncio.create_task(self.observed.run())
         await self.server.start()
         if self.http is not None:
             await self.http.start()
@@ -238,10 +267,13 @@ class Gateway:
             self.outbox.turns.entries,
             self.http.port if self.http is not None else 0,
             setting.origin if (setting := self._home.settings.console) is not None else "",
+            self.listener.port if self.listener is not None else 0,
         )
+        self.observed.serving = True
         self._log.info("serving", port=serving.port, waiting=serving.waiting)
         ready(serving)
         await asyncio.wait((told, writing, draining, *commanding, *at_broker), return_when=asyncio.FIRST_COMPLETED)
+        self.observed.stopping = True
         self._log.info("stopping", waiting=self.outbox.turns.entries)
         if self.broker is not None:
             self.broker.stop()
@@ -263,8 +295,10 @@ class Gateway:
             for task in (writing, draining, *commanding, *at_broker)
             if task.done() and not task.cancelled()
         ]
-        for task in (writing, told, *commanding, *at_broker, *following):
+        for task in (writing, told, looking, *commanding, *at_broker, *following):
             task.cancel()
+        if self.listener is not None:
+            await self.listener.stop()
         if self.console is not None:
             await asyncio.wait(following)
             await self.console.close()

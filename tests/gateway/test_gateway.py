@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.client import GatewayClient
 from gateway.v1 import gateway_pb2 as pb
@@ -230,6 +232,26 @@ async def test_health_is_told(gateway: GatewayProcess, carrier: Person) -> None:
     async with grpc.aio.secure_channel(gateway.endpoint, carrier.credentials) as channel:
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_its_operator_is_told_health_and_figures(gateway: GatewayProcess, meters: list[Person]) -> None:
+    """On a listener of its own: what came in by which way, and what became of it."""
+    async with gateway.client(meters[0]) as client:
+        await client.connect()
+        assert await client.send([one.envelope for one in fresh(meters[0])]) == ["OK"]
+    at = f"http://127.0.0.1:{gateway.serving['observe_port']}"
+    async with httpx.AsyncClient(base_url=at) as operator:
+        for address in ("/health/started", "/health/ready", "/health/live"):
+            assert (await operator.get(address)).status_code == 200
+        shown = (await operator.get("/metrics")).text
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(shown)
+        for sample in family.samples
+    }
+    assert samples["ledgernode_gateway_intake_total", "stream", "OK"] >= 1
+    assert samples["ledgernode_gateway_outbox_write_seconds_count",] >= 1
+    assert samples["ledgernode_gateway_outbox_limit_bytes",] > samples["ledgernode_gateway_outbox_bytes",]
 
 
 async def test_too_many_items_in_a_message_end_the_stream(gateway: GatewayProcess, carrier: Person) -> None:

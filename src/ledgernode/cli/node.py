@@ -9,6 +9,7 @@ import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
+from ledgernode.cli.observe_option import observe_option
 from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
 from ledgernode.cli.standing import standing
 
@@ -96,15 +97,17 @@ def prepare(
 @click.argument("home", type=_HOME)
 @click.option("--log-level", type=click.Choice(LEVELS), help="Log from this level on (default: as node.json says).")
 @click.option("--log-json", is_flag=True, help="Log JSON lines instead of text.")
-def run(home: Path, log_level: str | None, log_json: bool) -> None:
+@observe_option
+def run(home: Path, log_level: str | None, log_json: bool, observe: str | None) -> None:
     """Run the node of HOME until it is told to stop (Ctrl-C or SIGTERM; it finishes what it has begun).
 
     \b
     ledgernode node run ./ledgernode-network/nodes/north-1
+    ledgernode node run ./north-node --observe 127.0.0.1:9464
     """
     from ledgernode.services.process import run_node
 
-    run_node(home, log_level=log_level, log_json=log_json, ready=_say)
+    run_node(home, log_level=log_level, log_json=log_json, observe=observe, ready=_say)
 
 
 @node.command()
@@ -202,3 +205,5 @@ def _accusations(validators: list[dict[str, Any]]) -> list[str]:
 
 def _say(serving: Any) -> None:
     click.echo(f"serving {', '.join(serving.ledgers) or 'no ledger yet'} on {serving.host}:{serving.port}")
+    if serving.observe_port:
+        click.echo(f"health and metrics on port {serving.observe_port}")

@@ -95,6 +95,11 @@ class Link:
         queue.append(frame)
         self._wake.set()
 
+    @property
+    def queued(self) -> dict[str, int]:
+        """How much waits to be sent, by what it is; transactions in pieces."""
+        return {"engine": len(self._orders), "votes": len(self._words), "transactions": self._transactions}
+
     async def close(self) -> None:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)

@@ -167,17 +167,28 @@ class Peers:
 
     async def height_of(self, public_key: bytes) -> Height | None:
         """How far a member has executed, by its own word; None when it does not answer."""
+        # one that has just come back is still being dialled: it is worth waiting for
+        answer = await self._standing_of(public_key, wait=True)
+        return None if answer is None else Height(answer.height)
+
+    async def time_of(self, public_key: bytes) -> int | None:
+        """What a member's clock shows; None when it does not answer now."""
+        answer = await self._standing_of(public_key, wait=False)
+        return None if answer is None else int(answer.time_ms)
+
+    async def _standing_of(self, public_key: bytes, *, wait: bool) -> pb.GetHeightResponse | None:
         link = self._links.get(public_key)
         if link is None:
             return None
         stub: Any = ValidatorServiceStub(link.channel)
         request = pb.GetHeightRequest(ledger=self._ledger)
         try:
-            # one that has just come back is still being dialled: it is worth waiting for
-            answer = await stub.GetHeight(request, timeout=FRONTIER_ASK_MS / 1_000, wait_for_ready=True)
+            answer: pb.GetHeightResponse = await stub.GetHeight(
+                request, timeout=FRONTIER_ASK_MS / 1_000, wait_for_ready=wait
+            )
         except grpc.aio.AioRpcError:
             return None
-        return Height(answer.height)
+        return answer
 
     async def close(self) -> None:
         self._stop_lingering()

@@ -8,6 +8,7 @@ the caller learns only that it was ours.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 
@@ -20,6 +21,10 @@ from ledgernode.wire.protobuf import CODE_METADATA, RETRY_METADATA
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
+CALLS: Final[Counter[tuple[str, str]]] = Counter()
+"""Calls of this process' services that have ended, by method and code."""
+_OK: Final = "OK"
+_GONE: Final = "CANCELLED"
 _RETRYABLE: Final = (Unavailable, MempoolFull, RateLimited)
 _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
@@ -46,10 +51,17 @@ def unary(
 
     @functools.wraps(method)
     async def call(service: Any, request: _Request, context: Context) -> _Answer:
+        code = _GONE
         try:
-            return await method(service, request, context)
+            answer = await method(service, request, context)
+            code = _OK
+            return answer
         except Exception as error:  # noqa: BLE001  # whatever failed, the caller gets an answer
-            await refuse(context, as_refusal(error, method.__name__))
+            refusal = as_refusal(error, method.__name__)
+            code = refusal.code
+            await refuse(context, refusal)
+        finally:
+            CALLS[method.__name__, code] += 1
 
     return call
 
@@ -61,11 +73,17 @@ def streaming(
 
     @functools.wraps(method)
     async def call(service: Any, request: _Request, context: Context) -> AsyncIterator[_Answer]:
+        code = _GONE
         try:
             async for answer in method(service, request, context):
                 yield answer
+            code = _OK
         except Exception as error:  # noqa: BLE001  # whatever failed, the caller gets an answer
-            await refuse(context, as_refusal(error, method.__name__))
+            refusal = as_refusal(error, method.__name__)
+            code = refusal.code
+            await refuse(context, refusal)
+        finally:
+            CALLS[method.__name__, code] += 1
 
     return call
 

@@ -55,7 +55,8 @@ class ValidatorService(ValidatorServiceServicer):
     @unary
     async def GetHeight(self, request: pb.GetHeightRequest, context: Context) -> pb.GetHeightResponse:
         self._callers.require_member(context)
-        return pb.GetHeightResponse(height=self._named(request.ledger).driver.executed)
+        ledger = self._named(request.ledger)
+        return pb.GetHeightResponse(height=ledger.driver.executed, time_ms=ledger.clock_ms())
 
     def _introduced(self, introduction: Introduction, context: Context) -> ServedLedger:
         """Refuses who is no validator of this ledger, and whoever shows another's introduction."""
