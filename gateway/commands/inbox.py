@@ -165,6 +165,16 @@ class Inbox:
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands.values())
 
+    def digits(self, credit: int) -> str:
+        """Of a token that was given to be told: what its customer may type instead; '' where it is not here."""
+        found = self._commands.get((DIGITS, credit))
+        try:
+            said = msgspec.json.decode(found.payload) if found is not None else {}
+        except msgspec.MsgspecError:
+            return ""
+        digits = said.get("digits", "") if isinstance(said, dict) else ""
+        return digits if isinstance(digits, str) else ""
+
     # ------------------------------------------------------------ events in
 
     def wanted(self, event: NumberedEvent) -> bool:
