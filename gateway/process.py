@@ -132,7 +132,7 @@ class Gateway:
         self._questions: LedgerClient | None = None
         self._replaced: list[LedgerClient] = []
         self.broker, self.trades = self._broker()
-        self.console = None if home.model is None else self._console(home.model)
+        self.console = None if home.model is None else self._console(home.model, inbox)
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
         turning = Turning()
         self.observed = Observed(
@@ -205,14 +205,14 @@ class Gateway:
             pages=self.console.pages if self.console is not None else None,
         )
 
-    def _console(self, model: ModelHome) -> Console:
+    def _console(self, model: ModelHome, inbox: Inbox) -> Console:
         from gateway.console import Console  # a gateway without people needs none of its packages
 
         setting = self._home.settings.console
         if setting is not None and self._home.http is None:
             raise BadRequest("the console is served by HTTP: say where (--http)")
-        limits = self._home.settings.limits
-        return Console(model, setting, self._home.directory, limits=limits, clock_ms=_clock_ms)
+        limits, at = self._home.settings.limits, self._home.directory
+        return Console(model, setting, at, limits=limits, clock_ms=_clock_ms, digits=inbox.digits)
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._trust))

@@ -298,6 +298,7 @@ class Play:
         life.homes.all_heard()
         over_ms, limit_s = self.time.over_ms, _ENDS_S if self.stopping.is_set() else _SETTLES_S
         await self._until(lambda: not life.homes.is_waiting, "every reading is on the ledger", limit_s)
+        await self._until(lambda: life.is_answered, "every command is answered", limit_s)
         self.clock.forward_to(over_ms + INTERVAL_MS // 2)
         if over_ms > self.time.starts_ms:
             settled_ms = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devices.meter import clock, commands, deliveries, energy, keypad, outbox, supply, tokens
+from devices.meter import clock, commands, deliveries, energy, keypad, outbox, supply, tariffs, tokens
 from devices.meter.believing import trusted
 from devices.meter.events import (
     ClockSynced,
@@ -154,6 +154,7 @@ def _followed(turn: Turn) -> None:
     energy.read_when_due(turn)
     energy.send_batch(turn)
     _report_balance(turn)
+    tariffs.ask_when_due(turn)
     outbox.flush(turn)
 
 

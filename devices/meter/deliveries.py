@@ -20,7 +20,8 @@ from devices.meter.turn import Refused, Turn
 
 STARTS: Final = ("start", "in")
 RELAYS: Final = {"start": "tie_out", "stop": "tie_out", "in": "tie_in", "out": "tie_in"}
-AT_ONCE: Final = 16
+AT_ONCE: Final = 600
+"""Twice what settlement lets an area have in an interval: those of the next begin before the last are stopped."""
 
 
 def is_late(turn: Turn, command: Deliver, said_ms: int) -> bool:

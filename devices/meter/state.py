@@ -118,6 +118,8 @@ class Numbers(msgspec.Struct, frozen=True):
     thinned: int = 0
     refused: int = 0
     unproven: int = 0
+    ask_ms: int = 0
+    """When it asks for prices, should it know none by then."""
 
 
 class Reading(msgspec.Struct, frozen=True, array_like=True):

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 
 import { instantOf } from "../src/format/zone";
 import { stretch } from "../src/pages/customer/Consumption";
+import { grouped, hasDigits } from "../src/pages/customer/Digits";
 import { proofOfCode } from "../src/pages/customer/LinkHome";
 import { readPrice, readWh } from "../src/pages/customer/market/PlaceOrder";
 import { answerTo, termsOf } from "../src/pages/customer/market/terms";
@@ -68,4 +69,11 @@ it("answers an order as it stands, in part, or below its price, and never above 
   });
   expect([called(offer, 2_001n, ""), called(offer, 0n, ""), called(offer, "", 250_001n)]).toEqual([null, null, null]);
   expect([termsOf(offer, null, ""), termsOf(offer, "", null)]).toEqual([null, null]);
+});
+
+it("shows a token's digits in fours, once the ledger has their hash and while they are worth something or were", () => {
+  expect(grouped("12345678901234567890")).toEqual(["1234", "5678", "9012", "3456", "7890"]);
+  const has = (status: string, token_hash: string) => hasDigits({ status, token_hash } as never);
+  expect([has("minted", "ab"), has("delivered", "ab"), has("redeemed", "ab")]).toEqual([true, true, true]);
+  expect([has("reserved", ""), has("burned", "ab"), has("refunded", "ab")]).toEqual([false, false, false]);
 });

@@ -145,10 +145,10 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         ended = await asyncio.gather(*serving, return_exceptions=True)
         await server.stop(STOP_GRACE_MS / 1_000)
         warning.cancel()
+        renewing.cancel()
         lagging.cancel()
         if listener is not None:
             await listener.stop()
-        renewing.cancel()
     for failure in ended:
         if failure is not None:
             raise failure

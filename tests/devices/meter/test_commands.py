@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chaincode.settled import DUE_AT_ONCE
 from devices.meter.events import (
     BlockSupply,
     CloseAccount,
@@ -95,6 +96,18 @@ def test_a_curtailed_delivery_opens_the_sellers_relay_too() -> None:
     assert not house.relays["tie_out"]
     assert house.state.ties == ()
     assert house.told("acknowledge")[-1] == {"command": 12, "measured_mwh": 400}
+
+
+def test_one_seller_delivers_to_a_whole_street() -> None:
+    """To as many as settlement lets an area have, and to those of the next interval before the last are stopped."""
+    house = House(prepaid=False)
+    for trade in range(2 * DUE_AT_ONCE):
+        assert house.command(trade, Deliver(command=trade, trade=trade, action="start")) == "OK"
+        if trade % 100 == 0:
+            house.link()
+            house.receipt_all()
+    refused = house.command(9_999, Deliver(command=9_999, trade=9_999, action="start"))
+    assert refused == "TOO_MANY_DELIVERIES"
 
 
 def test_a_delivery_ends_with_its_window_where_nobody_comes_to_say_so() -> None:

@@ -293,7 +293,7 @@ def test_after_a_rotation_both_keys_speak_until_the_overlap_ends() -> None:
 
 
 def test_a_key_whose_certificate_has_ended_does_nothing_but_hand_over() -> None:
-    """Who was away for too long comes back by a new certificate of the same organisation; the old key speaks no more."""
+    """Who was away for too long comes back by a new certificate of its organisation; the old key speaks no more."""
     ledger = Ledger()
     person = registered(ledger)
     ledger.block(after_ms=400 * DAY_MS)

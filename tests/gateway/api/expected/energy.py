@@ -65,6 +65,9 @@ ROWS = {
     "GET /points/{point}/tampers": Row(f"/points/{_HOUSE}/tampers", "0 404 0 404 0"),
     "GET /points/{point}/prepaid": Row(f"/points/{_HOME}/prepaid", "404 404 200 404 200"),
     "GET /tokens": Row(f"/tokens?point={_HOME}", "404 404 + 404 +"),
+    "GET /points/{point}/tokens/{credit}/digits of another's": Row(
+        f"/points/{_HOME}/tokens/1/digits", "404 404 404 404 404"
+    ),
     "GET /shares": Row(f"/shares?point={_HOME}", "404 404 1 404 1"),
     "GET /debts": Row(f"/debts?point={_HOME}", "404 404 0 404 0"),
     "GET /debts of one's own": Row(f"/debts?point={_HOUSE}", "0 404 0 404 0"),
