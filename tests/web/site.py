@@ -106,7 +106,8 @@ class Guest:
         self.follow("I have a recovery phrase")
         self.fill("Recovery phrase", self.place.phrase_of(who))
         self.press("Bring it back")
-        expect(self.page.get_by_role("link", name="Ledger").first).to_be_visible(timeout=WAITS_MS)
+        places = self.page.get_by_role("navigation", name=require_said("Pages")).locator("visible=true")
+        expect(places).to_be_visible(timeout=WAITS_MS)
         self.actions = 0
         return self
 
@@ -157,7 +158,8 @@ class Guest:
     def confirm(self, *shows: str) -> str:
         """Sign once the sheet shows all of this, and no sooner, and wait until the ledger has it; the sheet's words."""
         shown = self._signed(shows)
-        expect(self.sheet.get_by_role("status")).to_contain_text("signed by the validators", timeout=WAITS_MS)
+        done = self.sheet.get_by_role("status").filter(has_text="signed by the validators")
+        expect(done).to_be_visible(timeout=WAITS_MS)
         self.page.keyboard.press("Escape")
         expect(self.sheet).to_be_hidden(timeout=WAITS_MS)
         return shown
