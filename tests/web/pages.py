@@ -94,7 +94,7 @@ class Market:
 
     def order(self, side: str, energy: str, price: str) -> None:
         """As far as the sheet."""
-        self.guest.page.locator("label", has=self.guest.page.get_by_role("radio", name=require_said(side))).click()
+        self.guest.switch_to(side)
         self.guest.fill("Energy", energy)
         self.guest.fill("Price for a kWh", price)
         self.guest.press("Continue")
@@ -126,6 +126,16 @@ class Market:
     def take_back(self, number: int) -> None:
         self.guest.press(f"Take back order {number}")
         self.guest.confirm(str(number))
+
+    def keep_battery(self, *, energy: str, below: str, above: str, target: str, budget: str) -> None:
+        """A standing order: buy below one price, sell above another, hold so much."""
+        self.guest.turn_to("Standing orders")
+        self.guest.choose("What it does", "keep_battery")
+        typed = {"Energy": energy, "Price for a kWh": below, "Sell above": above}
+        for label, text in {**typed, "Keep the battery at": target, "Budget": budget}.items():
+            self.guest.fill(label, text)
+        self.guest.press("Continue")
+        self.guest.confirm("Keep the battery filled")
 
 
 class Wallet:

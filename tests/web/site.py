@@ -136,6 +136,12 @@ class Guest:
         self.actions += 1
         self.page.get_by_label(require_said(label), exact=True).first.select_option(option)
 
+    def switch_to(self, one: str) -> None:
+        """One of several that exclude each other."""
+        self.actions += 1
+        radio = self.page.get_by_role("radio", name=require_said(one), exact=True)
+        self.page.locator("label", has=radio).click()
+
     def turn_to(self, tab: str) -> None:
         self.page.get_by_role("tab", name=require_said(tab), exact=True).click()
 
@@ -185,6 +191,15 @@ class Guest:
 
     def sees(self, text: str | re.Pattern[str]) -> None:
         expect(self.page.get_by_role("main")).to_contain_text(text, timeout=WAITS_MS)
+
+    def sees_by(self, text: str, within_ms: int) -> None:
+        """What takes its time: a page notices by itself."""
+        expect(self.page.get_by_role("main")).to_contain_text(text, timeout=within_ms)
+
+    def status(self, path: str) -> int:
+        """What this browser is answered there, with whatever cookies it has."""
+        found: int = self.page.evaluate("path => fetch(path).then((answer) => answer.status)", path)
+        return found
 
     def downloads(self, link: str) -> Path:
         """What the link hands out, as a file of this machine."""

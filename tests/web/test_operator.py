@@ -41,7 +41,7 @@ def test_001_5_tx_alpha_09_is_on_the_dashboard_within_five_seconds(town: Town, v
     page.shows("Loading", "70.1")
     page.shows("Loss", "0.13 kWh")
     page.shows("Temperature", "60")
-    page.guest.sees("11 kV / 230 V")
+    page.guest.sees("11.0 kV / 230.0 V")
     table = page.table("Loss")
     expect(table.get_by_role("row")).to_have_count(5)  # its head, and four quarters of 0.125 kWh each
     waited_ms = page.waits_for("Power", "9.3 kW", lambda: observe(street, 1, 9_300, **GOOD))
@@ -79,7 +79,7 @@ def test_001_7_many_feeders_at_once_and_what_alarms(town: Town, visitor: Callabl
     expect(operator.row("Voltage too low", strained.feeder)).to_contain_text("10.4%", timeout=WAITS_MS)
     operator.open(strained.feeder, within=operator.card("Alerts"))
     operator.sees(f"Transformer {strained.transformer}")
-    expect(operator.card("Voltages")).to_contain_text("Nominal 230 V", timeout=WAITS_MS)
+    expect(operator.card("Voltages")).to_contain_text("Nominal 230.0 V", timeout=WAITS_MS)
     observe(strained, 4, 5_000, **GOOD)
     expect(operator.card("Earlier alerts")).to_contain_text("Transformer too hot", timeout=WAITS_MS)
     observe(strained, 4, 5_000, **HOT)
