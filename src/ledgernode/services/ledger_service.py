@@ -99,7 +99,7 @@ class LedgerService(LedgerServiceServicer):
 
     @unary
     async def GetLedger(self, request: pb.GetLedgerRequest, context: Context) -> pb.GetLedgerResponse:
-        return protobuf.facts_message(self._ledger(request.ledger, context).lookups.facts())
+        return protobuf.facts_message(self._ledger(request.ledger, context).facts())
 
     def _ledger(self, name: str, context: Context) -> ServedLedger:
         self._callers.require_member(context)

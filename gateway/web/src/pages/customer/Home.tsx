@@ -4,6 +4,7 @@ import type { Balance } from "../../api/answers";
 import { useAsked, usePages } from "../../api/asking";
 import { api, part, type Page as Rows } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
+import { useNames } from "../../api/names";
 import type { BucketRow, PrepaidRow, ReadingRow } from "../../api/rows";
 import { Chart } from "../../charts";
 import { useFormat } from "../../format";
@@ -48,6 +49,7 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
   const { identity } = usePerson();
   const point = homes.point?.point ?? "";
   const prepaid = homes.point?.prepaid ?? false;
+  const [own] = useNames([]).values();
   const fromMs = dayStart(format.ground.zone, api.now());
   const at = `/points/${part(point)}`;
   useLive(`points:${point}`, [at, "/tokens", "/shares", "/accounts"]);
@@ -83,7 +85,7 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
     </ButtonLink>
   );
   return (
-    <Page title={t.home.title} lead={t.home.lead(point)} action={action}>
+    <Page title={t.home.title} lead={t.home.lead((homes.points.length === 1 && own?.place) || point)} action={action}>
       <WhichHome homes={homes} />
       <Notices />
       <Columns of={4}>

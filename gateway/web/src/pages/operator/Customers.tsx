@@ -3,6 +3,7 @@
 import { useEffect, useState } from "react";
 import { useAsked, usePages } from "../../api/asking";
 import { useLive } from "../../api/LiveProvider";
+import { useNames } from "../../api/names";
 import type { ClaimRow, CustomerRow } from "../../api/rows";
 import { isStaff } from "../../app/roles";
 import { useFormat } from "../../format";
@@ -26,12 +27,22 @@ export default function Customers() {
     return () => clearTimeout(timer);
   }, [typed]);
   const asked = usePages<CustomerRow>("/customers", { q, size: 50 });
+  const shown = asked.data?.map((row) => row.customer) ?? [];
+  const names = useNames(shown, shown.length > 0);
   const columns: Column<CustomerRow>[] = [
     {
       id: "customer",
       title: t.customer,
       main: true,
-      cell: (row) => <To href={toCustomer(row.customer)}>{row.customer}</To>,
+      cell: (row) => {
+        const name = names.get(row.customer)?.name;
+        return (
+          <>
+            <To href={toCustomer(row.customer)}>{name || row.customer}</To>
+            {name && <span className="block text-sm font-normal text-ink-soft">{row.customer}</span>}
+          </>
+        );
+      },
     },
     { id: "utility", title: t.utility, cell: (row) => row.utility },
     {

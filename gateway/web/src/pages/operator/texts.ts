@@ -108,6 +108,7 @@ export const TEXTS = texts(
     ownUse: "Own use",
     pool: "Shared nearby",
     toGrid: "To the grid",
+    storage: "Batteries",
     earlier: "Earlier",
     later: "Later",
 
@@ -418,6 +419,7 @@ export const TEXTS = texts(
     ownUse: "Eigenverbrauch",
     pool: "In der Nähe geteilt",
     toGrid: "Ins Netz",
+    storage: "Batterien",
     earlier: "Früher",
     later: "Später",
 
