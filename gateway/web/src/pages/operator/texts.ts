@@ -5,6 +5,12 @@ import { texts } from "../../i18n/texts";
 export const TEXTS = texts(
   {
     operator: "Operations",
+    inbox: "Inbox",
+    inboxLead: "What waits for you or a colleague: decisions, wallets, disputes, alarms.",
+    inboxEmpty: "Nothing waits",
+    inboxEmptyText: "What needs a second person, and who would speak for a home, appears here by itself.",
+    inboxOthers: "To look after",
+    inboxDispute: "Dispute",
     show: "Show",
     yes: "Yes",
     no: "No",
@@ -316,6 +322,12 @@ export const TEXTS = texts(
   },
   {
     operator: "Betrieb",
+    inbox: "Eingang",
+    inboxLead: "Was auf Sie oder eine Kollegin wartet: Entscheidungen, Wallets, Streitfälle, Alarme.",
+    inboxEmpty: "Nichts wartet",
+    inboxEmptyText: "Was eine zweite Person braucht, und wer für ein Zuhause sprechen will, erscheint hier von selbst.",
+    inboxOthers: "Worum man sich kümmert",
+    inboxDispute: "Streitfall",
     show: "Zeigen",
     yes: "Ja",
     no: "Nein",
