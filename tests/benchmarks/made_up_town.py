@@ -128,7 +128,9 @@ class Town:
 
     def refused(self) -> Made:
         given = {"to": person(self.draw.randrange(METERS)), "amount_minor": 1 << 40, "purpose": "rent"}
-        return Made(person(self.draw.randrange(METERS)), "currency", "transfer", given, [], None, "INSUFFICIENT_BALANCE")
+        return Made(
+            person(self.draw.randrange(METERS)), "currency", "transfer", given, [], None, "INSUFFICIENT_BALANCE"
+        )
 
     def readings(self) -> Made:
         at = self.draw.randrange(METERS)
