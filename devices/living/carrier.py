@@ -22,12 +22,18 @@ class Carrier(Service):
     """`ledgernode gateway run` beside a network."""
 
     def __init__(
-        self, network: Path, identity: Path, *, broker: dict[str, Any] | None = None, visitors: Visitors | None = None
+        self,
+        network: Path,
+        identity: Path,
+        *,
+        broker: dict[str, Any] | None = None,
+        visitors: Visitors | None = None,
+        observe: str = "",
     ) -> None:
         directory = network / "gateway"
         directory.mkdir(exist_ok=True)
         limits = {"connects_burst": 1_000}  # the whole street begins at once
-        settings: dict[str, Any] = {"limits": limits, "broker": broker}
+        settings: dict[str, Any] = {"limits": limits, "broker": broker, "observe": observe}
         if visitors is not None:
             settings["console"] = {"origin": visitors.origin}
         (directory / "gateway.json").write_bytes(msgspec.json.encode(settings))

@@ -128,9 +128,8 @@ class Town:
 
     def refused(self) -> Made:
         given = {"to": person(self.draw.randrange(METERS)), "amount_minor": 1 << 40, "purpose": "rent"}
-        return Made(
-            person(self.draw.randrange(METERS)), "currency", "transfer", given, [], None, "INSUFFICIENT_BALANCE"
-        )
+        payer = person(self.draw.randrange(METERS))
+        return Made(payer, "currency", "transfer", given, [], None, "INSUFFICIENT_BALANCE")
 
     def readings(self) -> Made:
         at = self.draw.randrange(METERS)
@@ -190,8 +189,9 @@ class Town:
         owner, name = self.draw.randrange(METERS), f"north:{self.invoices}"
         customer = f"north:customer-{owner}"
         issued = {"invoice": name, "kind": "period", "point": f"north:point-{owner}", "customer": customer}
+        times = {"issued_ms": self.time_ms, "due_ms": self.time_ms + DAY_MS}
         events: list[tuple[str, str, dict[str, Any]]] = [
-            ("billing", "InvoiceIssued", {**issued, "total_minor": 5_000, "due_ms": self.time_ms + DAY_MS})
+            ("billing", "InvoiceIssued", {**issued, "total_minor": 5_000, **times})
         ]
         if self.draw.random() < 0.9:
             paid = {"invoice": name, "customer": customer}

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition, Lock
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import lmdb
 
@@ -38,6 +38,20 @@ _HOLDER_FILE: Final = "holder.lock"
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DAMAGE: Final = (lmdb.BadTxnError, lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.PanicError)
+
+
+class StoreFacts(NamedTuple):
+    """Of a database."""
+
+    map_bytes: int
+    """What is mapped: it grows by itself, up to the limit."""
+    used_bytes: int
+    """Up to its last page, those that are free again among them."""
+    limit_bytes: int
+    views: int
+    """Open now, of this process."""
+    reader_slots: int
+    """Ever used, of `STORE_READERS`."""
 
 
 class LmdbStore:
@@ -117,6 +131,17 @@ class LmdbStore:
         finally:
             os.close(self._holder)
         reach("install.after_rename")
+
+    def facts(self) -> StoreFacts:
+        """How large it is and may become, and who reads it."""
+        information = self._environment.info()
+        return StoreFacts(
+            map_bytes=information["map_size"],
+            used_bytes=(information["last_pgno"] + 1) * self._page_bytes,
+            limit_bytes=self._map_size_limit,
+            views=self._views,
+            reader_slots=information["num_readers"],
+        )
 
     def _write_whole(self, batch: dict[Table, dict[bytes, bytes | None]]) -> None:
         reach("store.before_write")

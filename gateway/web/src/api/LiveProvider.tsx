@@ -4,6 +4,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
 
+import { askAnew } from "./asking";
 import { api } from "./client";
 import { type LiveEvent, type LiveState, listen } from "./live";
 
@@ -44,6 +45,7 @@ export function LiveProvider({ on, ended, children }: LiveProps) {
           for (const one of followers.current) if (event.topics.includes(one.topic)) one.hear(event);
         },
         anew: () => void queries.invalidateQueries(),
+        begun: (height) => askAnew(queries, () => api.oldest() < height),
         standing: () => void queries.invalidateQueries({ queryKey: ["/ledger"] }),
         state: setState,
         ended,
@@ -95,9 +97,10 @@ export function useLive(topic: string, affects: readonly string[], heard?: (even
       topic,
       hear: (event) => {
         hearing.current?.(event);
-        void queries.invalidateQueries({
-          predicate: ({ queryKey: [path] }) => typeof path === "string" && begins.some((one) => path.startsWith(one)),
-        });
+        askAnew(
+          queries,
+          ({ queryKey: [path] }) => typeof path === "string" && begins.some((one) => path.startsWith(one)),
+        );
       },
     });
   }, [topic, paths, follow, queries]);
