@@ -21,6 +21,7 @@ from gateway.api.asking import Asking, Node
 from gateway.api.newsroom import Newsroom
 from gateway.http.pages import BUILT, NOT_BUILT, Pages
 from gateway.limits import Limits
+from gateway.naming import NameBook
 from gateway.readmodel.model import LedgerHome, ModelHome, ReadModel
 from gateway.sessions import router as sessions
 from gateway.sessions import staff
@@ -44,9 +45,11 @@ class Console:
         *,
         limits: Limits,
         clock_ms: Callable[[], int],
+        digits: Callable[[int], str],
     ) -> None:
         self._directory = directory
         self._limits = limits
+        self._digits = digits
         self._log: Any = structlog.get_logger("gateway.console")
         self._clients: list[LedgerClient] = []
         self.model = ReadModel(home.database, home.ledger)
@@ -79,6 +82,8 @@ class Console:
             ask=ask,
             clock_ms=home.signer.now_ms,
             nodes=tuple(Node(address, self._client(home, (address,))) for address in home.nodes),
+            digits=self._digits,
+            names=NameBook(self._directory / setting.names if setting.names else None),
         )
         founded = founding.router(home.genesis_bytes)
         return [*entering, founded, *areas(asking), live.router(asking, self.newsroom)]

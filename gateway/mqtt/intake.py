@@ -100,6 +100,11 @@ class BrokerIntake:
         self.connects = 0
         self._log: Any = structlog.get_logger("gateway.mqtt")
 
+    @property
+    def is_up(self) -> bool:
+        """Is it at the broker, and has it heard what was kept for it?"""
+        return self._caught_up_with is not None
+
     # ------------------------------------------------------------ its life
 
     async def run(self) -> None:
@@ -280,10 +285,10 @@ class BrokerIntake:
             return True
         self._remember(sender.account, device)
         if isinstance(said, pb.Readings):
-            found = await self._desk.readings(sender, said.meter, observed(said.readings))
+            found = await self._desk.readings(sender, said.meter, observed(said.readings), by="broker")
         else:
             only = _ANYBODY if carries else signers_of(self._only.get(device, _ANYBODY), said.envelopes)
-            found = await self._desk.relay(sender, said.envelopes, only=only)
+            found = await self._desk.relay(sender, said.envelopes, only=only, by="broker")
             if not carries and any(one.code == OK for one in found) and len(self._only) < _HEARD_KEPT:
                 self._only[device] = only
         if self._stopping.is_set() and any(one.code == NodeStopping.code for one in found):

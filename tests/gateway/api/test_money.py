@@ -23,6 +23,7 @@ from gateway.readmodel.queries.exports import EXPORTS
 from gateway.readmodel.queries.ledger import followed
 from gateway.sessions.tickets import Person
 from ledgernode.identity.records import Role
+from ledgernode.testing import Member
 from tests.chaincode.vending_town import Home
 from tests.gateway.api.expected.money import bill_of
 from tests.gateway.api.site import Site
@@ -143,6 +144,8 @@ async def test_the_proof_of_a_bill_holds_what_the_bill_says(site: Site) -> None:
     ]
     assert told["lines"] == shown["lines"]
     assert told["total_minor"] == shown["total_minor"]
+    named = {event["payload"]["customer"] for event in found["events"] if "customer" in event["payload"]}
+    assert named == {shown["customer"]}
 
 
 # ---------------------------------------------------------------- tables to take away
@@ -211,6 +214,28 @@ async def test_some_take_tables_away_at_once_and_the_rest_wait(site: Site, monke
     assert (await site.get("regulator", "/exports/trades.csv")).status_code == 200
 
 
+# ---------------------------------------------------------------- tokens
+
+
+async def test_a_tenant_alone_sees_the_digits_of_a_token(any_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they were given to this gateway, and only where the ledger has their hash."""
+    site, home = any_site, any_site.town.homes[0]
+    (token, *_) = (await site.get("operator", f"/tokens?point={home.point}")).json()["items"]
+    held = {token["credit"]: f"{token['pan']}/{token['base']}/{token['tid']}"}
+    monkeypatch.setattr(site.asking, "digits", lambda credit: held.get(credit, ""))
+    monkeypatch.setitem(site.people, "tenant", home.wallet)
+    path = f"/points/{home.point}/tokens/{token['credit']}/digits"
+    shown = await site.get("tenant", path)
+    assert shown.json() == {"credit": token["credit"], "digits": held[token["credit"]]}
+    assert shown.headers["cache-control"] == "no-store"
+    for who in ("operator", "regulator", "customer"):
+        assert (await site.get(who, path)).status_code == 404
+    held[token["credit"]] = "another token's"
+    assert (await site.get("tenant", path)).status_code == 404
+    held.clear()
+    assert (await site.get("tenant", path)).status_code == 404
+
+
 # ---------------------------------------------------------------- notices
 
 
@@ -235,11 +260,27 @@ async def test_low_credit_is_noticed_by_height_until_there_is_more(any_site: Sit
     assert "low_credit" not in {one.kind for one in await noticed(site, home, -1)}
 
 
-async def noticed(site: Site, home: Home, height: int) -> tuple[Notice, ...]:
+async def test_who_has_a_new_key_is_told(any_site: Site) -> None:
+    """A lost phrase is cured by the utility: the person hears of it, for thirty days, and so does who lost nothing."""
+    site, ledger = any_site, any_site.town.ledger
+    wallet = ledger.identity("wallet-lost")
+    await site.model.catch_up()
+    assert await noticed(site, wallet, -1) == ()
+    found = ledger._organisations["utility"].member("wallet-lost", Role.CUSTOMER, None, ledger.time_ms)
+    change = {"identity": wallet.id, "certificate": found.certificate, "reason": "the phrase was lost"}
+    site.town.ok(site.town.admin, "identity", "rekey", **change)
+    await site.model.catch_up()
+    (told,) = await noticed(site, wallet, -1)
+    assert (told.kind, told.about, told.detail) == ("key_changed", wallet.id, "rekey")
+    assert await noticed(site, wallet, told.height) == ()
+
+
+async def noticed(site: Site, home: Home | Member, height: int) -> tuple[Notice, ...]:
     """What a house's customer is told of blocks after a height."""
     async with site.model.reading() as connection:
         at = await followed(connection)
         assert at is not None
-        person = Person(home.wallet.id, "utility", Role.CUSTOMER)
+        wallet = home if isinstance(home, Member) else home.wallet
+        person = Person(wallet.id, "utility", Role.CUSTOMER)
         scope = Scope(person, await holdings_of(connection, person), at.time_ms)
         return await notices_since(Look(connection, scope, at.height, at.time_ms), height)

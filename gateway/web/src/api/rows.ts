@@ -393,6 +393,13 @@ export interface EscrowRow extends Placed {
   readonly amount_minor: number;
 }
 
+/** What all accounts hold together: as much as there is, or something is wrong. */
+export interface HeldRow {
+  readonly accounts: number;
+  readonly available_minor: number;
+  readonly escrow_minor: number;
+}
+
 export interface IssueRow extends Placed {
   readonly issue: string;
   readonly kind: string;
@@ -641,6 +648,18 @@ export interface MarketRow extends Placed {
   readonly from_ms: number;
   readonly proposal: string;
   readonly arguments: unknown;
+}
+
+/** What a member of the market may answer, without a name; `energy_wh` is what is left of it. */
+export interface OpenRow {
+  readonly number: number;
+  readonly side: string;
+  readonly kind: string;
+  readonly energy_wh: number;
+  readonly price_micro: number;
+  readonly from_ms: number;
+  readonly until_ms: number;
+  readonly placed_ms: number;
 }
 
 /** Point, customer and wallet of a strategy's order are the strategy's own. */

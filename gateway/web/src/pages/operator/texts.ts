@@ -5,6 +5,12 @@ import { texts } from "../../i18n/texts";
 export const TEXTS = texts(
   {
     operator: "Operations",
+    inbox: "Inbox",
+    inboxLead: "What waits for you or a colleague: decisions, wallets, disputes, alarms.",
+    inboxEmpty: "Nothing waits",
+    inboxEmptyText: "What needs a second person, and who would speak for a home, appears here by itself.",
+    inboxOthers: "To look after",
+    inboxDispute: "Dispute",
     show: "Show",
     yes: "Yes",
     no: "No",
@@ -108,6 +114,7 @@ export const TEXTS = texts(
     ownUse: "Own use",
     pool: "Shared nearby",
     toGrid: "To the grid",
+    storage: "Batteries",
     earlier: "Earlier",
     later: "Later",
 
@@ -161,6 +168,10 @@ export const TEXTS = texts(
     entered: "Entered by",
     claims: "Wallets that ask for a customer",
     claimsLead: "Compare the code from the bill, then approve. The wallet then speaks for who lives there.",
+    claimCode: "Code that stands on the bill",
+    claimCodeHint: "It is compared here, and sent nowhere.",
+    claimCodeSame: "The wallet knows this code.",
+    claimCodeOther: "The wallet knows another code than this.",
     point: "Point",
     points: "Points",
     noPoints: "Lives nowhere at the moment",
@@ -315,6 +326,12 @@ export const TEXTS = texts(
   },
   {
     operator: "Betrieb",
+    inbox: "Eingang",
+    inboxLead: "Was auf Sie oder eine Kollegin wartet: Entscheidungen, Wallets, Streitfälle, Alarme.",
+    inboxEmpty: "Nichts wartet",
+    inboxEmptyText: "Was eine zweite Person braucht, und wer für ein Zuhause sprechen will, erscheint hier von selbst.",
+    inboxOthers: "Worum man sich kümmert",
+    inboxDispute: "Streitfall",
     show: "Zeigen",
     yes: "Ja",
     no: "Nein",
@@ -418,6 +435,7 @@ export const TEXTS = texts(
     ownUse: "Eigenverbrauch",
     pool: "In der Nähe geteilt",
     toGrid: "Ins Netz",
+    storage: "Batterien",
     earlier: "Früher",
     later: "Später",
 
@@ -472,6 +490,10 @@ export const TEXTS = texts(
     claims: "Wallets, die um einen Kunden bitten",
     claimsLead:
       "Vergleichen Sie den Code von der Rechnung, dann stimmen Sie zu. Die Wallet spricht danach für den, der dort wohnt.",
+    claimCode: "Code, der auf der Rechnung steht",
+    claimCodeHint: "Er wird hier verglichen und nirgendwohin gesendet.",
+    claimCodeSame: "Die Wallet kennt diesen Code.",
+    claimCodeOther: "Die Wallet kennt einen anderen Code als diesen.",
     point: "Zählpunkt",
     points: "Zählpunkte",
     noPoints: "Wohnt zurzeit nirgends",
