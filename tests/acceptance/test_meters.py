@@ -214,8 +214,6 @@ def test_000_7_the_customer_unit_says_everything_on_two_lines_of_sixteen(town: M
         unit.do("**")
         community.ok(community.operator, "commands", "terms", point=house.point, low_mwh=kwh(14))
         unit.shows("LOW CREDIT")
-        unit.do("mains off")
-        unit.shows("NO MAINS")
         shown = [line for one in unit.said if one["event"] == "display" for line in one["lines"]]
         assert {len(line) for line in shown} == {COLUMNS}
     with town.unit(unit.home) as drawn:
