@@ -106,8 +106,11 @@ def test_one_seller_delivers_to_a_whole_street() -> None:
         if trade % 100 == 0:
             house.link()
             house.receipt_all()
-    refused = house.command(9_999, Deliver(command=9_999, trade=9_999, action="start"))
+    refused = house.command(9_997, Deliver(command=9_997, trade=9_997, action="start"))
     assert refused == "TOO_MANY_DELIVERIES"
+    assert house.command(9_998, Deliver(command=9_998, trade=3, action="start")) == "OK", "one that runs"
+    house.command(9_999, Deliver(command=9_999, trade=9_997, action="stop"))
+    assert house.told("acknowledge")[-1] == {"command": 9_999, "measured_mwh": 0}
 
 
 def test_a_delivery_ends_with_its_window_where_nobody_comes_to_say_so() -> None:

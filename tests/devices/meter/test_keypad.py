@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devices.meter.events import Commanded, Deliver, RecipientFound, ShareUnits
+from devices.meter.events import RecipientFound, ShareUnits
 from tests.devices.meter.house import KWH, OTHER_PAN, House
 
 
@@ -85,14 +85,3 @@ def test_a_share_needs_a_clock_only_when_it_has_a_time_out() -> None:
     house.restart()
     assert house.command(1, ShareUnits(1, OTHER_PAN, KWH, 1 << 50)) == "CLOCK_WRONG"
     assert house.keys(f"#1{OTHER_PAN}#10##1234#")[0].startswith("SENT")
-
-
-def test_as_many_deliveries_as_can_be_kept_apart() -> None:
-    """One more is refused, one that runs may be asked for again."""
-    house = House()
-    for trade in range(16):
-        assert house.command(trade, Deliver(trade, trade, "in")) == "OK"
-    assert house.command(16, Deliver(16, 16, "in")) == "TOO_MANY_DELIVERIES"
-    assert house.command(17, Deliver(17, 3, "in")) == "OK"
-    house.do(Commanded(house.now_ms, 18, Deliver(18, 99, "out")))
-    assert house.told("acknowledge")[-1] == {"command": 18, "measured_mwh": 0}
