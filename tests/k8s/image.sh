@@ -9,7 +9,7 @@ mkdir -p "$cache/images"
 base=localhost/debian:bookworm
 image=localhost/ledgernode:test
 archive=$cache/images/ledgernode.tar
-store=(--root "$cache/images/store" --runroot "$cache/images/run" --storage-driver vfs)
+store=(--root "$cache/images/store" --runroot "$cache/images/run" --storage-driver overlay)
 
 if [ ! -f "$cache/images/base.tar" ]; then
     mmdebstrap --quiet --variant=minbase --include=ca-certificates bookworm "$cache/images/.base.tar"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.gateway.sessions.openid_provider import running_provider
 from tests.web.site import Guest, Place, Site
 from tests.web.town import Town
 
@@ -25,9 +26,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    found = Town(tmp_path_factory.mktemp("town"))
-    yield found
-    found.close()
+    with running_provider() as provider:
+        found = Town(tmp_path_factory.mktemp("town"), provider)
+        yield found
+        found.close()
 
 
 @pytest.fixture(scope="session")

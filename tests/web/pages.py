@@ -7,6 +7,9 @@ of it.
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
+from decimal import Decimal
 
 from playwright.sync_api import Locator, expect
 
@@ -91,7 +94,7 @@ class Market:
 
     def order(self, side: str, energy: str, price: str) -> None:
         """As far as the sheet."""
-        self.guest.page.get_by_role("radio", name=require_said(side), exact=True).click()
+        self.guest.switch_to(side)
         self.guest.fill("Energy", energy)
         self.guest.fill("Price for a kWh", price)
         self.guest.press("Continue")
@@ -124,6 +127,16 @@ class Market:
         self.guest.press(f"Take back order {number}")
         self.guest.confirm(str(number))
 
+    def keep_battery(self, *, energy: str, below: str, above: str, target: str, budget: str) -> None:
+        """A standing order: buy below one price, sell above another, hold so much."""
+        self.guest.turn_to("Standing orders")
+        self.guest.choose("What it does", "keep_battery")
+        typed = {"Energy": energy, "Price for a kWh": below, "Sell above": above}
+        for label, text in {**typed, "Keep the battery at": target, "Budget": budget}.items():
+            self.guest.fill(label, text)
+        self.guest.press("Continue")
+        self.guest.confirm("Keep the battery filled")
+
 
 class Wallet:
     """A wallet's money."""
@@ -131,10 +144,18 @@ class Wallet:
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
 
-    def has(self, available: str, set_aside: str) -> None:
+    def money(self) -> tuple[Decimal, Decimal]:
+        """Available, and set aside."""
         self.guest.go("/wallet")
-        self.guest.sees(f"{require_said('Available')}{available}")
-        self.guest.sees(f"{require_said('Set aside')}{set_aside}")
+        shown = [self._figure(label) for label in ("Available", "Set aside")]
+        for one in shown:
+            expect(one).to_contain_text("€", timeout=WAITS_MS)
+        available, aside = (Decimal(one.inner_text().replace(",", "").removeprefix("€")) for one in shown)
+        return available, aside
+
+    def _figure(self, label: str) -> Locator:
+        name = re.compile(f"^{re.escape(require_said(label))}$")
+        return self.guest.page.locator("p").filter(has_text=name).locator("xpath=following-sibling::p[1]")
 
 
 class SignUp:
@@ -213,3 +234,43 @@ class FeederPage:
         if found.get_by_role("table").count() == 0:
             found.get_by_text(require_said("Show as a table")).click()
         return found.get_by_role("table")
+
+    def waits_for(self, label: str, value: str, happens: Callable[[], object]) -> int:
+        """How long it takes, in ms, from something that happens to a figure of this page which nobody asks for."""
+        began = time.monotonic()
+        happens()
+        self.shows(label, value)
+        return round((time.monotonic() - began) * 1_000)
+
+
+class TariffPage:
+    """One tariff, and a draft of its next version."""
+
+    def __init__(self, guest: Guest, tariff: str) -> None:
+        self.guest = guest
+        guest.go(f"/operator/tariffs/{tariff.replace(':', '%3A')}")
+
+    def draft(self, band: str, price: str) -> None:
+        """A price of a band, which has the name that the tariff gives it."""
+        self.guest.press("Draft the next version")
+        self.guest.page.get_by_label(band, exact=True).fill(price)
+
+    def preview(self, point: str) -> None:
+        self.guest.fill("Point", point)
+        self.guest.press("Compare")
+
+    def propose(self) -> None:
+        self.guest.press("Propose")
+        self.guest.confirm()
+
+
+def by_provider(guest: Guest, group: str) -> Guest:
+    """Through the door of the organisation's own provider, as one of a group there."""
+    guest.go("/")
+    guest.press("Staff: sign in with your organisation")
+    guest.page.locator("input[name=login]").fill(group)
+    guest.page.locator("input[name=password]").fill("any")
+    guest.page.locator("[type=submit]").first.click()
+    guest.page.get_by_role("button", name="Continue").click()  # the provider's own word
+    expect(guest.page).to_have_url(re.compile(re.escape(guest.place.origin)), timeout=WAITS_MS)
+    return guest

@@ -106,7 +106,8 @@ class Guest:
         self.follow("I have a recovery phrase")
         self.fill("Recovery phrase", self.place.phrase_of(who))
         self.press("Bring it back")
-        expect(self.page.get_by_role("link", name="Ledger").first).to_be_visible(timeout=WAITS_MS)
+        places = self.page.get_by_role("navigation", name=require_said("Pages")).locator("visible=true")
+        expect(places).to_be_visible(timeout=WAITS_MS)
         self.actions = 0
         return self
 
@@ -135,6 +136,12 @@ class Guest:
         self.actions += 1
         self.page.get_by_label(require_said(label), exact=True).first.select_option(option)
 
+    def switch_to(self, one: str) -> None:
+        """One of several that exclude each other."""
+        self.actions += 1
+        radio = self.page.get_by_role("radio", name=require_said(one), exact=True)
+        self.page.locator("label", has=radio).click()
+
     def turn_to(self, tab: str) -> None:
         self.page.get_by_role("tab", name=require_said(tab), exact=True).click()
 
@@ -157,7 +164,8 @@ class Guest:
     def confirm(self, *shows: str) -> str:
         """Sign once the sheet shows all of this, and no sooner, and wait until the ledger has it; the sheet's words."""
         shown = self._signed(shows)
-        expect(self.sheet.get_by_role("status")).to_contain_text("signed by the validators", timeout=WAITS_MS)
+        done = self.sheet.get_by_role("status").filter(has_text="signed by the validators")
+        expect(done).to_be_visible(timeout=WAITS_MS)
         self.page.keyboard.press("Escape")
         expect(self.sheet).to_be_hidden(timeout=WAITS_MS)
         return shown
@@ -183,6 +191,15 @@ class Guest:
 
     def sees(self, text: str | re.Pattern[str]) -> None:
         expect(self.page.get_by_role("main")).to_contain_text(text, timeout=WAITS_MS)
+
+    def sees_by(self, text: str, within_ms: int) -> None:
+        """What takes its time: a page notices by itself."""
+        expect(self.page.get_by_role("main")).to_contain_text(text, timeout=within_ms)
+
+    def status(self, path: str) -> int:
+        """What this browser is answered there, with whatever cookies it has."""
+        found: int = self.page.evaluate("path => fetch(path).then((answer) => answer.status)", path)
+        return found
 
     def downloads(self, link: str) -> Path:
         """What the link hands out, as a file of this machine."""

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import msgspec
 
 from ledgernode.identity.authority import build_request
 from ledgernode.identity.founding import organisation_directory
 from ledgernode.identity.organisation import sign_request
 from ledgernode.identity.phrase import key_from_phrase, new_phrase
 from ledgernode.identity.records import Role
+from ledgernode.identity.secret_file import create_secret
 from ledgernode.wire.types import identity_id
 from tests.acceptance.community import CENT, MINUTE_MS, PURSE_MINOR, Call, Community, SimulatedNetwork
 from tests.acceptance.prepayment import Keypad
@@ -34,6 +36,8 @@ from tests.acceptance.watching import observe, watch
 from tests.acceptance.whole_town import WholeTown
 from tests.conditions import until
 from tests.gateway.running import GatewayProcess, gateway_identity
+from tests.gateway.sessions.openid_provider import SECRET
+from tests.gateway.sessions.openid_provider import Place as Provider
 from tests.ports import fresh_port
 
 STREETS = {
@@ -50,6 +54,9 @@ BOARD = {"floor_micro": 5 * CENT, "cap_micro": 30 * CENT, "order_limit_wh": 4_00
 GOOD = {"temperature_milli": 60_000, "high_mv": 11_000_000, "distortion_micro": 20_000}
 HOT = GOOD | {"temperature_milli": 91_000, "voltage_mv": 206_000}
 SEEN_S = 30.0
+GROUP = "grid-operators"
+"""In which the provider's people are our operators."""
+STAFF_FILE = "staff.json"
 STAFF = {"operator": Role.OPERATOR, "admin": Role.ADMIN, "regulator": Role.REGULATOR}
 
 
@@ -84,7 +91,7 @@ class Console(GatewayProcess):
         identity = gateway_identity(community.network.founded, name)
         certificate = (identity / "certificate.pem").read_text()
         community.ok(community.admin, "identity", "register", certificate=certificate)
-        directory.mkdir(parents=True)
+        directory.mkdir(parents=True, exist_ok=True)
         super().__init__(
             community.network.founded,
             [],
@@ -104,7 +111,8 @@ class Console(GatewayProcess):
 class Town:
     """The town with its console, founded by `solo`; a context that ends all of it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, provider: Provider) -> None:
+        """Staff may enter by this provider."""
         self.directory = directory
         self._people: dict[str, Someone] = {}
         self.network = SimulatedNetwork(directory / "network", "solo", "town")
@@ -112,7 +120,8 @@ class Town:
             self.community = Community(self.network, STREETS)
             self.played = UnbilledTown(self.community)
             self._prepare()
-            self.console = Console(self.community, directory / "gateway")
+            _write_staff(directory / "gateway", provider)
+            self.console = Console(self.community, directory / "gateway", port=provider.port, staff=STAFF_FILE)
             self.caught_up()
         except BaseException:
             self.network.close()
@@ -234,3 +243,12 @@ class Town:
             return bool(model["height"] >= head and model["state"] == "following")
 
         until(there, SEEN_S)
+
+
+def _write_staff(directory: Path, provider: Provider) -> None:
+    """Whom the provider's groups make."""
+    directory.mkdir()
+    create_secret(directory / "staff-secret", SECRET.encode())
+    rule = {"claim": "groups", "value": GROUP, "organisation": "north", "role": str(Role.OPERATOR)}
+    file = {"issuer": provider.issuer, "client": "ledgernode", "secret_file": "staff-secret", "rules": [rule]}
+    (directory / STAFF_FILE).write_bytes(msgspec.json.encode(file))
