@@ -30,6 +30,7 @@ from starlette.responses import Response
 from gateway.api import answering
 from gateway.api.holdings import holdings_of
 from gateway.api.scope import NOBODY, WORKING, Holdings, Scope
+from gateway.naming import NameBook
 from gateway.readmodel.following import Status
 from gateway.readmodel.queries import ledger
 from gateway.sessions.people import ENTERING, Ask
@@ -102,6 +103,7 @@ class Asking:
         clock_ms: Callable[[], int],
         nodes: tuple[Node, ...] = (),
         digits: Callable[[int], str] = _none,
+        names: NameBook | None = None,
     ) -> None:
         """`digits` are those of a token that this gateway tells a meter, by its credit; '' of one that it does not."""
         self.name = name
@@ -113,6 +115,7 @@ class Asking:
         self.clock_ms = clock_ms
         self.nodes = nodes
         self.digits = digits
+        self.names = names or NameBook()
         self._known: dict[tuple[str, str, str], tuple[int, Holdings]] = {}
 
     async def viewer(self, request: Request) -> Viewer:
