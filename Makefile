@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Many containers set this: then every process of every test compiles all of ours again, half a second each.
+unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= 2
 ENGINE ?= pbft
 FROM ?= 0

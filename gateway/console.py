@@ -44,9 +44,11 @@ class Console:
         *,
         limits: Limits,
         clock_ms: Callable[[], int],
+        digits: Callable[[int], str],
     ) -> None:
         self._directory = directory
         self._limits = limits
+        self._digits = digits
         self._log: Any = structlog.get_logger("gateway.console")
         self._clients: list[LedgerClient] = []
         self.model = ReadModel(home.database, home.ledger)
@@ -79,6 +81,7 @@ class Console:
             ask=ask,
             clock_ms=home.signer.now_ms,
             nodes=tuple(Node(address, self._client(home, (address,))) for address in home.nodes),
+            digits=self._digits,
         )
         founded = founding.router(home.genesis_bytes)
         return [*entering, founded, *areas(asking), live.router(asking, self.newsroom)]

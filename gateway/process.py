@@ -73,6 +73,9 @@ class Home(msgspec.Struct, frozen=True):
     """Where the read model is, if there is one."""
     tls_now: Callable[[], TlsFiles] | None = None
     """Reads the TLS files again: they may be replaced while it runs."""
+    log_level: str = ""
+    """Wins over that of the settings."""
+    log_json: bool = False
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -94,7 +97,7 @@ Ready = Callable[[Serving], None]
 
 def run_gateway(home: Home, *, ready: Ready | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Refuses an outbox or address that is in use."""
-    logs.set_up(as_json=False)
+    logs.set_up(as_json=home.log_json, level=home.log_level or home.settings.log_level)
     uvloop.run(_run(home, ready or _say))
 
 
@@ -132,7 +135,7 @@ class Gateway:
         self._questions: LedgerClient | None = None
         self._replaced: list[LedgerClient] = []
         self.broker, self.trades = self._broker()
-        self.console = None if home.model is None else self._console(home.model)
+        self.console = None if home.model is None else self._console(home.model, inbox)
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
         turning = Turning()
         self.observed = Observed(
@@ -205,14 +208,14 @@ class Gateway:
             pages=self.console.pages if self.console is not None else None,
         )
 
-    def _console(self, model: ModelHome) -> Console:
+    def _console(self, model: ModelHome, inbox: Inbox) -> Console:
         from gateway.console import Console  # a gateway without people needs none of its packages
 
         setting = self._home.settings.console
         if setting is not None and self._home.http is None:
             raise BadRequest("the console is served by HTTP: say where (--http)")
-        limits = self._home.settings.limits
-        return Console(model, setting, self._home.directory, limits=limits, clock_ms=_clock_ms)
+        limits, at = self._home.settings.limits, self._home.directory
+        return Console(model, setting, at, limits=limits, clock_ms=_clock_ms, digits=inbox.digits)
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._trust))
@@ -246,6 +249,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, stopping.set)
+        logs.heed_hangup(loop)
         if self.listener is not None:
             await self.listener.start()
         writing = asyncio.create_task(self.outbox.write())

@@ -104,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleSetting | None = None
     observe: str = ""
     """Where health checks and metrics are served to its operator, HOST:PORT; empty: nowhere."""
+    log_level: str = "info"
 
     @property
     def model_database(self) -> str:

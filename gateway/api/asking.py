@@ -29,10 +29,10 @@ from starlette.responses import Response
 
 from gateway.api import answering
 from gateway.api.holdings import holdings_of
-from gateway.api.scope import ENTERING, NOBODY, WORKING, Holdings, Scope
+from gateway.api.scope import NOBODY, WORKING, Holdings, Scope
 from gateway.readmodel.following import Status
 from gateway.readmodel.queries import ledger
-from gateway.sessions.people import Ask
+from gateway.sessions.people import ENTERING, Ask
 from gateway.sessions.router import Sessions
 from gateway.sessions.tickets import Person
 from ledgernode.client import Signed
@@ -83,6 +83,10 @@ class Look(NamedTuple):
     now_ms: int
 
 
+def _none(_credit: int) -> str:
+    return ""
+
+
 class Asking:
     """One ledger, asked by whoever is signed in. `ask` puts a question to a contract in the gateway's own name."""
 
@@ -97,7 +101,9 @@ class Asking:
         ask: Ask,
         clock_ms: Callable[[], int],
         nodes: tuple[Node, ...] = (),
+        digits: Callable[[int], str] = _none,
     ) -> None:
+        """`digits` are those of a token that this gateway tells a meter, by its credit; '' of one that it does not."""
         self.name = name
         self.chain_id = chain_id
         self.model = model
@@ -106,6 +112,7 @@ class Asking:
         self.ask = ask
         self.clock_ms = clock_ms
         self.nodes = nodes
+        self.digits = digits
         self._known: dict[tuple[str, str, str], tuple[int, Holdings]] = {}
 
     async def viewer(self, request: Request) -> Viewer:

@@ -23,6 +23,7 @@ from gateway.readmodel.queries.market import (
     CommandRow,
     Depth,
     MarketRow,
+    OpenRow,
     OrderRow,
     PriceRow,
     StrategyRow,
@@ -80,6 +81,19 @@ def router(asking: Asking) -> APIRouter:
             if await market.market(look.connection, which) is None:
                 return None
             return await market.depth(look.connection, which, from_ms=from_ms, levels=levels)
+
+        return await viewer.answer(found)
+
+    @routes.get(f"{PREFIX}/markets/{{which}}/open", responses=gives(Page[OpenRow], "the next delivery first"))
+    async def open_orders(
+        which: Name, viewer: Viewer = here, from_ms: Slot = None, size: Size = SIZE, after: After = ""
+    ) -> Response:
+        """What stands open, one by one and without names: a board's offers and requests."""
+
+        async def found(look: Look) -> Page[OpenRow] | None:
+            if await market.market(look.connection, which) is None:
+                return None
+            return await market.open_orders(look.connection, which, from_ms=from_ms, size=size, after=after)
 
         return await viewer.answer(found)
 

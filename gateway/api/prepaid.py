@@ -1,23 +1,35 @@
-"""Prepaid points: what is left, tokens, shared units, debts. The digits of a token are never on the ledger."""
+"""Prepaid points: what is left, tokens, shared units, debts.
+
+The digits of a token are never on the ledger. The gateway that tells them to a meter shows them to its tenant as well,
+who may have to type them; to nobody else, not to staff or who may read the bills: they are worth money until they are
+used.
+"""
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, Final
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from gateway.api.answering import SIZE, TEXT, After, Filter, Name, Size, gives
+from gateway.api.answering import SIZE, TEXT, After, Filter, Name, Number, Size, gives, moment
 from gateway.api.asking import Asking, Look, Viewer
 from gateway.api.places import place_of
-from gateway.http.app import PREFIX
+from gateway.http.app import JSON, PREFIX, schema_of
 from gateway.readmodel.queries import prepaid
 from gateway.readmodel.queries.pages import Page
 from gateway.readmodel.queries.prepaid import DebtRow, PrepaidRow, ShareRow, TokenRow
+from ledgernode.errors import AddressUnknown
 
 OfPoint = Annotated[str, Query(min_length=1, max_length=200, pattern=TEXT)]
 _BILLS: Final = "bills"
+
+
+class Digits(msgspec.Struct, frozen=True):
+    credit: int
+    digits: str
 
 
 class Debts(msgspec.Struct, frozen=True):
@@ -54,6 +66,25 @@ def router(asking: Asking) -> APIRouter:
             return await prepaid.tokens(look.connection, point, status=status, **page)  # type: ignore[arg-type]
 
         return await viewer.answer(found)
+
+    @routes.get(
+        f"{PREFIX}/points/{{point}}/tokens/{{credit}}/digits",
+        responses={200: {"description": "to type at the meter", "content": {JSON: {"schema": schema_of(Digits)}}}},
+    )
+    async def digits(point: Name, credit: Number, viewer: Viewer = here) -> Response:
+        """The twenty digits of a token of one's own meter, where this gateway has them and the ledger their hash."""
+
+        async def found(look: Look) -> TokenRow | None:
+            place = await place_of(look, point, _BILLS)
+            if place is None or place.row.customer != look.scope.customer:
+                return None
+            row = await prepaid.token(look.connection, point, credit)
+            return row if row is not None and row.reserved_ms >= place.since_ms else None
+
+        row, held = await viewer.asked(found), asking.digits(credit)
+        if not held or sha256(held.encode()).hexdigest() != row.token_hash:
+            raise AddressUnknown("the digits of this token are not here")
+        return moment(Digits(credit, held))
 
     @routes.get(f"{PREFIX}/shares", responses=gives(Page[ShareRow], "newest first"))
     async def shares(point: OfPoint, viewer: Viewer = here, size: Size = SIZE, after: After = "") -> Response:

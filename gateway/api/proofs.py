@@ -6,8 +6,8 @@ that made them, whose id every row has: a reading (with `item`, its place in the
 There is no proof of a single key of the state: the state's commitment is a sum over all of it. What the state says now
 is asked by `POST /queries?certified=true`, which f+1 nodes answer alike.
 
-A proof shows the whole receipt. Who is named in it has a right to it; a billing run's names the other bills of the same
-call, too, by their ids and sums.
+A proof shows the whole receipt, to whom something in it is shown. A bill has a receipt of its own, which names nobody
+else; a clearing's shows all its matches, by the numbers of orders.
 """
 
 from __future__ import annotations

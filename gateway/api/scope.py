@@ -23,7 +23,6 @@ from ledgernode.identity.records import Role
 
 STAFF: Final = (Role.ADMIN, Role.OPERATOR)
 WORKING: Final = (*STAFF, Role.REGULATOR)
-ENTERING: Final = (*WORKING, Role.CUSTOMER)
 """Who has pages to look at. Devices and nodes have ways of their own."""
 PUBLIC_ROLES: Final = frozenset({"admin", "operator", "regulator", "validator", "gateway"})
 """Who speaks and works for organisations; customers and meters are nobody else's business."""

@@ -170,6 +170,16 @@ class Inbox:
         """How many have no end yet, by kind and status."""
         return Counter((key[0], self._commands[key].status.value) for key in self._in_order)
 
+    def digits(self, credit: int) -> str:
+        """Of a token that was given to be told: what its customer may type instead; '' where it is not here."""
+        found = self._commands.get((DIGITS, credit))
+        try:
+            said = msgspec.json.decode(found.payload) if found is not None else {}
+        except msgspec.MsgspecError:
+            return ""
+        digits = said.get("digits", "") if isinstance(said, dict) else ""
+        return digits if isinstance(digits, str) else ""
+
     # ------------------------------------------------------------ events in
 
     def wanted(self, event: NumberedEvent) -> bool:

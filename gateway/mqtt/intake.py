@@ -19,7 +19,7 @@ import structlog
 
 from gateway.commands.dispatch import Dispatch
 from gateway.intake.desk import Answer, Desk, refused
-from gateway.intake.stream import Ask, answer_messages, observed, signers_of
+from gateway.intake.stream import Ask, answer_messages, observed, signers_of, welcome
 from gateway.mqtt.connection import Access, Connection, Message, Will
 from gateway.mqtt.flow import Acknowledgements, Refusals, pause_ms
 from gateway.mqtt.said import Said, read_said
@@ -350,18 +350,7 @@ class BrokerIntake:
         heard = Heard(device, tuple(hello.devices), self._tell_command)
         self._heard[device] = heard
         self._dispatch.devices(heard, True)
-        self._publish(device, Kind.WELCOME, self._welcome(), life_s=_WELCOME_LIFE_S, to=message)
-
-    def _welcome(self) -> pb.Welcome:
-        limits = self._limits
-        return pb.Welcome(
-            ledger=self._ledger,
-            chain_id=self._desk.chain_id,
-            time_ms=self._desk.now_ms(),
-            items=limits.message_items,
-            transaction_bytes=limits.transaction_bytes,
-            unanswered=limits.unanswered_messages,
-        )
+        self._publish(device, Kind.WELCOME, welcome(self._ledger, self._desk), life_s=_WELCOME_LIFE_S, to=message)
 
     def _goodbye(self, device: Device) -> None:
         heard = self._heard.pop(device, None)

@@ -23,10 +23,12 @@ from ledgernode.errors import (
     Unavailable,
     UnknownIdentity,
 )
-from ledgernode.identity.records import IdentityRecord, Status
+from ledgernode.identity.records import IdentityRecord, Role, Status
 
 BELIEVED_MS: Final = 5_000
 AWAY_MS: Final = IDLE_MS
+ENTERING: Final = (Role.ADMIN, Role.OPERATOR, Role.REGULATOR, Role.CUSTOMER)
+"""For whom there are pages. Meters, gateways and validators speak to the intake and to nodes."""
 _KEPT: Final = 10_000
 
 Ask = Callable[[str, str, dict[str, Any]], Awaitable[bytes]]

@@ -25,7 +25,7 @@ from gateway.http.app import PREFIX, answer, gives, read_json, takes
 from gateway.limits import Limits
 from gateway.sessions.challenges import LIFE_MS, NONCE_BYTES, Challenges, entry_message
 from gateway.sessions.paces import Paces
-from gateway.sessions.people import People
+from gateway.sessions.people import ENTERING, People
 from gateway.sessions.tickets import LIFE_MS as TICKET_MS
 from gateway.sessions.tickets import TICKET_BYTES, Person, Tickets
 from ledgernode.errors import BadSignature, OriginRefused, RevokedSigner, RoleRefused, SuspendedSigner, TicketInvalid
@@ -139,7 +139,9 @@ class Sessions:
         return person, self.admit(request, person)
 
     def admit(self, request: Request, person: Person, life_ms: int = TICKET_MS) -> str:
-        """A ticket; one that was held before ends."""
+        """A ticket; one that was held before ends. Refuses whoever has no pages."""
+        if person.role not in ENTERING:
+            raise RoleRefused(f"a {person.role} has no pages: people enter, as customers, staff or regulators")
         self._tickets.end(request.cookies.get(self._cookie, ""))
         return self._tickets.give(person, os.urandom(TICKET_BYTES), self._clock_ms(), life_ms)
 

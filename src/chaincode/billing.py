@@ -13,6 +13,7 @@ Rules it keeps:
 
 * one kWh is paid once: grid energy is charged, trades and pool are listed, prepaid import is listed;
 * every line is rounded once, the rest summed in `remainder`; the sum of lines is the total;
+* a bill is told by a call of its own: whoever proves it shows nobody else's;
 * a month is billed once for a point and customer, when all its days are settled. What came late by then is in it;
   what comes later is a correction on the next invoice, of whose interval it was, moved out or not;
 * a step does nothing twice: run again, interrupted or late, the same invoices come out;
@@ -68,7 +69,7 @@ from chaincode.ledgers import (
     received,
     standing_of,
 )
-from chaincode.monthly import FEE, ground_of, issue, remade
+from chaincode.monthly import FEE, ground_of, handed_over, issue, remade, tell
 from chaincode.relief import (
     TEXT_CHARACTERS,
     AmountOutOfRange,
@@ -198,6 +199,13 @@ class Billing(Contract):
             ctx.schedule("step/" + utility, ctx.time_ms + pause_ms, "step", utility=utility)
         return run
 
+    @transaction(roles=("timer",))
+    def tell(self, ctx: Context, utility: str, number: int) -> None:
+        """Say what an invoice of a run asks for, in a receipt of its own: its proof shows no other; by timer."""
+        invoice = invoice_of(ctx, standing_of(ctx, utility, number))
+        tell(ctx, invoice, rules_at(ctx, utility, invoice.issued_ms))
+        handed_over(ctx, invoice)
+
     # ------------------------------------------------------------ paying
 
     @transaction
@@ -309,7 +317,7 @@ class Billing(Contract):
             fee = about.replace(
                 kind=FEE, parts=[], lines=made, corrected=(), about=invoice, base_minor=open_of(standing)
             )
-            issue(ctx, fee, rules)
+            tell(ctx, issue(ctx, fee, rules), rules)
 
     @transaction
     def dispute(self, ctx: Context, invoice: str, reason: str) -> None:

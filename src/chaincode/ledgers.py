@@ -91,8 +91,8 @@ class InvoiceUnknown(Refusal):
 # ---------------------------------------------------------------- what is entered
 
 
-def charged(ctx: Context, standing: Standing) -> Standing:
-    """Enter a new invoice: what it asks for is open, less the customer's credit; what it gives is credit."""
+def charged(ctx: Context, standing: Standing) -> None:
+    """Enter a new invoice: what it asks for is open, what it gives is credit. `offset` sets one against the other."""
     ledger = ledger_of(ctx, standing.customer)
     if standing.total_minor > 0:
         ledger = entered(ctx, ledger, "invoice", -standing.total_minor, standing.id).replace(
@@ -103,8 +103,12 @@ def charged(ctx: Context, standing: Standing) -> Standing:
             ledger = entered(ctx, ledger, "invoice", -standing.total_minor, standing.id)
         ledger = ledger.replace(credit_minor=ledger.credit_minor - standing.total_minor)
     keep(ctx, standing)
-    set_off(ctx, ledger, standing.utility, 0)
-    return standing_of(ctx, standing.utility, standing.number)
+    ctx.put(ctx.key("ledger", ledger.customer), ledger)
+
+
+def offset(ctx: Context, customer: str, utility: str) -> None:
+    """Set a customer's free credit against what is open, the oldest first."""
+    set_off(ctx, ledger_of(ctx, customer), utility, 0)
 
 
 def received(ctx: Context, standing: Standing, amount_minor: int, kind: str, ref: str) -> Shares:

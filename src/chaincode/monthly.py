@@ -12,7 +12,7 @@ from chaincode.billed import MONTHS, PAGE_ITEMS, Cursor, Invoice, Reactive, Run,
 from chaincode.calendar import DAY_MS, local, month_span_ms
 from chaincode.dunning import Rules, fee_lines, rules_at, watched
 from chaincode.invoices import LEVY, TAX, Month, Part, corrections, flat, month_lines, parts_of, tenants, total_of
-from chaincode.ledgers import Standing, charged, keep, number_text, open_of, received, standing_of
+from chaincode.ledgers import Standing, charged, keep, number_text, offset, open_of, received, standing_of
 from chaincode.periods import (
     Days,
     Ground,
@@ -132,7 +132,7 @@ def bill(
                 upto=upto,
                 corrected=tuple(corrected),
             )
-            handed_over(ctx, issue(ctx, draft, rules), house)
+            told_later(ctx, issue(ctx, draft, rules))
             issued += 1
     ctx.put(ctx.key("low", point, number_text(cursor.month)), cursor.low)
     ahead = [one.number - 1 for one in late if one.interval_ms >= month.end_ms and one.number <= upto]
@@ -306,8 +306,8 @@ def of_month(month: Month, late: list[Late]) -> list[Late]:
     return [one for one in late if month.start_ms <= one.interval_ms < month.end_ms]
 
 
-def issue(ctx: Context, draft: Invoice, rules: Rules) -> Standing:
-    """Number an invoice, write it, enter it, and set its timer."""
+def issue(ctx: Context, draft: Invoice, rules: Rules) -> Invoice:
+    """Number an invoice, write it and enter it."""
     utility = draft.utility
     number = numbered(ctx, utility, "invoices")
     total_minor = total_of(draft.lines)
@@ -324,26 +324,36 @@ def issue(ctx: Context, draft: Invoice, rules: Rules) -> Standing:
     if rest_pico:
         ctx.put(ctx.key("remainder", utility), (ctx.get(ctx.key("remainder", utility), int) or 0) + rest_pico)
     tax_minor, levy_minor = carried(invoice)
-    standing = charged(
-        ctx,
-        Standing(
-            id=invoice.id,
-            utility=utility,
-            number=number,
-            customer=invoice.customer,
-            total_minor=total_minor,
-            tax_minor=tax_minor,
-            levy_minor=levy_minor,
-            due_ms=invoice.due_ms,
-        ),
+    standing = Standing(
+        id=invoice.id,
+        utility=utility,
+        number=number,
+        customer=invoice.customer,
+        total_minor=total_minor,
+        tax_minor=tax_minor,
+        levy_minor=levy_minor,
+        due_ms=invoice.due_ms,
     )
+    charged(ctx, standing)
+    return invoice
+
+
+def told_later(ctx: Context, invoice: Invoice) -> None:
+    """A step makes many customers' invoices; each is told by a call of its own, whose proof shows nobody else's."""
+    utility, number = invoice.utility, invoice.number
+    ctx.schedule(f"tell/{utility}:{number_text(number)}", ctx.time_ms, "tell", utility=utility, number=number)
+
+
+def tell(ctx: Context, invoice: Invoice, rules: Rules) -> None:
+    """Say what an invoice asks for, set the customer's credit against it, and set its timer."""
     ctx.emit(
         "InvoiceIssued",
         invoice=invoice.id,
         kind=invoice.kind,
         point=invoice.point,
         customer=invoice.customer,
-        total_minor=total_minor,
+        total_minor=invoice.total_minor,
+        issued_ms=invoice.issued_ms,
         due_ms=invoice.due_ms,
         from_ms=invoice.from_ms,
         until_ms=invoice.until_ms,
@@ -351,8 +361,8 @@ def issue(ctx: Context, draft: Invoice, rules: Rules) -> Standing:
         parts=invoice.parts,
         lines=invoice.lines if len(invoice.lines) <= LINES_TOLD else [],
     )
-    watched(ctx, standing, rules)
-    return standing
+    offset(ctx, invoice.customer, invoice.utility)
+    watched(ctx, standing_of(ctx, invoice.utility, invoice.number), rules)
 
 
 def carried(invoice: Invoice) -> tuple[int, int]:
@@ -364,12 +374,13 @@ def carried(invoice: Invoice) -> tuple[int, int]:
     return tax_minor, levy_minor
 
 
-def handed_over(ctx: Context, standing: Standing, house: House) -> None:
+def handed_over(ctx: Context, invoice: Invoice) -> None:
     """What a prepaid point's tenant still owes comes off its vends; `prepaid` has it from here on."""
-    now = [span for span in house.spans if span["from_ms"] <= ctx.time_ms][-1]
-    owed_minor = open_of(standing)
+    standing = standing_of(ctx, invoice.utility, invoice.number)
+    now = ctx.call("registry", "span", point=invoice.point, time_ms=ctx.time_ms)
+    owed_minor = 0 if standing.disputed else open_of(standing)
     if owed_minor and now["prepaid"] and now["customer"] == standing.customer:
-        debt = {"point": house.point, "amount_minor": owed_minor, "reason": "billing", "ref": standing.id}
+        debt = {"point": invoice.point, "amount_minor": owed_minor, "reason": "billing", "ref": standing.id}
         ctx.call("prepaid", "add_debt", **debt)
         received(ctx, standing, owed_minor, "debt", standing.id)
         keep(ctx, standing_of(ctx, standing.utility, standing.number).replace(handed_over=True))

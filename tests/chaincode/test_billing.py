@@ -305,6 +305,23 @@ def test_a_run_begins_by_timer_and_bills_house_after_house() -> None:
     assert town.status(2026, 2)["status"] == "done"
 
 
+def test_each_bill_is_told_in_a_receipt_that_names_nobody_else() -> None:
+    """Whoever proves a bill hands over its whole receipt: the bills of others are not in it, nor what they owe."""
+    town = Billed(houses=3)
+    for house in town.houses:
+        town.flows(house)
+    town.until(2026, 2, 1)
+    town.ok(town.operator, "billing", "run", utility="utility", year=2026, month=1)
+    named: list[set[str]] = []
+    told: list[list[str]] = []
+    for one in town.ledger.advance(minutes=1):
+        named.append({event.payload["customer"] for event in one.events if "customer" in event.payload})
+        told.append([event.payload["invoice"] for event in one.events if event.name == "InvoiceIssued"])
+    assert max(len(customers) for customers in named) == 1
+    assert [invoices for invoices in told if invoices] == [[f"utility:{number}"] for number in (1, 2, 3)]
+    assert {event["issued_ms"] for event in town.told("InvoiceIssued")} == {town.invoice()["issued_ms"]}
+
+
 def test_a_month_is_billed_once_and_when_it_is_over(town: Billed) -> None:
     """Run again nothing is billed twice; before its end it is refused, and to strangers."""
     [house] = town.houses

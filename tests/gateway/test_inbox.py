@@ -194,6 +194,14 @@ def test_the_ledger_gives_up_shares_and_tokens() -> None:
     assert inbox.given(Command("token", 6, A, b"{}", "", 0)) == {}
 
 
+def test_a_customer_may_type_the_digits_that_a_meter_is_told() -> None:
+    """By the credit's number; of what is no token, or holds none, there are none."""
+    inbox = Inbox(LIMITS)
+    for number, payload in enumerate((b'{"digits":"12345678901234567890"}', b"{}", b"[]", b"\xff")):
+        inbox.given(Command("token", number, A, payload, "", 0))
+    assert [inbox.digits(number) for number in range(5)] == ["12345678901234567890", "", "", "", ""]
+
+
 def test_only_what_moves_a_relay_for_a_trade_grows_old() -> None:
     """A PIN is still to be reset when the house has a link again, days later."""
     inbox, ledger = Inbox(LIMITS), Ledger()

@@ -31,7 +31,7 @@ def _issued(out: Changes, call: Call, event: Event) -> None:
     told = event.payload
     utility, _, number = told["invoice"].rpartition(":")
     values = {name: told[name] for name in ("kind", "point", "customer", "total_minor", "due_ms")}
-    place = {"issued_ms": call.time_ms, "issued_height": call.height, "issued_position": call.position}
+    place = {"issued_ms": told["issued_ms"], "issued_height": call.height, "issued_position": call.position}
     span = {name: told[name] for name in ("from_ms", "until_ms", "about") if name in told}
     out.put(INVOICES, invoice=told["invoice"], utility=utility, number=int(number), **values, **place, **span)
     if told.get("lines"):

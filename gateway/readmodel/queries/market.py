@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
@@ -39,6 +39,8 @@ from gateway.readmodel.tables.market import (
 from gateway.readmodel.zones import Span
 
 LEVELS = 100
+_FOR_ALL: Final = ORDERS.c.kind != "counter"
+"""A counter-bid answers one offer: nobody else can take it."""
 
 
 class MarketRow(Placed, frozen=True):
@@ -76,6 +78,19 @@ class OrderRow(Placed, frozen=True):
     @property
     def left_wh(self) -> int:
         return 0 if self.ended else self.energy_wh - self.matched_wh
+
+
+class OpenRow(msgspec.Struct, frozen=True):
+    """What a member of the market may answer, without a name; `energy_wh` is what is left of it."""
+
+    number: int
+    side: str
+    kind: str
+    energy_wh: int
+    price_micro: int
+    from_ms: int
+    until_ms: int
+    placed_ms: int
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -255,6 +270,23 @@ async def order(connection: AsyncConnection, number: int) -> OrderRow | None:
     return await one_of(connection, OrderRow, _orders().where(ORDERS.c.number == number))
 
 
+async def open_orders(
+    connection: AsyncConnection,
+    market: str,
+    *,
+    from_ms: int | None = None,
+    size: int = DEFAULT_SIZE,
+    after: str = "",
+) -> Page[OpenRow]:
+    """What stands open in a market, the next delivery first; without counter-bids, which one offer alone answers."""
+    left = ORDERS.c.energy_wh - ORDERS.c.matched_wh
+    question = rows_of(OpenRow, ORDERS, energy_wh=left).where(ORDERS.c.market == market, OPEN, _FOR_ALL)
+    if from_ms is not None:
+        question = question.where(ORDERS.c.from_ms == from_ms)
+    keys: list[ColumnElement[Any]] = [ORDERS.c.from_ms, ORDERS.c.number]
+    return await page_of(connection, OpenRow, question, keys, size=size, after=after, newest_first=False)
+
+
 async def depth(connection: AsyncConnection, market: str, *, from_ms: int | None = None, levels: int = 20) -> Depth:
     """What is open at which price, of a market, or of one delivery in it; the best levels."""
     levels = min(max(levels, 1), LEVELS)
@@ -262,7 +294,9 @@ async def depth(connection: AsyncConnection, market: str, *, from_ms: int | None
     async def side(name: str) -> tuple[Level, ...]:
         price = ORDERS.c.price_micro
         left = func.sum(ORDERS.c.energy_wh - ORDERS.c.matched_wh)
-        question = select(price, left, func.count()).where(ORDERS.c.market == market, ORDERS.c.side == name, OPEN)
+        question = select(price, left, func.count()).where(
+            ORDERS.c.market == market, ORDERS.c.side == name, OPEN, _FOR_ALL
+        )
         if from_ms is not None:
             question = question.where(ORDERS.c.from_ms == from_ms)
         best_first = price.desc() if name == "bid" else price.asc()

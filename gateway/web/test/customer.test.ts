@@ -4,8 +4,10 @@ import { expect, it } from "vitest";
 
 import { instantOf } from "../src/format/zone";
 import { stretch } from "../src/pages/customer/Consumption";
+import { grouped, hasDigits } from "../src/pages/customer/Digits";
 import { proofOfCode } from "../src/pages/customer/LinkHome";
 import { readPrice, readWh } from "../src/pages/customer/market/PlaceOrder";
+import { answerTo, termsOf } from "../src/pages/customer/market/terms";
 import { isPan, newRequest } from "../src/pages/customer/money";
 
 it("knows a meter's number by its last digit", () => {
@@ -46,4 +48,32 @@ it("cuts time at local days and months, also where a day has 23 hours", () => {
   expect(new Date(month.fromMs).toISOString()).toBe("2026-01-31T23:00:00.000Z");
   expect(month.untilMs).toBe(stretch(zone, noon, "month", 0).fromMs);
   expect(stretch(zone, noon, "week", 0).untilMs - stretch(zone, noon, "week", 0).fromMs).toBe(167 * 3_600_000);
+});
+
+it("answers an order as it stands, in part, or below its price, and never above it", () => {
+  const times = { from_ms: 5, until_ms: 6, placed_ms: 1 };
+  const offer = { number: 7, side: "ask", kind: "offer", energy_wh: 2_000, price_micro: 250_000, ...times };
+  const request = { ...offer, side: "bid", kind: "request" };
+  const called = (row: typeof offer, energy: bigint | "", price: bigint | "") => {
+    const terms = termsOf(row, energy, price);
+    return terms && answerTo(row, "p", terms);
+  };
+  const whole = { order: 7, point: "p", energy_wh: 2_000 };
+  expect(called(offer, "", "")).toEqual({ contract: "market", function: "buy", arguments: whole });
+  expect(called(request, "", "")).toEqual({ contract: "market", function: "sell", arguments: whole });
+  expect(called(offer, 500n, 250_000n)?.function).toBe("buy");
+  expect(called(offer, 500n, 249_999n)).toEqual({
+    contract: "market",
+    function: "counter",
+    arguments: { ...whole, energy_wh: 500, price_micro: 249_999 },
+  });
+  expect([called(offer, 2_001n, ""), called(offer, 0n, ""), called(offer, "", 250_001n)]).toEqual([null, null, null]);
+  expect([termsOf(offer, null, ""), termsOf(offer, "", null)]).toEqual([null, null]);
+});
+
+it("shows a token's digits in fours, once the ledger has their hash and while they are worth something or were", () => {
+  expect(grouped("12345678901234567890")).toEqual(["1234", "5678", "9012", "3456", "7890"]);
+  const has = (status: string, token_hash: string) => hasDigits({ status, token_hash } as never);
+  expect([has("minted", "ab"), has("delivered", "ab"), has("redeemed", "ab")]).toEqual([true, true, true]);
+  expect([has("reserved", ""), has("burned", "ab"), has("refunded", "ab")]).toEqual([false, false, false]);
 });

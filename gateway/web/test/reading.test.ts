@@ -20,6 +20,8 @@ const of = {
 const read = (contract: string, name: string, values: Arguments, other: object = {}) =>
   readingOf(encodeBody(call(contract, name, values, { ...of, ...other })), expected);
 
+const zone = { name: "Berlin", standard_minutes: 60, summer_minutes: 120, begins: { month: 3 }, ends: { month: 10 } };
+
 /** Arguments of each call as the pages make them, with the money that they may take. */
 const CALLS: Record<string, [Arguments, bigint | null]> = {
   "currency.transfer": [{ to: "ab", amount_minor: 250, purpose: "lunch" }, 250n],
@@ -39,7 +41,7 @@ const CALLS: Record<string, [Arguments, bigint | null]> = {
   "market.offer": [{ market: "m", point: "p", energy_wh: 2_000, price_micro: 250_000, expires_ms: 9 }, null],
   "market.buy": [{ order: 7, point: "p", energy_wh: 500 }, null],
   "market.sell": [{ order: 7, point: "p" }, null],
-  "market.counter": [{ order: 7, point: "p", price_micro: 200_000 }, null],
+  "market.counter": [{ order: 7, point: "p", price_micro: 200_000, energy_wh: 2_000 }, 40n],
   "market.accept": [{ order: 7 }, null],
   "market.cancel": [{ order: 7 }, null],
   "market.strategy": [
@@ -58,6 +60,8 @@ const CALLS: Record<string, [Arguments, bigint | null]> = {
   "governance.approve": [{ proposal: "5f1c" }, null],
   "governance.reject": [{ proposal: "5f1c" }, null],
   "billing.approve": [{ proposal: "5f1c" }, null],
+  "commands.approve": [{ proposal: "5f1c" }, null],
+  "tariff.propose_tariff": [{ tariff: { id: "north:t", utility: "north", zone, kind: "flat" }, from_ms: 9 }, null],
   "feeder.approve": [{ proposal: "5f1c" }, null],
   "market.approve": [{ proposal: "5f1c" }, null],
   "metering.approve": [{ proposal: "5f1c" }, null],
@@ -82,7 +86,8 @@ describe.each(KNOWN_CALLS)("%s", (name) => {
     expect(reading.warnings).toEqual([]);
     expect(reading.spendsMinor).toBe(spends);
     const shown = reading.lines.map((line) => String(line.shown.value));
-    for (const value of Object.values(values)) expect(shown).toContain(String(value));
+    const plain = Object.values(values).filter((value) => typeof value !== "object" || Array.isArray(value));
+    for (const value of plain) expect(shown).toContain(String(value));
   });
 
   it("with one argument more it is not known, and shown as it stands", () => {
@@ -145,4 +150,75 @@ it("rounds money once, half to even, whatever the currency's digits", () => {
   expect(worthMinor(1_000n, 245_001n, 6)).toBe(245_001n);
   expect(worthMinor(9_007_199_254_740_993n, 1_000_000n, 2)).toBe(900_719_925_474_099n);
   expect([halfEven(5n, 2n), halfEven(-5n, 2n), halfEven(-7n, 2n), halfEven(7n, 2n)]).toEqual([2n, -2n, -4n, 4n]);
+});
+
+describe("a tariff", () => {
+  const tariff = {
+    id: "north:day-night",
+    utility: "north",
+    zone,
+    kind: "time_of_use",
+    bands: [
+      {
+        name: "Day",
+        price_micro: 300_000,
+        season: "winter",
+        day_type: "workday",
+        from_minute: 390,
+        until_minute: 1_320,
+      },
+      { name: "Night", price_micro: 180_000 },
+    ],
+    feed_in: [{ name: "Roof", price_micro: 80_000 }],
+    fixed_minor: 900,
+    tax_micro: 190_000,
+    levies: [{ name: "Concession", price_micro: 16_000 }],
+    seasons: [{ name: "winter", from: [10, 1] }],
+    holidays: [],
+  };
+  const lines = (values: object) => read("tariff", "propose_tariff", { tariff: values, from_ms: 9 } as never).lines;
+
+  it("is read by its times, what comes on top, and from when it holds", () => {
+    const said = lines(tariff).map(({ label, of, shown }) => [label, of ?? "", String(shown.value)].join("|"));
+    expect(said).toEqual([
+      "tariff||north:day-night",
+      "utility||north",
+      "kind||time_of_use",
+      "price|Day, winter, workday, 6:30–22:00|300000",
+      "price|Night|180000",
+      "feedIn|Roof|80000",
+      "fixed_minor||900",
+      "levy|Concession|16000",
+      "tax_micro||190000",
+      "zone||Berlin",
+      "standard_minutes||60",
+      "summer_minutes||120",
+      'begins||{"month":3}',
+      'ends||{"month":10}',
+      'seasons||[{"name":"winter","from":[10,1]}]',
+      "holdsFrom||9",
+    ]);
+  });
+
+  it("by steps says up to where each price goes", () => {
+    const steps = [
+      { up_to_wh: 100_500, price_micro: 1 },
+      { up_to_wh: 0, price_micro: 2 },
+    ];
+    const said = lines({ ...tariff, kind: "steps", bands: [], steps }).filter((line) => line.label === "price");
+    expect(said.map((line) => line.of)).toEqual(["≤ 100.5 kWh", "∞"]);
+  });
+
+  it("that says more than is known, anywhere in it, is shown as it stands", () => {
+    const bands = [{ name: "Day", price_micro: 1, also: 2 }];
+    for (const other of [
+      { ...tariff, bonus: 1 },
+      { ...tariff, bands },
+      { ...tariff, zone: { ...zone, also: 1 } },
+    ]) {
+      const reading = read("tariff", "propose_tariff", { tariff: other, from_ms: 9 } as never);
+      expect([reading.call, reading.warnings]).toEqual([null, ["unknownCall"]]);
+      expect(reading.lines[0]?.shown.value).toBe(JSON.stringify(other));
+    }
+  });
 });

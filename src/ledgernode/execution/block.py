@@ -173,7 +173,7 @@ class _Run:
         refusal = self._guard.duplicate(transaction)
         if refusal is None:
             signer = self._block.ledger.signer(body.creator, transaction.public_key)
-            refusal = signer.refusal or self._guard.admit(transaction, position)
+            refusal = signer.refusal_of(body.contract, body.function) or self._guard.admit(transaction, position)
             if refusal is None:
                 receipt = self._call(transaction, signer, position)
             else:

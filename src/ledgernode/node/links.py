@@ -27,7 +27,7 @@ from ledgernode.config import (
     MESSAGE_BYTES,
 )
 from ledgernode.errors import NodeUnreachable
-from ledgernode.identity.tls import Trust, channel_credentials
+from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.v1 import validator_pb2 as pb
 from ledgernode.wire.frames import Frame, Introduction
 from ledgernode.wire.protobuf import introduction_message, packed
@@ -43,6 +43,8 @@ OPTIONS: Final = (
 )
 _EXCHANGE: Final = f"/{pb.DESCRIPTOR.services_by_name['ValidatorService'].full_name}/Exchange"
 Greeting = Callable[[], Frame]
+Introduce = Callable[[TlsFiles], Introduction]
+"""Who we are, signed for the certificate that a connection shows."""
 
 
 class Link:
@@ -52,7 +54,7 @@ class Link:
         self,
         address: str,
         trust: Trust,
-        introduction: Introduction,
+        introduce: Introduce,
         greeting: Greeting,
         log: Any,
     ) -> None:
@@ -61,7 +63,7 @@ class Link:
         self._files = trust.files
         self.channel = self._dial()
         self._former: list[grpc.aio.Channel] = []
-        self._introduction = introduction
+        self._introduce = introduce
         self._greeting = greeting
         self._log = log.bind(peer=address)
         self._orders: deque[bytes] = deque(maxlen=LINK_ENGINE_MESSAGES)
@@ -135,7 +137,7 @@ class Link:
         call: Any = exchange()
         try:
             async with asyncio.timeout(LINK_ANSWER_MS / 1_000):
-                await call.write(introduction_message(self._introduction).SerializeToString())
+                await call.write(introduction_message(self._introduce(self._files)).SerializeToString())
                 if await call.read() is grpc.aio.EOF:
                     raise NodeUnreachable("the peer ended the link")
             self.up = True

@@ -20,7 +20,7 @@ from ledgernode.logs import LINES
 from ledgernode.node.ledger import PeerFacts, ServedLedger
 from ledgernode.observe.figures import Figure, Sheet, counter, gauge, histogram
 from ledgernode.observe.turning import LAG, LOG_LINES, Turning
-from ledgernode.services.errors_grpc import CALLS
+from ledgernode.services.calls import CALLS
 from ledgernode.wire.quorum import quorum
 
 _PEER: Final = ("ledger", "organisation", "peer")

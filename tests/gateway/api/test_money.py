@@ -143,6 +143,8 @@ async def test_the_proof_of_a_bill_holds_what_the_bill_says(site: Site) -> None:
     ]
     assert told["lines"] == shown["lines"]
     assert told["total_minor"] == shown["total_minor"]
+    named = {event["payload"]["customer"] for event in found["events"] if "customer" in event["payload"]}
+    assert named == {shown["customer"]}
 
 
 # ---------------------------------------------------------------- tables to take away
@@ -209,6 +211,28 @@ async def test_some_take_tables_away_at_once_and_the_rest_wait(site: Site, monke
     for _ in range(2 * exporting.AT_ONCE):
         assert (await site.get("foreign", "/exports/nothing.csv")).status_code == 404
     assert (await site.get("regulator", "/exports/trades.csv")).status_code == 200
+
+
+# ---------------------------------------------------------------- tokens
+
+
+async def test_a_tenant_alone_sees_the_digits_of_a_token(any_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they were given to this gateway, and only where the ledger has their hash."""
+    site, home = any_site, any_site.town.homes[0]
+    (token, *_) = (await site.get("operator", f"/tokens?point={home.point}")).json()["items"]
+    held = {token["credit"]: f"{token['pan']}/{token['base']}/{token['tid']}"}
+    monkeypatch.setattr(site.asking, "digits", lambda credit: held.get(credit, ""))
+    monkeypatch.setitem(site.people, "tenant", home.wallet)
+    path = f"/points/{home.point}/tokens/{token['credit']}/digits"
+    shown = await site.get("tenant", path)
+    assert shown.json() == {"credit": token["credit"], "digits": held[token["credit"]]}
+    assert shown.headers["cache-control"] == "no-store"
+    for who in ("operator", "regulator", "customer"):
+        assert (await site.get(who, path)).status_code == 404
+    held[token["credit"]] = "another token's"
+    assert (await site.get("tenant", path)).status_code == 404
+    held.clear()
+    assert (await site.get("tenant", path)).status_code == 404
 
 
 # ---------------------------------------------------------------- notices

@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chaincode.calendar import day_number
 from gateway.readmodel import queries
 from gateway.readmodel.database import Database
+from gateway.readmodel.migrating import migrate
 from gateway.readmodel.queries.pages import bookmark
 from gateway.readmodel.tables.ledger import TRANSACTIONS
+from gateway.readmodel.tables.market import ORDERS
 from gateway.readmodel.zones import DAY_MS, HOUR_MS, Span
 from ledgernode.errors import BadRequest
 from ledgernode.wire.answers import Block
@@ -216,6 +218,28 @@ async def test_book_and_orders(asked: AsyncConnection, town: WholeTown) -> None:
     assert await every(queries.market.orders, asked, market=MARKET, open_only=True) == still
     mine = await every(queries.market.orders, asked, customer=town.everyone[0].customer)
     assert {row.wallet for row in mine} == {town.everyone[0].wallet.id}
+
+
+async def test_open_orders_name_no_counter_bid(database: Database) -> None:
+    """What others may answer: what is left of it, the next delivery first; a counter-bid is its seller's alone."""
+    orders = [
+        {"number": 1, "side": "ask", "kind": "offer", "from_ms": 20},
+        {"number": 2, "side": "bid", "kind": "request", "from_ms": 10},
+        {"number": 3, "side": "bid", "kind": "counter", "from_ms": 10},
+        {"number": 4, "side": "ask", "kind": "offer", "from_ms": 10, "ended": "expired"},
+        {"number": 5, "side": "ask", "kind": "offer", "from_ms": 10, "matched_wh": 9},
+    ]
+    given = {"market": MARKET, "energy_wh": 9, "matched_wh": 2, "price_micro": 5, "ended": ""}
+    async with database.writer.begin() as connection:
+        await migrate(connection)
+        for order in orders:
+            await connection.execute(ORDERS.insert().values(**given | order))
+        found = await every(queries.market.open_orders, connection, MARKET, size=1)
+        assert [(row.number, row.energy_wh) for row in found] == [(2, 7), (1, 7)]
+        at_once = await queries.market.open_orders(connection, MARKET, from_ms=20)
+        assert [row.number for row in at_once.items] == [1]
+        depth = await queries.market.depth(connection, MARKET)
+        assert [level.orders for level in (*depth.bids, *depth.asks)] == [1, 1]
 
 
 async def test_trades_and_prices(asked: AsyncConnection, town: WholeTown) -> None:

@@ -32,6 +32,7 @@ class Site(NamedTuple):
     node: NodeProcess
     anna: Person
     otto: Person
+    devices: tuple[Person, ...]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         with node.ledger() as ledger:
             register(ledger, network, anna)
             register(ledger, network, otto)
-        yield Site(node, anna, otto)
+            devices = tuple(network.newcomer("north", str(role), role) for role in (Role.METER, Role.GATEWAY))
+            for device in devices:
+                register(ledger, network, device)
+        yield Site(node, anna, otto, devices)
 
 
 def now_ms() -> int:
@@ -128,6 +132,16 @@ async def test_a_key_that_the_ledger_does_not_know_is_nobodys(site: Site) -> Non
         refused = await client.post("/api/v1/session", json=signed(stranger, await asked(client)))
         assert (refused.status_code, refused.json()["code"]) == (401, "CREDENTIALS_INVALID")
         assert "set-cookie" not in refused.headers
+
+
+async def test_devices_are_refused_at_the_door(site: Site) -> None:
+    """There is no page for them, so there is no ticket, which would only lie about."""
+    async with entrance(site) as client:
+        for device in site.devices:
+            refused = await entered(client, device)
+            assert (refused.status_code, refused.json()["code"]) == (403, "ROLE_REFUSED")
+            assert "set-cookie" not in refused.headers
+        assert (await entered(client, site.anna)).status_code == 200
 
 
 @pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", ""])

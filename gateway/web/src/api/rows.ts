@@ -643,6 +643,18 @@ export interface MarketRow extends Placed {
   readonly arguments: unknown;
 }
 
+/** What a member of the market may answer, without a name; `energy_wh` is what is left of it. */
+export interface OpenRow {
+  readonly number: number;
+  readonly side: string;
+  readonly kind: string;
+  readonly energy_wh: number;
+  readonly price_micro: number;
+  readonly from_ms: number;
+  readonly until_ms: number;
+  readonly placed_ms: number;
+}
+
 /** Point, customer and wallet of a strategy's order are the strategy's own. */
 export interface OrderRow extends Placed {
   readonly number: number;

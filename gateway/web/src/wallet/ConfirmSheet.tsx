@@ -9,7 +9,7 @@ import { useFormat } from "../format";
 import { useTexts } from "../i18n";
 import { type Bytes, toHex } from "../ledger/bytes";
 import { Button, Dialog, Facts, Hash, Notice } from "../ui";
-import { type Reading, readingOf, type Shown, saysTheSame } from "./reading";
+import { type Line, type Reading, readingOf, type Shown, saysTheSame } from "./reading";
 import { outcomeSince, query, renewed, submit } from "./signing";
 import { WALLET } from "./texts";
 import type { Account } from "./vault";
@@ -113,7 +113,7 @@ export function Said({ reading }: { reading: Reading }) {
     <Facts
       of={[
         ...reading.lines.map(
-          (line) => [names[line.label] ?? line.label, <Value key={line.label} shown={line.shown} />] as const,
+          (line) => [labelOf(line, names), <Value key={labelOf(line, names)} shown={line.shown} />] as const,
         ),
         reading.call
           ? null
@@ -122,6 +122,9 @@ export function Said({ reading }: { reading: Reading }) {
     />
   );
 }
+
+const labelOf = ({ label, of }: Line, names: Readonly<Record<string, string>>): string =>
+  [names[label] ?? label, of].filter(Boolean).join(": ");
 
 function Value({ shown }: { shown: Shown }) {
   const t = useTexts(WALLET);
@@ -135,6 +138,8 @@ function Value({ shown }: { shown: Shown }) {
       return <strong className="text-lg">{format.energyWh(shown.value)}</strong>;
     case "price":
       return format.price(shown.value);
+    case "share":
+      return format.share(shown.value);
     case "time":
       return format.time(Number(shown.value));
     case "scopes": {

@@ -5,18 +5,10 @@
 import type { Bytes } from "../ledger/bytes";
 import { toHex } from "../ledger/bytes";
 import { type Body, parseBody } from "../ledger/transaction";
+import { type Line, line, Other, Taken } from "./taken";
+import { tariffLines } from "./tariff";
 
-/** What stands on a line of the sheet; how it is written is the page's matter (locale, currency). */
-export type Shown =
-  | { readonly kind: "money" | "energy" | "energyWh" | "price" | "time"; readonly value: bigint }
-  | { readonly kind: "text" | "id" | "code"; readonly value: string }
-  | { readonly kind: "scopes"; readonly value: readonly string[] };
-
-export interface Line {
-  /** A name of the texts: `to`, `amount`, … ; of what is shown as it stands, the argument's own. */
-  readonly label: string;
-  readonly shown: Shown;
-}
+export type { Line, Shown } from "./taken";
 
 export interface Reading {
   readonly body: Body;
@@ -106,10 +98,14 @@ const CALLS = {
   "market.offer": selling,
   "market.buy": taking,
   "market.sell": (take, expected) => ({ ...taking(take, expected), more: false }),
-  "market.counter": (take, expected) => {
-    const price = line("price", "price", take.whole("price_micro"));
-    const drawn = taking(take, expected);
-    return { ...drawn, lines: [...drawn.lines, price] };
+  "market.counter": (take, { currencyDigits }) => {
+    const [energy, price] = [take.optional("energy_wh"), take.whole("price_micro")];
+    const lines = [take.number("order"), take.id("point")];
+    if (energy) lines.push(line("energy", "energyWh", energy));
+    lines.push(line("price", "price", price));
+    if (!energy) return { lines, more: true };
+    const worth = worthMinor(energy, price, currencyDigits);
+    return { lines: [...lines, line("worth", "money", worth)], spends: worth, more: true };
   },
   "market.accept": numbered("order"),
   "market.cancel": numbered("order"),
@@ -141,6 +137,7 @@ const CALLS = {
   "governance.approve": approval,
   "governance.reject": approval,
   "billing.approve": approval,
+  "commands.approve": approval,
   "feeder.approve": approval,
   "market.approve": approval,
   "metering.approve": approval,
@@ -152,6 +149,9 @@ const CALLS = {
   "registry.refuse_claim": claimed,
   "billing.run": (take) => ({ lines: [take.id("utility"), take.number("year"), take.number("month")] }),
   "billing.propose_resolve": (take) => ({ lines: [take.id("invoice"), ...take.words("resolution")] }),
+  "tariff.propose_tariff": (take) => ({
+    lines: [...tariffLines(take.fields("tariff")), ...take.time("from_ms", "holdsFrom")],
+  }),
   "prepaid.propose_block": (take) => ({
     lines: [take.id("point"), take.code("kind"), take.flag("on"), ...take.words("reason")],
   }),
@@ -212,89 +212,4 @@ export function halfEven(above: bigint, below: bigint): bigint {
   if (rest < 0n) [whole, rest] = [whole - 1n, rest + below];
   const twice = rest * 2n;
   return twice > below || (twice === below && whole % 2n !== 0n) ? whole + 1n : whole;
-}
-
-class Other extends Error {}
-
-const NUMERIC = /^-?(0|[1-9]\d*)$/;
-
-/** A call's arguments, each taken once: what is left over, or is not there, makes it another call. */
-class Taken {
-  #left: Map<string, unknown>;
-  constructor(values: Record<string, unknown>) {
-    this.#left = new Map(Object.entries(values));
-  }
-
-  end(): void {
-    if (this.#left.size) throw new Other();
-  }
-
-  whole(name: string): bigint {
-    const value = this.#take(name);
-    if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
-    if (typeof value === "string" && NUMERIC.test(value)) return BigInt(value);
-    throw new Other();
-  }
-
-  optional(name: string): bigint {
-    return this.#left.has(name) ? this.whole(name) : 0n;
-  }
-
-  id(name: string, label = name): Line {
-    return line(label, "id", this.#text(name));
-  }
-
-  code(name: string): Line {
-    return line(name, "code", this.#text(name));
-  }
-
-  flag(name: string): Line {
-    const value = this.#take(name);
-    if (typeof value !== "boolean") throw new Other();
-    return line(name, "code", String(value));
-  }
-
-  number(name: string): Line {
-    return line(name, "text", this.whole(name).toString());
-  }
-
-  words(name: string): Line[] {
-    const value = this.#left.has(name) ? this.#text(name) : "";
-    return value ? [line(name, "text", value)] : [];
-  }
-
-  /** A time that may be left to the market: 0 is not shown. */
-  time(name: string, label: string): Line[] {
-    const value = this.optional(name);
-    return value ? [line(label, "time", value)] : [];
-  }
-
-  /** A part of an order; 0 is all that is left. */
-  part(name: string): Line[] {
-    const value = this.optional(name);
-    return value ? [line("energy", "energyWh", value)] : [];
-  }
-
-  scopes(name: string): Line {
-    const value = this.#take(name);
-    if (!Array.isArray(value) || !value.every((one) => typeof one === "string")) throw new Other();
-    return { label: name, shown: { kind: "scopes", value } };
-  }
-
-  #text(name: string): string {
-    const value = this.#take(name);
-    if (typeof value !== "string") throw new Other();
-    return value;
-  }
-
-  #take(name: string): unknown {
-    if (!this.#left.has(name)) throw new Other();
-    const value = this.#left.get(name);
-    this.#left.delete(name);
-    return value;
-  }
-}
-
-function line(label: string, kind: Shown["kind"], value: bigint | string): Line {
-  return { label, shown: { kind, value } as Shown };
 }

@@ -39,6 +39,15 @@ def _depth(site: Site, found: dict[str, Any]) -> None:
     assert found["customer"] == found["foreign"] == found["regulator"]
 
 
+def _open(site: Site, found: dict[str, Any]) -> None:
+    """All see the same, and of nobody's name a word."""
+    assert found["customer"] == found["foreign"] == found["regulator"]
+    named = {"customer", "wallet", "point", "feeder", "transaction"}
+    assert not any(named & row.keys() for row in found["customer"]["items"])
+    starts = [(row["from_ms"], row["number"]) for row in found["customer"]["items"]]
+    assert starts == sorted(starts)
+
+
 def _flow(site: Site, found: dict[str, Any]) -> None:
     links = found["operator"]["links"]
     report = found["operator"]["report"]
@@ -56,6 +65,9 @@ ROWS = {
     "GET /points/{point}/tampers": Row(f"/points/{_HOUSE}/tampers", "0 404 0 404 0"),
     "GET /points/{point}/prepaid": Row(f"/points/{_HOME}/prepaid", "404 404 200 404 200"),
     "GET /tokens": Row(f"/tokens?point={_HOME}", "404 404 + 404 +"),
+    "GET /points/{point}/tokens/{credit}/digits of another's": Row(
+        f"/points/{_HOME}/tokens/1/digits", "404 404 404 404 404"
+    ),
     "GET /shares": Row(f"/shares?point={_HOME}", "404 404 1 404 1"),
     "GET /debts": Row(f"/debts?point={_HOME}", "404 404 0 404 0"),
     "GET /debts of one's own": Row(f"/debts?point={_HOUSE}", "0 404 0 404 0"),
@@ -63,6 +75,8 @@ ROWS = {
     "GET /markets/{which}": Row("/markets/utility:market-1", "200 200 200 200 200"),
     "GET /markets/{which}/depth": Row("/markets/utility:market-1/depth", "200 200 200 200 200", _depth),
     "GET /markets/{which}/depth of nothing": Row("/markets/none/depth", "404 404 404 404 404"),
+    "GET /markets/{which}/open": Row("/markets/utility:market-1/open?size=500", "+ + + + +", _open),
+    "GET /markets/{which}/open of nothing": Row("/markets/none/open", "404 404 404 404 404"),
     "GET /markets/{which}/prices": Row("/markets/utility:market-1/prices", "+ + + + +"),
     "GET /markets/{which}/clearings": Row("/markets/utility:market-1/clearings", "0 0 0 0 0"),
     "GET /orders": Row("/orders?size=500", "+ + + 0 +", _orders),

@@ -27,6 +27,7 @@ import {
 } from "../../ui";
 import { useConfirm } from "../../wallet/ConfirmProvider";
 import { type Homes, useHomes, WhichHome } from "./homes";
+import { Counters } from "./market/Counters";
 import { Offers } from "./market/Offers";
 import { PlaceOrder } from "./market/PlaceOrder";
 import { Standing } from "./market/Standing";
@@ -38,6 +39,7 @@ interface Rules {
 }
 
 const BOARD = "board";
+const COUNTER = "counter";
 
 export const isBoard = (market: MarketRow): boolean =>
   ((market.arguments as { market?: Rules } | null)?.market?.mechanism ?? "") === BOARD;
@@ -93,6 +95,9 @@ function One({ market, homes }: { market: MarketRow; homes: Homes }) {
   const point = homes.point?.point ?? "";
   const mayTrade = account !== null && point !== "" && person?.role === "customer";
   const customer = customers.data?.[0]?.customer ?? "";
+  const board = isBoard(market);
+  const whose = { market: market.market, open: true, size: 100 };
+  const standing = usePages<OrderRow>("/orders", whose, { when: board && mayTrade });
   const own = (
     <>
       <Orders market={market.market} mayCancel={mayTrade} />
@@ -110,9 +115,10 @@ function One({ market, homes }: { market: MarketRow; homes: Homes }) {
             <>
               <Columns of={2}>
                 <Book at={at} />
-                {mayTrade && <PlaceOrder market={market} board={isBoard(market)} point={point} />}
+                {mayTrade && <PlaceOrder market={market} board={board} point={point} />}
               </Columns>
-              {isBoard(market) && <Offers market={market.market} point={point} mayTake={mayTrade} />}
+              {board && mayTrade && <Counters own={standing.data ?? []} />}
+              {board && <Offers at={at} point={point} own={standing.data ?? []} mayTake={mayTrade} />}
             </>
           ),
         },
@@ -181,7 +187,7 @@ function Orders({ market, mayCancel }: { market: string; mayCancel: boolean }) {
       cell: (row) => (
         <span className="whitespace-nowrap">
           <To href={`/ledger/transactions/${row.transaction}`}>
-            {row.side === "bid" ? t.buy : t.sell} #{row.number}
+            {row.kind === COUNTER ? t.counter : row.side === "bid" ? t.buy : t.sell} #{row.number}
           </To>
         </span>
       ),

@@ -28,6 +28,7 @@ import {
 } from "../../ui";
 import { useConfirm } from "../../wallet/ConfirmProvider";
 import { useAskContract } from "../../wallet/useAskContract";
+import { Digits } from "./Digits";
 import { type Homes, useHomes, WhichHome } from "./homes";
 import { LinkHome } from "./LinkHome";
 import { newRequest } from "./money";
@@ -245,10 +246,10 @@ const TONES: Readonly<Record<string, Tone>> = {
 function Bought({ point }: { point: string }) {
   const t = useTexts(CUSTOMER).tokens;
   const format = useFormat();
-  const asked = usePages<TokenRow & { readonly digits?: string }>("/tokens", { point, size: 25 });
+  const asked = usePages<TokenRow>("/tokens", { point, size: 25 });
   const statuses: Readonly<Record<string, string>> = t.statuses;
   const kinds: Readonly<Record<string, string>> = t.kinds;
-  const columns: Column<TokenRow & { readonly digits?: string }>[] = [
+  const columns: Column<TokenRow>[] = [
     {
       id: "when",
       title: t.when,
@@ -295,23 +296,4 @@ function Bought({ point }: { point: string }) {
       </Answer>
     </Card>
   );
-}
-
-/** Twenty digits, in fours, shown when asked for: they are worth money until the meter has them. */
-function Digits({ row }: { row: TokenRow & { readonly digits?: string } }) {
-  const t = useTexts(CUSTOMER).tokens;
-  const [shown, setShown] = useState(false);
-  if (!row.digits)
-    return row.status === "minted" || row.status === "delivered" ? (
-      <span className="text-sm text-ink-soft">{t.noDigits}</span>
-    ) : (
-      "–"
-    );
-  if (!shown)
-    return (
-      <Button look="plain" onClick={() => setShown(true)}>
-        {t.show}
-      </Button>
-    );
-  return <span className="font-mono text-lg tabular-nums">{row.digits.replace(/(\d{4})(?=\d)/g, "$1 ")}</span>;
 }

@@ -7,11 +7,12 @@ import type { ClaimRow, CustomerRow } from "../../api/rows";
 import { isStaff } from "../../app/roles";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
-import { usePerson } from "../../session/SessionProvider";
+import { usePerson, useSession } from "../../session/SessionProvider";
 import { Answer, Card, type Column, Empty, Field, Hash, Page, Table, To } from "../../ui";
 import { Act } from "../Act";
 import { toTransaction } from "../ledger/places";
 import type { Items } from "./answers";
+import { ClaimCode } from "./ClaimCode";
 import { toCustomer } from "./places";
 import { TEXTS } from "./texts";
 
@@ -88,6 +89,7 @@ function Claims() {
   const person = usePerson();
   const asked = useAsked<Items<ClaimRow>>("/claims");
   useLive("blocks", ["/claims"]);
+  const { account } = useSession();
   const decides = isStaff(person.role);
   if (asked.data?.items.length === 0) return null;
   return (
@@ -106,6 +108,7 @@ function Claims() {
                     <Hash value={row.wallet} /> · {format.time(row.claimed_ms)}
                   </p>
                 </div>
+                {decides && account && <ClaimCode premises={row.premises} wallet={row.wallet} />}
                 {decides && (
                   <div className="flex gap-2">
                     <Act

@@ -1,46 +1,46 @@
-/** A board's offers and requests, to be taken as they stand. The contract lists them for who is in the market. */
+/** A board: what everybody offers and asks for. Whoever is in the market takes one as it stands, or on own terms. */
 
+import { useState } from "react";
+
+import { usePages } from "../../../api/asking";
+import type { OpenRow, OrderRow } from "../../../api/rows";
 import { useFormat } from "../../../format";
 import { useTexts } from "../../../i18n";
 import { Answer, Badge, Button, Card, type Column, Empty, Table } from "../../../ui";
 import { useConfirm } from "../../../wallet/ConfirmProvider";
-import { useAskContract } from "../../../wallet/useAskContract";
 import { CUSTOMER } from "../texts";
-import type { Delivery } from "./PlaceOrder";
+import { AsListed } from "./AsListed";
+import { OwnTerms } from "./OwnTerms";
+import { answerTo, type Terms } from "./terms";
 
-/** `market.book` */
-interface Listed {
-  readonly order: number;
-  readonly side: string;
-  readonly kind: string;
-  readonly energy_wh: number;
-  readonly price_micro: number;
-  readonly from_ms: number;
-  readonly until_ms: number;
+interface OffersProps {
+  readonly at: string;
+  readonly point: string;
+  readonly own: readonly OrderRow[];
+  readonly mayTake: boolean;
 }
 
-export function Offers({ market, point, mayTake }: { market: string; point: string; mayTake: boolean }) {
+export function Offers({ at, point, own, mayTake }: OffersProps) {
   const t = useTexts(CUSTOMER).market;
   const format = useFormat();
   const confirm = useConfirm();
-  const known = { path: "contract/market" };
-  const window = useAskContract<Delivery | null>("market", "window", { market }, known);
-  const slot = window.data?.from_ms ?? 0;
-  const book = useAskContract<readonly Listed[]>("market", "book", { market, slot }, { ...known, when: slot > 0 });
-  const take = (row: Listed) =>
-    confirm({
-      contract: "market",
-      function: row.side === "ask" ? "buy" : "sell",
-      arguments: { order: row.order, point, energy_wh: row.energy_wh },
-    });
-  const columns: Column<Listed>[] = [
+  const asked = usePages<OpenRow>(`${at}/open`, { size: 50 });
+  const [haggled, setHaggled] = useState<OpenRow | null>(null);
+  const mine = new Set(own.map((row) => row.number));
+  const answer = (row: OpenRow, terms: Terms) => {
+    setHaggled(null);
+    const price = { energy_wh: Number(terms.energyWh), price_micro: Number(terms.priceMicro) };
+    void confirm(answerTo(row, point, terms), { beside: <AsListed row={{ ...row, ...price }} /> });
+  };
+  const whole = (row: OpenRow) => answer(row, { energyWh: BigInt(row.energy_wh), priceMicro: BigInt(row.price_micro) });
+  const columns: Column<OpenRow>[] = [
     {
       id: "order",
       title: t.order,
       main: true,
       cell: (row) => (
         <Badge tone={row.side === "ask" ? "energy" : "accent"}>
-          {row.side === "ask" ? t.asks : t.bids} #{row.order}
+          {row.side === "ask" ? t.asks : t.bids} #{row.number}
         </Badge>
       ),
     },
@@ -51,19 +51,41 @@ export function Offers({ market, point, mayTake }: { market: string; point: stri
       id: "take",
       title: "",
       cell: (row) =>
-        mayTake && (
-          <Button look="plain" aria-label={t.takeOf(String(row.order))} onClick={() => void take(row)}>
-            {row.side === "ask" ? t.take : t.deliver}
-          </Button>
+        mine.has(row.number) ? (
+          <Badge>{t.yours}</Badge>
+        ) : (
+          mayTake && (
+            <span className="flex flex-wrap gap-2">
+              <Button look="plain" aria-label={t.takeOf(String(row.number))} onClick={() => whole(row)}>
+                {row.side === "ask" ? t.take : t.deliver}
+              </Button>
+              <Button look="plain" aria-label={t.haggleOf(String(row.number))} onClick={() => setHaggled(row)}>
+                {row.side === "ask" ? t.haggle : t.deliverPart}
+              </Button>
+            </span>
+          )
         ),
     },
   ];
-  if (!mayTake || slot === 0) return null;
   return (
-    <Card title={t.offers} lead={t.offersLead} flush>
-      <Answer of={book} empty={(rows) => rows.length === 0} whenEmpty={<Empty icon="market" title={t.bookEmpty} />}>
-        {(rows) => <Table caption={t.offers} columns={columns} rows={rows} keyOf={(row) => String(row.order)} />}
-      </Answer>
-    </Card>
+    <>
+      <Card title={t.offers} lead={t.offersLead} flush>
+        <Answer of={asked} empty={(rows) => rows.length === 0} whenEmpty={<Empty icon="market" title={t.bookEmpty} />}>
+          {(rows) => (
+            <Table
+              caption={t.offers}
+              columns={columns}
+              rows={rows}
+              keyOf={(row) => String(row.number)}
+              onMore={asked.more}
+              busy={asked.busy}
+            />
+          )}
+        </Answer>
+      </Card>
+      {haggled && (
+        <OwnTerms row={haggled} onClose={() => setHaggled(null)} onTerms={(terms) => answer(haggled, terms)} />
+      )}
+    </>
   );
 }
