@@ -3,12 +3,14 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Many containers set this: then every process of every test compiles all of ours again, half a second each.
+unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= 2
 ENGINE ?= pbft
 FROM ?= 0
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak wheel-check clean
+.PHONY: help setup system demo small test test-fast test-web simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak wheel-check deploy-check k8s-test clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -95,6 +97,12 @@ gateway/web/dist/index.html: hatch_build.py $(shell find gateway/web -type f -no
 
 wheel-check: setup ## Build the wheel, install it alone into a new environment, and use it
 	bash tests/suites/wheel_check.sh
+
+deploy-check: setup ## The manifests for Kubernetes: rendered, held against the schemas, looked through by a scanner
+	bash tests/deploy/check.sh
+
+k8s-test: setup ## The manifests in a real cluster, built once from Debian (root, some GB in ~/.cache/ledgernode/k8s)
+	$(BIN)/python -m tests.k8s
 
 clean: ## Remove what was made (the demo's data too)
 	rm -rf .venv demo build dist gateway/web/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

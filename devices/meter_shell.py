@@ -51,6 +51,8 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reading_ms: int = 60_000
     send_ms: int = 300_000
     sample_ms: int = 5_000
+    ask_ms: int = 0
+    """Within so long it asks for prices where it knows none; 0: not at all, for its ledger has no `commands`."""
     direct: bool = False
     """On a bus of 12 V; one phase then."""
     identity: str = ""
@@ -176,4 +178,5 @@ def settings_of(facts: Facts, secret: bytes) -> Settings:
         prepaid=facts.prepaid,
         reading_ms=facts.reading_ms,
         send_ms=facts.send_ms,
+        ask_ms=facts.ask_ms,
     )

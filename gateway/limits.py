@@ -45,6 +45,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain_pause_limit_ms: int = 10_000
     stop_ms: int = 5_000
     """A stopping gateway waits so long for answers that are on their way."""
+    empty_ms: int = 0
+    """Before that it sends what waits for so long: where its disk goes with it. Elsewhere what waits is kept."""
 
     # streams of devices
     streams: int = 20_000

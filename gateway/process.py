@@ -26,15 +26,19 @@ from gateway.edge.formats import Formats
 from gateway.edge.signer import EdgeSigner
 from gateway.intake.desk import Desk
 from gateway.intake.service import GatewayService, Server
+from gateway.metrics import GatewayFigures
+from gateway.observed import Observed
 from gateway.outbox.drain import Drain
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
-from gateway.rotation import Rotation
 from gateway.settings import Settings, edge_devices
 from ledgernode import logs
 from ledgernode.client import LedgerClient
 from ledgernode.errors import BadRequest, RevokedSigner
+from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
+from ledgernode.observe.listener import Listener
+from ledgernode.observe.turning import Turning
 from ledgernode.wire.types import ChainId
 
 if TYPE_CHECKING:
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 1.0
+_LOOK_S: Final = 0.05
 
 
 class Home(msgspec.Struct, frozen=True):
@@ -80,6 +85,8 @@ class Serving(msgspec.Struct, frozen=True):
     http_port: int = 0
     console: str = ""
     """Where people find it, if they do."""
+    observe_port: int = 0
+    """Where its operator asks for health and metrics; 0: nowhere."""
 
 
 Ready = Callable[[Serving], None]
@@ -109,7 +116,7 @@ class Gateway:
         signer = EdgeSigner(self.outbox, edge, home.organisation)
         self.desk = Desk(self.outbox, home.chain_id, limits, signer, Formats(home.settings.units))
         self._trust = trust = Trust(home.tls)
-        self.rotation = Rotation(home.tls_now or (lambda: home.tls), trust, limits.tls_look_ms, self._renewed)
+        self.renewal = Renewal(home.tls_now or (lambda: home.tls), trust, limits.tls_look_ms, self._renewed)
         inbox = Inbox(limits, home.settings.buses)
         self.dispatch = Dispatch(inbox, self.outbox)
         self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
@@ -127,6 +134,26 @@ class Gateway:
         self.broker, self.trades = self._broker()
         self.console = None if home.model is None else self._console(home.model, inbox)
         self.http = None if home.http is None else self._http(home.http, trust, inbox)
+        turning = Turning()
+        self.observed = Observed(
+            self.outbox,
+            self.console.model if self.console is not None else None,
+            GatewayFigures(
+                outbox=self.outbox,
+                desk=self.desk,
+                service=self.service,
+                inbox=inbox,
+                turning=turning,
+                broker=self.broker,
+                http=self.http,
+                console=self.console,
+            ),
+            turning,
+            console=home.settings.console is not None,
+            steady_ms=_steady_ms,
+        )
+        observe = home.settings.observe
+        self.listener = Listener(observe, self.observed.addresses()) if observe else None
         self.outbox.settled = self._settled
 
     def _broker(self) -> tuple[BrokerIntake | None, TradeFollower | None]:
@@ -219,14 +246,17 @@ class Gateway:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, stopping.set)
+        if self.listener is not None:
+            await self.listener.start()
         writing = asyncio.create_task(self.outbox.write())
         draining = asyncio.create_task(self.drain.run())
         told = asyncio.create_task(stopping.wait())
-        commanding = [asyncio.create_task(one.run()) for one in (self.follower, self.dispatch, self.rotation)]
+        commanding = [asyncio.create_task(one.run()) for one in (self.follower, self.dispatch, self.renewal)]
         if self.trades is not None:
             commanding.append(asyncio.create_task(self.trades.run()))
         following = [asyncio.create_task(self.console.run())] if self.console is not None else []
         at_broker = [asyncio.create_task(self.broker.run())] if self.broker is not None else []
+        looking = asyncio.create_task(self.observed.run())
         await self.server.start()
         if self.http is not None:
             await self.http.start()
@@ -237,10 +267,13 @@ class Gateway:
             self.outbox.turns.entries,
             self.http.port if self.http is not None else 0,
             setting.origin if (setting := self._home.settings.console) is not None else "",
+            self.listener.port if self.listener is not None else 0,
         )
+        self.observed.serving = True
         self._log.info("serving", port=serving.port, waiting=serving.waiting)
         ready(serving)
         await asyncio.wait((told, writing, draining, *commanding, *at_broker), return_when=asyncio.FIRST_COMPLETED)
+        self.observed.stopping = True
         self._log.info("stopping", waiting=self.outbox.turns.entries)
         if self.broker is not None:
             self.broker.stop()
@@ -251,6 +284,7 @@ class Gateway:
         if self.http is not None:
             await self.http.stop(_STOP_GRACE_S)
         await self.server.stop(_STOP_GRACE_S)
+        await self._emptied()
         self.drain.finish()
         await asyncio.wait((draining,), timeout=self._stop_s)
         draining.cancel()
@@ -261,8 +295,10 @@ class Gateway:
             for task in (writing, draining, *commanding, *at_broker)
             if task.done() and not task.cancelled()
         ]
-        for task in (writing, told, *commanding, *at_broker, *following):
+        for task in (writing, told, looking, *commanding, *at_broker, *following):
             task.cancel()
+        if self.listener is not None:
+            await self.listener.stop()
         if self.console is not None:
             await asyncio.wait(following)
             await self.console.close()
@@ -274,6 +310,14 @@ class Gateway:
             if failure is not None:
                 raise failure
         self._log.info("stopped")
+
+    async def _emptied(self) -> None:
+        """Until nothing waits any more, or for as long as is set."""
+        ends = time.monotonic() + self._home.settings.limits.empty_ms / 1_000
+        while self.outbox.turns.entries and time.monotonic() < ends:  # noqa: ASYNC110  # the outbox tells nobody
+            await asyncio.sleep(_LOOK_S)
+        if self._home.settings.limits.empty_ms:
+            self._log.info("emptied", waiting=self.outbox.turns.entries)
 
 
 def _clock_ms() -> int:

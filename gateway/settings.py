@@ -8,7 +8,8 @@
       "broker": {"address": "broker.example:8883", "username": "gateway-1", "password_file": "broker-password",
                  "formats": ["tele/+/SENSOR"]},
       "read_model": "model.db",
-      "console": {"origin": "https://console.north.example"}
+      "console": {"origin": "https://console.north.example"},
+      "observe": "127.0.0.1:9464"
     }
 
 An edge device's identity is a folder with a `key.pem`, registered on the ledger with the role gateway; its meter is
@@ -104,6 +105,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read_model: str = ""
     """The database that the ledger is followed into; empty: none."""
     console: ConsoleSetting | None = None
+    observe: str = ""
+    """Where health checks and metrics are served to its operator, HOST:PORT; empty: nowhere."""
 
     @property
     def model_database(self) -> str:

@@ -133,6 +133,9 @@ class RunningNetwork:
                     node.kill()
         self.restart([node for node in self.nodes if not node.running])
         self.wait_for_equal_heads()
+        self.wait_until_all_linked()
+
+    def wait_until_all_linked(self) -> None:
         until(self._all_linked)
 
     def _all_linked(self) -> bool:

@@ -154,6 +154,7 @@ class NodeProcess:
         assert line, f"the node did not start: {self.log.read_text()[-2_000:]}"
         serving = msgspec.json.decode(line)
         self._listen = f"{serving['host']}:{serving['port']}"
+        self.observe_port: int = serving["observe_port"]
 
     @property
     def endpoint(self) -> str:

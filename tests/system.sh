@@ -4,7 +4,7 @@
 #   tests/system.sh browser    those of `make test-web` too
 set -euo pipefail
 
-needed=(mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients ip:iproute2 postgres:postgresql
+needed=(mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients ip:iproute2 curl:curl postgres:postgresql
     influxd:influxdb)
 [ "${1:-}" = browser ] && needed+=(chromium:chromium)
 export PATH="$PATH:/usr/sbin:/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"

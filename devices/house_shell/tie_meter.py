@@ -8,6 +8,8 @@ ledger says it; no gateway, broker or bus can invent one.
     start, in   the trade may be delivered: acknowledged
     stop, out   its window is over, or it was curtailed or disputed: relays open here at once, the bus is told, and what
                 flowed for this trade until they were open is acknowledged
+
+A window that is over ends what it let, also where no gateway comes to say so.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ class TieMeter:
     @property
     def lets(self) -> tuple[int, ...]:
         """The trades that the ledger lets this house deliver now."""
-        return tuple(sorted({tie.trade for tie in self.shell.meter.state.ties if tie.ending is None}))
+        return tuple(sorted({tie.trade for tie in self.shell.meter.state.ties if tie.lasts}))
 
     def look(self, sensed: Sensed, trade: int, closed: tuple[str, ...]) -> None:
         """What the tie shows, the trade that it is in, and its closed relays. On the disk when this returns."""

@@ -1,7 +1,7 @@
 """The gateway's trade line, heard by the bus: a delivery that begins on the ledger becomes a transfer.
 
     ledgernode/<ledger>/trades/<feeder>     `New Transaction #n: energy from seller → buyer`, over MQTT 5
-        energy_wh, time_ms                  properties: how much was bought, and when its delivery began
+        energy_wh, until_ms                 properties: how much was bought, and when its window is over
 
 The broker keeps the session, so that lines said while the bus was away come when it is back; a line is acknowledged
 when its trade is on disk. A line that comes again, also the one the broker retains, has a number that is known.
@@ -24,8 +24,6 @@ from ledgernode.errors import BadRequest, LedgerError
 RETRY_S: Final = 5.0
 SESSION_S: Final = 86_400
 MESSAGE_BYTES: Final = 4_096
-LIFE_MS: Final = 86_400_000
-"""A delivery that began so long ago is over on the ledger, and begins no transfer."""
 _DIGITS: Final = 15
 
 
@@ -80,7 +78,7 @@ def agreed(message: Message, now_ms: int) -> Agreed:
     except UnicodeDecodeError as error:
         raise BadRequest("a line is UTF-8") from error
     said = dict(message.properties)
-    energy_mwh, until_ms = 1_000 * _number(said, "energy_wh"), _number(said, "time_ms") + LIFE_MS
+    energy_mwh, until_ms = 1_000 * _number(said, "energy_wh"), _number(said, "until_ms")
     return msgspec.structs.replace(announced(text, now_ms), energy_mwh=energy_mwh, until_ms=until_ms)
 
 

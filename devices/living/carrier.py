@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from devices.living.service import Service
+from devices.living.visitors import Visitors
 from gateway.http.devices import FILE, Device, DeviceFile, new_secret, write_devices
 from ledgernode.local.node import free_ports
-
-if TYPE_CHECKING:
-    from devices.living.visitors import Visitors
 
 VENDING = "vending"
 """How the vending service is let in."""
@@ -22,12 +20,18 @@ class Carrier(Service):
     """`ledgernode gateway run` beside a network."""
 
     def __init__(
-        self, network: Path, identity: Path, *, broker: dict[str, Any] | None = None, visitors: Visitors | None = None
+        self,
+        network: Path,
+        identity: Path,
+        *,
+        broker: dict[str, Any] | None = None,
+        visitors: Visitors | None = None,
+        observe: str = "",
     ) -> None:
         directory = network / "gateway"
         directory.mkdir(exist_ok=True)
         limits = {"connects_burst": 1_000}  # the whole street begins at once
-        settings: dict[str, Any] = {"limits": limits, "broker": broker}
+        settings: dict[str, Any] = {"limits": limits, "broker": broker, "observe": observe}
         if visitors is not None:
             settings["console"] = {"origin": visitors.origin}
         (directory / "gateway.json").write_bytes(msgspec.json.encode(settings))

@@ -124,6 +124,10 @@ class Homes:
         """Of one line that is heard: what the ledger has not answered for."""
         return max((line.waiting for line in self.lines if not line.silent), default=0)
 
+    def is_audible(self, point: str) -> bool:
+        """Whether the house's meter at this point is heard."""
+        return not self.houses[point.partition(":")[2]].meter.line.silent
+
     @property
     def is_waiting(self) -> bool:
         return any(line.waiting for line in self.lines)

@@ -11,6 +11,7 @@ import asyncio
 from typing import Any, Final
 
 from devices.community.street import HeadShown, Street
+from devices.living.awaiting import Awaiting
 from devices.living.customers import Customers
 from devices.living.figures import Figures, Line
 from devices.living.flowing import Flowing
@@ -28,6 +29,7 @@ from ledgernode.client import LedgerClient
 from ledgernode.local.simulated import SimulatedClock
 
 _BIDS_AFTER_MS: Final = 2 * MINUTE_MS
+_LATE_MS: Final = MINUTE_MS
 
 
 class Life:
@@ -53,6 +55,7 @@ class Life:
         self._clock = clock
         self._time = time
         self._figures = figures
+        self._awaiting = Awaiting()
         self._heads = heads
         self._tasks = tasks
         self._standing = standing
@@ -113,6 +116,25 @@ class Life:
         """Nothing is on its way: no credit without its token taken, no word without the ledger's answer."""
         return not self._figures.open_credits and not self.homes.is_waiting and not self._customers.are_buying
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the ledger, or a meter that is heard, should have said long ago what it has not."""
+        return self._awaiting.lacks(self._time.now_ms - _LATE_MS, self.homes.is_audible)
+
+    @property
+    def awaited(self) -> int:
+        """How much is yet to be said."""
+        return len(self._awaiting)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether each command that was due is said and answered; the ledger's clock may be a little ahead of ours."""
+        return not self._awaiting.lacks(int(self._clock.now_ms()), self.homes.is_audible)
+
+    def give_up(self) -> None:
+        """What is late is waited for no more."""
+        self._awaiting.give_up(self._time.now_ms - _LATE_MS)
+
     # ------------------------------------------------------------ a step
 
     def step(self) -> None:
@@ -157,7 +179,7 @@ class Life:
         self._figures.lines.append(Line(self._time.now_ms, "event", text))
 
     def _heard(self, contract: str, name: str, said: dict[str, Any], time_ms: int) -> None:
-        del time_ms
+        self._awaiting.heard(contract, name, said, time_ms)
         if (contract, name) == ("settlement", "TradeAgreed"):
             self._flowing.traded(said["trade"])
 

@@ -14,6 +14,8 @@ from devices.living.timing import Time
 _BEHIND: Final = 6
 """Readings of a meter that the ledger has not answered for; then time stands still."""
 _LATE_S: Final = 1.0
+_PATIENCE_S: Final = 20.0
+"""When so long of our time nothing has come of what is late it is not waited for."""
 
 
 async def paced(
@@ -47,7 +49,12 @@ async def paced(
 
 
 async def _kept_up(life: Life, check: Callable[[], None], stopping: asyncio.Event) -> None:
-    """Let the ledger answer, where it is far behind what is said."""
-    while not stopping.is_set() and life.homes.most_waiting > _BEHIND:
+    """Let the ledger answer, where it is far behind what is said, and meters, where they are late."""
+    awaited, ends = life.awaited, time.monotonic() + _PATIENCE_S
+    while not stopping.is_set() and (life.homes.most_waiting > _BEHIND or life.is_late):
         check()
+        if awaited != life.awaited:
+            awaited, ends = life.awaited, time.monotonic() + _PATIENCE_S
+        elif time.monotonic() > ends:
+            life.give_up()
         await asyncio.sleep(0.02)

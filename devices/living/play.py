@@ -44,14 +44,16 @@ from devices.living.tasks import Tasks
 from devices.living.timing import Time
 from devices.living.units import INTERVAL_MS
 from devices.living.vending import VendingService
-from devices.living.visitors import Visitors, enrolled, visitors_of
+from devices.living.visitors import Visitors, enrol, visitors_of
 from ledgernode.client import LedgerClient
 from ledgernode.errors import Conflict, LedgerError
 from ledgernode.identity.founding import ADMIN, organisation_directory, read_network
+from ledgernode.identity.home import NodeConfig
 from ledgernode.identity.organisation import identity_directory
 from ledgernode.identity.tls import channel_credentials, load_tls
 from ledgernode.local.network import LocalNetwork
 from ledgernode.local.simulated import CLOCK, SimulatedClock
+from ledgernode.observe.listener import observe_at
 
 _OPENS_S: Final = 60.0
 _SETTLES_S: Final = 40.0
@@ -92,6 +94,10 @@ class Play:
         """What stands beside the gateway: entered once that serves, left before it ends."""
         self.has_console = False
         """Is the gateway to serve pages, and are people to enter there?"""
+        self.observe = ""
+        """HOST:PORT where the first node shows health and metrics; the others and the gateway follow. Empty:
+        nowhere.
+        """
         self.visitors: Visitors | None = None
         self.closing: Callable[[Play], Coroutine[Any, Any, Any]] | None = None
         """Asked last, while the nodes still run; what it answers is in `closed`."""
@@ -144,6 +150,8 @@ class Play:
             self.time.starts_ms = founded.starts_ms
             life = await self._carried(running, radio)
             await life.watch(ledger)
+            if self.visitors is not None:
+                await enrol(self.place, self.visitors)
             for stand in self.beside:
                 await running.enter_async_context(stand(self))
             self.founded_s = time.monotonic() - began
@@ -154,6 +162,10 @@ class Play:
         """The validators run, and somebody speaks with them."""
         network = read_network(self.directory)
         self.say(f"{len(network.nodes)} {'validator starts' if len(network.nodes) == 1 else 'validators start'}")
+        places = observed_at(self.observe, len(network.nodes) + 1)
+        for node, place in zip(network.nodes, places, strict=False):
+            home = self.directory / node.home
+            msgspec.structs.replace(NodeConfig.read(home), observe=place).write(home)
         self.nodes = running.enter_context(LocalNetwork(self.directory))
         await asyncio.to_thread(self.nodes.wait_until_serving)
         admin = identity_directory(organisation_directory(self.directory, network.organisations[0]), ADMIN)
@@ -167,12 +179,17 @@ class Play:
         """Gateway and vending service are begun, and not waited for."""
         if self.has_console:
             self.visitors = visitors_of(self.directory)
-            self.beside.append(enrolled)
         radio = Radio(self._on_air)
         setting = await radio.start(self.directory / "gateway")
         running.push_async_callback(radio.stop)
         self.carrier = running.enter_context(
-            Carrier(self.directory, self.place.gateway.directory, broker=setting, visitors=self.visitors)
+            Carrier(
+                self.directory,
+                self.place.gateway.directory,
+                broker=setting,
+                visitors=self.visitors,
+                observe=observed_at(self.observe, len(self.nodes.nodes) + 1)[-1],
+            )
         )
         self.vending = running.enter_context(VendingService(self.directory, self.place.vending.directory, self.carrier))
         return radio
@@ -282,6 +299,7 @@ class Play:
         life.homes.all_heard()
         over_ms, limit_s = self.time.over_ms, _ENDS_S if self.stopping.is_set() else _SETTLES_S
         await self._until(lambda: not life.homes.is_waiting, "every reading is on the ledger", limit_s)
+        await self._until(lambda: life.is_answered, "every command is answered", limit_s)
         self.clock.forward_to(over_ms + INTERVAL_MS // 2)
         if over_ms > self.time.starts_ms:
             settled_ms = 0
@@ -314,3 +332,11 @@ class Play:
         self.nodes.check()
         self.carrier.check()
         self.vending.check()
+
+
+def observed_at(first: str, count: int) -> list[str]:
+    """So many neighbouring ports, from HOST:PORT on; nowhere where that is empty."""
+    if not first:
+        return [""] * count
+    host, port = observe_at(first)
+    return [f"{host}:{port + at if port else 0}" for at in range(count)]

@@ -68,12 +68,10 @@ class Radio:
             await asyncio.sleep(_AGAIN_S)
 
     async def _heard_over(self, access: Access, topic: str) -> None:
-        """One connection, until it ends. The embedded broker can bring more than was asked for."""
-        under = topic.removesuffix("+")
+        """One connection, until it ends."""
 
         def took(message: Message) -> None:
-            if message.topic.startswith(under):
-                self._heard(message.payload.decode(errors="replace"))
+            self._heard(message.payload.decode(errors="replace"))
             if message.number:
                 connection.acknowledge(message.number)
 

@@ -9,7 +9,7 @@ carried out, done or not, because nobody can tell any more. Of commands whose or
 the utility) one below the last is old as well. The answer goes back over the wire; the ledger hears by a signed
 transaction what concerns units, deliveries or the supply, and of each command of the utility.
 
-    delivery   settlement.acknowledge, when it is done; one that the ledger said long ago does not begin
+    delivery   settlement.acknowledge, when it is done (`deliveries`)
     share      prepaid.debit; none after its time
     supply     commands.answer_supply
     utility's  commands.answer, with its code: numbered for each meter without a gap, so a missing one is noticed
@@ -17,9 +17,7 @@ transaction what concerns units, deliveries or the supply, and of each command o
 
 from __future__ import annotations
 
-import msgspec
-
-from devices.meter import believing, clock, customer_key, shares, tariffs, tokens
+from devices.meter import believing, clock, customer_key, deliveries, shares, tariffs, tokens
 from devices.meter.events import (
     Answer,
     BlockSupply,
@@ -38,9 +36,8 @@ from devices.meter.events import (
     Told,
     Unknown,
 )
-from devices.meter.outbox import acknowledge_delivery, notice, require_room, tell
-from devices.meter.settings import ANSWERS, DELIVERY_MS, LARGEST_MWH
-from devices.meter.state import Tie
+from devices.meter.outbox import notice, require_room, tell
+from devices.meter.settings import ANSWERS, LARGEST_MWH
 from devices.meter.told import UTILITY, Instruction, from_ledger, token
 from devices.meter.turn import Refused, Turn
 from ledgernode.errors import BadProof, BadRequest
@@ -54,10 +51,7 @@ FULL = "OUTBOX_FULL"
 DETAIL = 200
 MOST = 3
 """Transactions of one command with its answer: a final balance, its clearing."""
-STARTS = ("start", "in")
-TIES = {"start": "tie_out", "stop": "tie_out", "in": "tie_in", "out": "tie_in"}
 MESSAGE = 32
-TIES_AT_ONCE = 16
 
 
 def told(turn: Turn, event: Told) -> None:
@@ -93,8 +87,8 @@ def _instructed(turn: Turn, instruction: Instruction, time_ms: int) -> None:
     known = [answer.number for answer in turn.state.answers if answer.kind == kind]
     last = max(known, default=0)
     ordered = instruction.kind == UTILITY or isinstance(command, BlockSupply)
-    starts = isinstance(command, Deliver) and command.action in STARTS
-    if number in known or not ((ordered and number < last) or (starts and turn.now_ms - time_ms > DELIVERY_MS)):
+    late = isinstance(command, Deliver) and deliveries.is_late(turn, command, time_ms)
+    if number in known or not ((ordered and number < last) or late):
         if instruction.kind == UTILITY and number > last + 1:
             notice(turn, "command_missed", f"{last + 1} to {number - 1}")
         commanded(turn, Commanded(turn.clock_ms, number, command, instruction.kind))
@@ -158,7 +152,7 @@ def _carry_out(turn: Turn, command: Command) -> None:
         case BlockSupply(on):
             turn.change("supply", blocked=on)
         case Deliver():
-            _deliver(turn, command)
+            deliveries.deliver(turn, command)
         case ShowMessage(text):
             turn.put(message="".join(letter if " " <= letter <= "~" else "?" for letter in text)[:MESSAGE])
         case SetTerms(low_mwh):
@@ -175,33 +169,3 @@ def _carry_out(turn: Turn, command: Command) -> None:
             tokens.clear_credit(turn)
         case Unknown():
             raise Refused("COMMAND_UNKNOWN")
-
-
-def _deliver(turn: Turn, command: Deliver) -> None:
-    """Close a tie relay for a trade; or open it when no other trade needs it, and say what flowed. A trade that is
-    curtailed or disputed is `out` at both of its ends."""
-    if command.action not in TIES:
-        raise Refused("COMMAND_UNKNOWN")
-    require_room(turn)
-    if any(tie.ending == command.command for tie in turn.state.ties):
-        return
-    starts, relay, registers = command.action in STARTS, TIES[command.action], turn.state.registers
-    running = [tie for tie in turn.state.ties if tie.trade == command.trade and (not starts or tie.relay == relay)]
-    if running:
-        relay = running[0].relay
-    register_mwh = registers.export_mwh if relay == "tie_out" else registers.import_mwh
-    others = tuple(tie for tie in turn.state.ties if tie not in running)
-    measured_mwh = 0
-    if starts:
-        if not running and len(others) == TIES_AT_ONCE:
-            raise Refused("TOO_MANY_DELIVERIES")
-        turn.put(ties=(*others, *running[:1]) if running else (*others, Tie(command.trade, relay, register_mwh)))
-    else:
-        if running and running[0].moved_mwh is not None:
-            others = (*others, msgspec.structs.replace(running[0], ending=command.command))  # `energy` acknowledges it
-        elif running:
-            measured_mwh = (register_mwh - running[0].start_mwh) % turn.settings.modulus_mwh
-        turn.put(ties=others)
-    turn.relays[relay] = any(tie.relay == relay and tie.ending is None for tie in turn.state.ties)
-    if not any(tie.ending == command.command for tie in turn.state.ties):
-        acknowledge_delivery(turn, command.command, measured_mwh)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devices.meter import clock, commands, energy, keypad, outbox, supply, tokens
+from devices.meter import clock, commands, deliveries, energy, keypad, outbox, supply, tariffs, tokens
 from devices.meter.believing import trusted
 from devices.meter.events import (
     ClockSynced,
@@ -136,9 +136,7 @@ def _started(turn: Turn, event: Started) -> None:
     turn.recall(seed=event.seed)
     clock.started(turn, event.clock_valid)
     (supply.power_restored if event.mains else supply.power_lost)(turn)
-    turn.relays |= {"tie_in": False, "tie_out": False} | {
-        tie.relay: True for tie in turn.state.ties if tie.ending is None
-    }
+    turn.relays |= deliveries.closed(turn)
     turn.relays[supply.SUPPLY] = turn.state.supply.closed
     turn.request = turn.state.customer.request
 
@@ -152,9 +150,11 @@ def _received(turn: Turn, digits: str) -> None:
 
 def _followed(turn: Turn) -> None:
     supply.switch(turn)
+    deliveries.watch(turn)
     energy.read_when_due(turn)
     energy.send_batch(turn)
     _report_balance(turn)
+    tariffs.ask_when_due(turn)
     outbox.flush(turn)
 
 

@@ -45,6 +45,8 @@ class Deliver(msgspec.Struct, frozen=True, tag=True):
     trade: int
     action: str
     text: str = ""
+    until_ms: int = 0
+    """When the trade's window is over; 0: nobody has said."""
 
 
 class ShowMessage(msgspec.Struct, frozen=True, tag=True):

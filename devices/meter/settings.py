@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     resend_ms: int = MINUTE_MS
     reconnect_ms: int = 5 * MINUTE_MS
     """After an outage supply comes back within this, each house at a moment of its own."""
+    ask_ms: int = 0
+    """Within so long a meter that knows no price asks for it, each at a moment of its own; 0: it does not ask."""
     tamper_opens: bool = True
     pin_cost: int = 14
     """scrypt's work, as a power of two."""

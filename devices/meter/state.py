@@ -71,13 +71,21 @@ class Supply(msgspec.Struct, frozen=True):
 
 class Tie(msgspec.Struct, frozen=True):
     """A delivery that runs, and the register at its start. `moved_mwh`: what flowed for it, where that is known.
-    `ending`: the command that has ended it; what flows until its relay is open counts."""
+    `ending`: the command that has ended it; what flows until its relay is open counts. `until_ms`: when its window is
+    over (0: nobody has said), and `over_mwh` the register then."""
 
     trade: int
     relay: str
     start_mwh: int
     moved_mwh: int | None = None
     ending: int | None = None
+    until_ms: int = 0
+    over_mwh: int | None = None
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the ledger still lets it flow."""
+        return self.ending is None and self.over_mwh is None
 
 
 class Customer(msgspec.Struct, frozen=True):
@@ -110,6 +118,8 @@ class Numbers(msgspec.Struct, frozen=True):
     thinned: int = 0
     refused: int = 0
     unproven: int = 0
+    ask_ms: int = 0
+    """When it asks for prices, should it know none by then."""
 
 
 class Reading(msgspec.Struct, frozen=True, array_like=True):

@@ -25,6 +25,7 @@ it then. When more are open than may be, the oldest is given up.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -164,6 +165,10 @@ class Inbox:
 
     def __iter__(self) -> Iterator[Command]:
         return iter(self._commands.values())
+
+    def under_way(self) -> Counter[tuple[str, str]]:
+        """How many have no end yet, by kind and status."""
+        return Counter((key[0], self._commands[key].status.value) for key in self._in_order)
 
     def digits(self, credit: int) -> str:
         """Of a token that was given to be told: what its customer may type instead; '' where it is not here."""

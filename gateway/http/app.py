@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from gateway.http import problems
-from gateway.http.door import REQUEST_ID, Door
+from gateway.http.door import REQUEST_ID, Door, Requests
 from gateway.limits import Limits
 from ledgernode import __version__
 from ledgernode.errors import AddressUnknown, BadRequest, LedgerError, MediaTypeRefused, MethodRefused
@@ -39,6 +39,7 @@ def create_app(
     title: str = "ledgernode gateway",
     description: str = "Readings in, commands out. Refusals are problem documents with the codes of docs/errors.md.",
     pages: ASGIApp | None = None,
+    requests: Requests | None = None,
 ) -> FastAPI:
     """The application. Routers name their whole paths; what no router takes goes to `pages`."""
     app = FastAPI(
@@ -57,7 +58,7 @@ def create_app(
         app.include_router(area)
     if pages is not None:
         app.router.default = pages
-    app.add_middleware(Door, limits=limits, steady_ms=steady_ms)
+    app.add_middleware(Door, limits=limits, steady_ms=steady_ms, requests=requests)
     app.add_exception_handler(LedgerError, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _not_served)

@@ -79,6 +79,11 @@ class Polled:
         self._count = 0
         self._work = asyncio.Event()
 
+    @property
+    def waiting(self) -> int:
+        """Devices that wait now."""
+        return self._count
+
     async def next(self, device: str, wait_ms: int) -> list[Command]:
         """What this device is to be told, as soon as there is something. Raises RateLimited when too many wait."""
         if self._count >= self._limits.http_waiting:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+import time
+from collections import Counter
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
@@ -26,10 +28,13 @@ from gateway.http.problems import code_of, problem
 from gateway.limits import Limits
 from gateway.outbox.room import Bucket
 from ledgernode.errors import BadRequest, BodyTooLarge, Broken, CommitUnknown, LedgerError, RateLimited, RequestSlow
+from ledgernode.observe.figures import LONG_S, Tally
 
 REQUEST_ID: Final = "request_id"
 _COUNTED: Final = "counted"
 _HARMLESS: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_NO_ROUTE: Final = "other"
 _ADDRESSES_KEPT: Final = 100_000
 _FULL_RETRY_MS: Final = 1_000
 _READ_ON_BYTES: Final = 4 * 1024 * 1024
@@ -39,15 +44,35 @@ _POLICY: Final = (b"content-security-policy", b"frame-ancestors 'none'")
 """Of what has none of its own: nothing here stands in another page's frame."""
 
 
+class Requests:
+    """Counts of requests; routes are those of the application, so there are only so many."""
+
+    def __init__(self) -> None:
+        self.under_way = 0
+        self.answered: Counter[tuple[str, str, int]] = Counter()
+        self.times_s: dict[str, Tally] = {}
+
+    def note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", _NO_ROUTE)
+        method = scope["method"] if scope["method"] in _METHODS else _NO_ROUTE
+        self.answered[method, route, status] += 1
+        tally = self.times_s.get(route)
+        if tally is None:
+            tally = self.times_s[route] = Tally(LONG_S)
+        tally.add(seconds)
+
+
 class Door:
     """Around `app`; `steady_ms` is a clock that nobody sets."""
 
-    def __init__(self, app: ASGIApp, *, limits: Limits, steady_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, limits: Limits, steady_ms: Callable[[], int], requests: Requests | None = None
+    ) -> None:
         self._app = app
         self._limits = limits
         self._steady_ms = steady_ms
         self._buckets: dict[str, Bucket] = {}
-        self.requests = 0
+        self.requests = Requests() if requests is None else requests
         self._log: Any = structlog.get_logger("gateway.http")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,6 +84,7 @@ class Door:
         state[REQUEST_ID] = request_id
         counted = state[_COUNTED] = _Counted(self)
         answer = _Answer(send, request_id, self._limits.answer_ms / 1_000)
+        began_s = time.perf_counter()
         try:
             self._require_room(scope)
             counted.begin()
@@ -75,6 +101,8 @@ class Door:
             await problem(known, request_id)(scope, receive, answer.send)
         finally:
             counted.end()
+            if answer.begun:
+                self.requests.note(scope, answer.status, answer.begun_s - began_s)
 
     def _require_room(self, scope: Scope) -> None:
         """Raises RateLimited, with when to come back."""
@@ -87,7 +115,7 @@ class Door:
             bucket = self._buckets[address] = Bucket(self._limits.http_burst, refill_us, now_ms)
         if wait_ms := bucket.take(now_ms):
             raise RateLimited("this address asks too often", retry_ms=wait_ms)
-        if self.requests >= self._limits.http_requests:
+        if self.requests.under_way >= self._limits.http_requests:
             raise RateLimited("as many requests as may be are under way", retry_ms=_FULL_RETRY_MS)
 
     def _forget_idle(self, now_ms: int) -> None:
@@ -110,12 +138,12 @@ class _Counted:
 
     def begin(self) -> None:
         self._in = True
-        self._door.requests += 1
+        self._door.requests.under_way += 1
 
     def end(self) -> None:
         if self._in:
             self._in = False
-            self._door.requests -= 1
+            self._door.requests.under_way -= 1
 
 
 class _Body:
@@ -158,10 +186,12 @@ class _Answer:
         self._request_id = request_id
         self._timeout_s = timeout_s
         self.begun = False
+        self.begun_s = 0.0
+        self.status = 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begun = True
+            self.begun, self.begun_s, self.status = True, time.perf_counter(), message["status"]
             own = ((b"x-request-id", self._request_id.encode()), *_HEADERS)
             headers = [*message.get("headers", ()), *own]
             if not any(name == _POLICY[0] for name, _ in headers):

@@ -18,6 +18,7 @@ from gateway.http import commands, readings
 from gateway.http.app import create_app
 from gateway.http.demand import Demand
 from gateway.http.devices import Devices
+from gateway.http.door import Requests
 from gateway.http.server import HttpServer, Listen
 from gateway.intake.desk import Desk
 from gateway.outbox.outbox import Outbox
@@ -47,8 +48,9 @@ class HttpIntake:
         self.polled = commands.Polled(inbox, outbox, changed)
         clocks = {"clock_ms": outbox.clock_ms, "steady_ms": steady_ms}
         self.demand = Demand(inbox, self.polled, self.devices, limits, **clocks)
+        self.requests = Requests()
         own = (readings.router(desk, self.devices), commands.router(self.polled, self.devices, outbox))
-        self.app = create_app((*own, *areas), limits=limits, steady_ms=steady_ms, pages=pages)
+        self.app = create_app((*own, *areas), limits=limits, steady_ms=steady_ms, pages=pages, requests=self.requests)
         self.server = HttpServer(self.app, listen, limits, lambda: trust.roots)
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -69,7 +69,7 @@ def router(desk: Desk, devices: Devices) -> APIRouter:
         else:
             envelopes = [body] if media == OCTETS else _messages(body)
             require_items(len(envelopes), desk.limits)
-        return _answered(desk, await desk.relay(caller.sender, envelopes, only=_only(caller, envelopes)))
+        return _answered(desk, await desk.relay(caller.sender, envelopes, only=_only(caller, envelopes), by="http"))
 
     return area
 
@@ -78,7 +78,7 @@ async def _measured(desk: Desk, caller: Caller, form: ReadingsForm) -> list[Answ
     own = caller.device.meter if caller.device is not None else form.meter
     if not own or (form.meter and form.meter != own):
         raise RoleRefused("a device sends the readings of its own meter")
-    return await desk.readings(caller.sender, own, observed(form.readings, desk.now_ms(), desk.limits))
+    return await desk.readings(caller.sender, own, observed(form.readings, desk.now_ms(), desk.limits), by="http")
 
 
 def _only(caller: Caller, envelopes: list[bytes]) -> frozenset[bytes]:

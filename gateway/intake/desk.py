@@ -19,6 +19,7 @@ from gateway.limits import Limits
 from gateway.outbox.entry import Entry, Sender
 from gateway.outbox.outbox import Outbox, Safe
 from ledgernode.errors import LedgerError, NodeStopping, RevokedSigner
+from ledgernode.observe.figures import Codes
 from ledgernode.wire.receipt import OK
 from ledgernode.wire.types import ChainId
 
@@ -32,6 +33,7 @@ class Answer(NamedTuple):
 
 
 SAFE = Answer()
+STREAM, BROKER = "stream", "broker"
 _VERIFY_CHUNK = 25
 _REVOKED_KEPT = 100_000
 
@@ -47,31 +49,40 @@ class Desk:
         self._formats = formats
         self._relay = Relay(chain_id, limits)
         self._revoked: dict[bytes, None] = {}
+        self.answered: dict[str, Codes] = {}
+        """Answers since the start, by bearer and code."""
 
-    async def relay(self, sender: Sender, envelopes: Sequence[bytes], *, only: Signers = b"") -> list[Answer]:
-        """An answer for each, in order, when all of them are known."""
+    async def relay(
+        self, sender: Sender, envelopes: Sequence[bytes], *, only: Signers = b"", by: str = STREAM
+    ) -> list[Answer]:
+        """An answer for each, in order, when all of them are known. `by` is the bearer that brought them."""
         offered: list[Safe | Answer] = []
         for at, envelope in enumerate(envelopes, 1):
             offered.append(self._offer(sender, envelope, only))
             if at % _VERIFY_CHUNK == 0:
                 await asyncio.sleep(0)  # signatures take their time; others have their turn
-        return await answers(offered)
+        return self._noted(by, await answers(offered))
 
-    async def readings(self, sender: Sender, meter: str, seen: Sequence[Observed]) -> list[Answer]:
+    async def readings(self, sender: Sender, meter: str, seen: Sequence[Observed], *, by: str = STREAM) -> list[Answer]:
         """Of a device that has a certificate to connect with, and no key to sign with: `direct_channel` names it.
 
         A reading that makes no row of its own is contained in the next one's registers: OK, too.
         """
         channel = direct_channel(sender, meter)
-        return await answers([self._observe(msgspec.structs.replace(one, channel=channel)) for one in seen])
+        found = await answers([self._observe(msgspec.structs.replace(one, channel=channel)) for one in seen])
+        return self._noted(by, found)
 
     async def message(self, topic: str, payload: bytes) -> list[Answer]:
         """Of a device that speaks one of the known formats; an answer for each register in it, mostly none."""
         try:
             seen = self._formats.read(topic, payload)
         except LedgerError as refusal:
-            return [refused(refusal)]
-        return await answers([self._observe(one) for one in seen])
+            return self._noted(BROKER, [refused(refusal)])
+        return self._noted(BROKER, await answers([self._observe(one) for one in seen]))
+
+    def _noted(self, bearer: str, found: list[Answer]) -> list[Answer]:
+        self.answered.setdefault(bearer, Codes()).note_all(answer.code for answer in found)
+        return found
 
     def _observe(self, seen: Observed) -> Safe | Answer:
         try:

@@ -24,7 +24,7 @@ from amqtt.errors import BrokerError
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
-from gateway.mqtt.reach import is_loopback
+from gateway.loopback import is_loopback
 from gateway.mqtt.topics import ROOT, SAID, TOLD, TRADES
 from ledgernode.errors import BadRequest
 
@@ -63,7 +63,7 @@ class EmbeddedBroker:
                 f"{__name__}.Rights": {"gateways": self._gateways},
             },
         }
-        self._broker = Broker(settings)
+        self._broker = _Broker(settings)
         try:
             await self._broker.start()
         except BrokerError as error:
@@ -75,7 +75,19 @@ class EmbeddedBroker:
             self._broker = None
 
 
-class Passwords(BaseAuthPlugin):  # type: ignore[misc]  # amqtt ships no types
+class _Broker(Broker):  # type: ignore[misc]  # amqtt ships no types
+    """amqtt gives whoever comes in all that is retained under any subscription of anybody: what a client may not hear
+    among it."""
+
+    async def _publish_retained_messages_for_subscription(
+        self, subscription: tuple[str, int], session: Session
+    ) -> None:
+        there = self.subscriptions.get(subscription[0], ())
+        if any(each.client_id == session.client_id for each, _ in there):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
+
+
+class Passwords(BaseAuthPlugin):  # type: ignore[misc]  # as above
     """Who has no password does not come in."""
 
     @dataclass

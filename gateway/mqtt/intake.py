@@ -19,7 +19,7 @@ import structlog
 
 from gateway.commands.dispatch import Dispatch
 from gateway.intake.desk import Answer, Desk, refused
-from gateway.intake.stream import Ask, answer_messages, observed, signers_of
+from gateway.intake.stream import Ask, answer_messages, observed, signers_of, welcome
 from gateway.mqtt.connection import Access, Connection, Message, Will
 from gateway.mqtt.flow import Acknowledgements, Refusals, pause_ms
 from gateway.mqtt.said import Said, read_said
@@ -99,6 +99,11 @@ class BrokerIntake:
         self.taken = 0
         self.connects = 0
         self._log: Any = structlog.get_logger("gateway.mqtt")
+
+    @property
+    def is_up(self) -> bool:
+        """Is it at the broker, and has it heard what was kept for it?"""
+        return self._caught_up_with is not None
 
     # ------------------------------------------------------------ its life
 
@@ -280,10 +285,10 @@ class BrokerIntake:
             return True
         self._remember(sender.account, device)
         if isinstance(said, pb.Readings):
-            found = await self._desk.readings(sender, said.meter, observed(said.readings))
+            found = await self._desk.readings(sender, said.meter, observed(said.readings), by="broker")
         else:
             only = _ANYBODY if carries else signers_of(self._only.get(device, _ANYBODY), said.envelopes)
-            found = await self._desk.relay(sender, said.envelopes, only=only)
+            found = await self._desk.relay(sender, said.envelopes, only=only, by="broker")
             if not carries and any(one.code == OK for one in found) and len(self._only) < _HEARD_KEPT:
                 self._only[device] = only
         if self._stopping.is_set() and any(one.code == NodeStopping.code for one in found):
@@ -345,18 +350,7 @@ class BrokerIntake:
         heard = Heard(device, tuple(hello.devices), self._tell_command)
         self._heard[device] = heard
         self._dispatch.devices(heard, True)
-        self._publish(device, Kind.WELCOME, self._welcome(), life_s=_WELCOME_LIFE_S, to=message)
-
-    def _welcome(self) -> pb.Welcome:
-        limits = self._limits
-        return pb.Welcome(
-            ledger=self._ledger,
-            chain_id=self._desk.chain_id,
-            time_ms=self._desk.now_ms(),
-            items=limits.message_items,
-            transaction_bytes=limits.transaction_bytes,
-            unanswered=limits.unanswered_messages,
-        )
+        self._publish(device, Kind.WELCOME, welcome(self._ledger, self._desk), life_s=_WELCOME_LIFE_S, to=message)
 
     def _goodbye(self, device: Device) -> None:
         heard = self._heard.pop(device, None)

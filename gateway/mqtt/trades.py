@@ -52,6 +52,7 @@ class Line(msgspec.Struct, frozen=True):
     text: str
     trade: int
     energy_wh: int
+    until_ms: int
     time_ms: int
     height: int
     chain: str
@@ -65,6 +66,7 @@ class Line(msgspec.Struct, frozen=True):
             "trade": str(self.trade),
             "energy_wh": str(self.energy_wh),
             "time_ms": str(self.time_ms),
+            "until_ms": str(self.until_ms),
             "height": str(self.height),
         }
 
@@ -75,6 +77,7 @@ class _Commanded(msgspec.Struct, frozen=True):
     text: str
     trade: int
     energy_wh: int = 0
+    until_ms: int = 0
     feeder: str = ""
     notice: int = 0
 
@@ -112,6 +115,7 @@ class Notices:
             found.text,
             found.trade,
             found.energy_wh,
+            found.until_ms,
             time_ms=int(event.time_ms),
             height=int(event.height),
             chain=self._chain,

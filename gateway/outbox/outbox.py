@@ -8,6 +8,7 @@ Leaving entries are deleted with the next write: a crash before it only sends th
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,6 +23,7 @@ from gateway.outbox.turns import NEVER_MS, Turns
 from gateway.outbox.verdict import Verdict, judge
 from ledgernode.client import Outcome
 from ledgernode.errors import DuplicateTransaction, LedgerError, NodeStopping, OutboxFull, SequenceConflict
+from ledgernode.observe.figures import SHORT_S, Codes, Tally
 from ledgernode.wire.receipt import OK
 
 Safe: TypeAlias = "asyncio.Future[None]"
@@ -78,6 +80,10 @@ class Outbox:
         self._left: dict[bytes, tuple[int, bool]] = {}
         self._asked = 0
         self._refusing = self._ending = False
+        self.written = self.settled_entries = 0
+        """Writes to the disk, and entries that have left, since the start."""
+        self.settled_codes = Codes()
+        self.write_s = Tally(SHORT_S)
         self._load()
 
     def _load(self) -> None:
@@ -86,6 +92,15 @@ class Outbox:
         for lane, _, size in self.store.lanes():
             self.room.took(lane[:ACCOUNT_BYTES], len(lane) + 8 + size)
             self.turns.added(lane, 1, now_ms)
+
+    def oldest_ms(self) -> int:
+        """How long the device that waits longest has had something here of which nothing left."""
+        return self.turns.oldest_ms(self._steady_ms())
+
+    @property
+    def unwritten(self) -> int:
+        """Entries that were handed in and are not on disk yet."""
+        return len(self._handed_in) + len(self._being_written)
 
     # ------------------------------------------------------------ handing in
 
@@ -151,6 +166,7 @@ class Outbox:
         for handed in batch.values():
             together |= handed.facts
         writes = Writes([handed.entry for handed in batch.values()], gone, refused, together)
+        began_s = time.perf_counter()
         try:
             await asyncio.get_running_loop().run_in_executor(self._writer, self.store.write, writes)
         except LedgerError as error:
@@ -159,6 +175,8 @@ class Outbox:
             self._not_written(batch, error)
             await asyncio.sleep(_AFTER_FAILURE_S)
         else:
+            self.written += 1
+            self.write_s.add(time.perf_counter() - began_s)
             for key in gone:
                 del self._gone[key]
                 del self._outcomes[key]
@@ -244,11 +262,13 @@ class Outbox:
 
     def _leave(self, entry: Entry, outcome: Outcome, verdict: Verdict, now_ms: int) -> None:
         self.room.left(entry.lane[:ACCOUNT_BYTES], entry.size)
+        self.settled_entries += 1
         self._gone[entry.key] = entry.id
         if verdict is Verdict.REFUSED or (outcome.height and outcome.code != OK):
             self._refused.append(Refused(now_ms, outcome.code, entry))
         code = OK if outcome.code == DuplicateTransaction.code else outcome.code
         self._outcomes[entry.key] = (code, int(outcome.height))
+        self.settled_codes.note(code)
         self._work.set()
         self.settled(entry, code, int(outcome.height))
 

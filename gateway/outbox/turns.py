@@ -37,6 +37,7 @@ class Turns:
         self._under_way: dict[bytes, int] = {}
         self._resting: list[tuple[int, bytes]] = []
         self._pauses: dict[bytes, int] = {}
+        self._since: dict[bytes, int] = {}
         self._ready = 0
         self.in_flight = 0
 
@@ -49,6 +50,10 @@ class Turns:
     def lanes(self) -> int:
         return len(self._waiting)
 
+    def oldest_ms(self, now_ms: int) -> int:
+        """How long the lane that waits longest has had something of which nothing left."""
+        return max(0, now_ms - min(self._since.values(), default=now_ms))
+
     @property
     def resting(self) -> int:
         """Lanes that the ledger does not take yet."""
@@ -56,6 +61,8 @@ class Turns:
 
     def added(self, lane: bytes, entries: int, now_ms: int) -> None:
         known = self._waiting.get(lane, 0)
+        if not known:
+            self._since[lane] = now_ms
         self._waiting[lane] = known + entries
         if lane in self._ring:
             self._ready += entries
@@ -103,8 +110,10 @@ class Turns:
         assert remaining >= 0, "no more leave a lane than are in it"
         pause_ms = self._pauses.pop(lane, 0)
         if not remaining:
-            del self._waiting[lane]
+            del self._waiting[lane], self._since[lane]
             return
+        if gone:
+            self._since[lane] = now_ms
         self._waiting[lane] = remaining
         if hold:
             limits = self._limits

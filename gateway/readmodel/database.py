@@ -3,6 +3,7 @@
     model.db                      a file, embedded: WAL, so that pages read while blocks are written
     sqlite:///folder/model.db     the same
     postgresql://user@host/name   a server
+    postgresql://user@host/name?password_file=/a/path   the same; the file is read with each connection that is made
 
 One engine writes, in transactions that take the lock at once; another reads, and each of its transactions sees one
 state. A SQLite commit is not waited for on disk: after a power cut the file is whole and lacks the last blocks, which
@@ -11,6 +12,8 @@ are followed again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import event, make_url
@@ -18,10 +21,12 @@ from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gateway.readmodel.bounds import BUSY_MS, CONNECT_S, POOL, SQLITE_CACHE_KIB
-from ledgernode.errors import BadRequest
+from ledgernode.errors import BadRequest, KeyFileUnsafe
+from ledgernode.identity.secret_file import read_secret
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
+_FILE: Final = "password_file"
 _DRIVERS: Final = {SQLITE: "sqlite+aiosqlite", POSTGRESQL: "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
@@ -66,7 +71,12 @@ class Database:
         if self.dialect == POSTGRESQL:
             if begin == "BEGIN":
                 options["isolation_level"] = "REPEATABLE READ"  # all questions of a page see one state, as in SQLite
-            return create_async_engine(self.url, **options, connect_args={"timeout": CONNECT_S})
+            file = self.url.query.get(_FILE)
+            url = self.url.difference_update_query([_FILE])
+            engine = create_async_engine(url, **options, connect_args={"timeout": CONNECT_S})
+            if file is not None:
+                event.listen(engine.sync_engine, "do_connect", _with_password(Path(str(file))))
+            return engine
         engine = create_async_engine(self.url, **options)
         event.listen(engine.sync_engine, "connect", _prepared)
         event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
@@ -79,3 +89,15 @@ def _prepared(connection: Any, _record: Any) -> None:
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
+
+
+def _with_password(file: Path) -> Callable[[Any, Any, Any, dict[str, Any]], None]:
+    """A password that is replaced in its file holds from the next connection on."""
+
+    def connecting(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
+        try:
+            options["password"] = read_secret(file).decode().strip()
+        except KeyFileUnsafe as error:
+            raise OSError(str(error)) from error  # the database cannot be reached: that is waited for
+
+    return connecting

@@ -5,7 +5,7 @@ a meter stands here first; the event carries it there, and the meter's answer st
 
     message   text for the display                        by one of the staff
     terms     from which balance on credit is low         by one of the staff
-    tariff    what a kWh costs from a time on             by one of the staff, or by a timer that one has set
+    tariff    what a kWh costs from a time on             by one of the staff, the meter's question, or a timer
     clock     set the clock to this block's time          by two of the staff
     close     sign the final balance and clear it         by two of the staff
     unused    burn an identifier, sign that no token of it was taken     by two of the staff
@@ -14,9 +14,13 @@ a meter stands here first; the event carries it there, and the meter's answer st
     command    under `command`, number (of all meters): what was wanted, of whom, and what the meter said
     last       under `last`, meter: the number of its last command
     told       under `told`, meter: which price tables it was told
+    asked      under `asked`, meter: when it asked for them
+    round      under `round`, utility: how often its meters are told by themselves (0: never)
 
 Prices are no free text: a table is what the tariff contract holds of the tariff that the registry gives a point, which
-two people have decided. So one may send them, and a timer may: each meter is told what it was not told before.
+two people have decided. So one may send them, a meter may ask for its own, and a timer may go round: each meter is
+told what it was not told before. A utility's rounds begin with the first question of one of its meters, once a day,
+unless its staff has said how often; so nobody has to think of it.
 
 Supply is blocked and opened in `prepaid`, deliveries are commanded in `settlement`, tokens prove themselves. What
 becomes of a block of the supply the meter says here (`answer_supply`).
@@ -139,8 +143,30 @@ class Commands(Contract):
         require_staff(ctx, utility)
         if every_ms and not EVERY_MS[0] <= every_ms <= EVERY_MS[1]:
             raise OutOfRange("meters are told each quarter of an hour to once a month, or once (0)")
+        ctx.put(ctx.key("round", utility), every_ms)
         ctx.cancel("again/" + utility)
         ctx.schedule("announce/" + utility, ctx.time_ms, "go_on", utility=utility, after="", every_ms=every_ms, told=0)
+
+    @transaction(roles=("meter",))
+    def ask_tariffs(self, ctx: Context) -> int:
+        """Tell the signing meter all that holds at its point, for it knows no price: answers by how many commands.
+
+        Again within a day: no effect. With a utility's first question begins that its meters are told each day.
+        """
+        require_direct(ctx)
+        meter = ctx.creator.id
+        point: str = ctx.call("registry", "meter", meter=meter)["point"]
+        utility, hanging = found_at(ctx, point)
+        if hanging != meter:
+            raise NoMeter(f"another meter hangs at {point}")
+        asked_ms = ctx.get(ctx.key("asked", meter), int)
+        if asked_ms is not None and ctx.time_ms < asked_ms + DAY_MS:
+            return 0
+        ctx.put(ctx.key("asked", meter), ctx.time_ms)
+        if ctx.get(ctx.key("round", utility), int) is None:
+            ctx.put(ctx.key("round", utility), DAY_MS)
+            around_later(ctx, utility, DAY_MS)
+        return told_tariffs(ctx, point, True)
 
     @transaction(roles=("timer",))
     def go_on(self, ctx: Context, utility: str, after: str, every_ms: int, told: int) -> None:
@@ -154,8 +180,7 @@ class Commands(Contract):
             return
         ctx.emit("TariffsAnnounced", utility=utility, commands=told)
         if every_ms:
-            fresh = {"utility": utility, "after": "", "every_ms": every_ms, "told": 0}
-            ctx.schedule("again/" + utility, ctx.time_ms + every_ms, "go_on", **fresh)
+            around_later(ctx, utility, every_ms)
 
     # ------------------------------------------------------------ by two
 
@@ -254,6 +279,12 @@ def found_at(ctx: Context, point: str) -> tuple[str, str]:
     if not meter:
         raise NoMeter(f"no meter hangs at {point}")
     return organisation_of(point), meter
+
+
+def around_later(ctx: Context, utility: str, every_ms: int) -> None:
+    """Go round a utility's meters when so much time has passed."""
+    fresh = {"utility": utility, "after": "", "every_ms": every_ms, "told": 0}
+    ctx.schedule("again/" + utility, ctx.time_ms + every_ms, "go_on", **fresh)
 
 
 def told_tariffs(ctx: Context, point: str, again: bool) -> int:

@@ -280,6 +280,7 @@ def command(ctx: Context, trade: Obligation, point: str, action: str) -> None:
         action=action,
         energy_wh=trade.energy_wh,
         text=sent.text,
+        until_ms=trade.until_ms,
         feeder=trade.seller_feeder if point == trade.seller_point else trade.buyer_feeder,
         notice=notice(ctx, trade, action),
     )

@@ -99,6 +99,8 @@ MINING_NICENESS: Final = 5
 MINING_SHARE_PERCENT: Final = 25  # of one core
 MINING_SLICE_HASHES: Final = 5_000  # between two looks for another job: a few milliseconds
 
+TLS_LOOK_MS: Final = 10_000  # how often a node looks whether its TLS files were replaced
+
 # links between validators
 LINK_ENGINE_MESSAGES: Final = 1_024  # queued for one peer; beyond, the oldest is dropped: engines say it again
 LINK_VOTES: Final = 1_024  # and certificates likewise
@@ -150,6 +152,20 @@ SNAPSHOT_CHUNK_LIMIT_BYTES: Final = 64 * 1024 * 1024
 SNAPSHOT_MANIFEST_LIMIT_BYTES: Final = 256 * 1024 * 1024
 RESTORE_INDEX_BATCH: Final = 100_000
 STATE_CACHE_RECORDS: Final = 100_000
+
+# the operator's listener
+OBSERVE_CONNECTIONS: Final = 32
+OBSERVE_REQUESTS: Final = 10_000  # of one connection
+OBSERVE_HEAD_BYTES: Final = 8 * 1024
+OBSERVE_HEAD_MS: Final = 5_000  # a request comes whole within this time
+OBSERVE_IDLE_MS: Final = 120_000  # between two requests of a connection
+OBSERVE_ANSWER_MS: Final = 10_000
+LATENCIES_WATCHED: Final = 10_000  # groups of transactions whose way to the certificate is timed
+SKEW_EVERY_MS: Final = 30_000  # the others' clocks are asked so often
+# health: a node becomes ready this near to the others, and stays so until it is that far behind
+READY_BLOCKS: Final = 4
+UNREADY_BLOCKS: Final = 64
+STUCK_AFTER_MS: Final = 300_000  # nothing moved for so long although it should have: restart it
 
 # client
 CLIENT_RETRIES: Final = 8

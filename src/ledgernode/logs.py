@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Final
+from collections import Counter
+from typing import Any, Final, TextIO
 
 import structlog
 
@@ -27,6 +28,16 @@ _SHARED: Final[list[Any]] = [
 ]
 
 
+LINES: Final[Counter[str]] = Counter()
+"""Lines logged by this process since its start, by level."""
+
+
+class _Counting(logging.StreamHandler[TextIO]):
+    def emit(self, record: logging.LogRecord) -> None:
+        LINES[record.levelname.lower()] += 1
+        super().emit(record)
+
+
 def set_up(*, as_json: bool, level: str = "info") -> None:
     """Choose form and level for the whole process; refuses a level that does not exist."""
     set_level(level)
@@ -39,7 +50,7 @@ def set_up(*, as_json: bool, level: str = "info") -> None:
             form,
         ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Counting(sys.stderr)
     handler.setFormatter(formatter)
     logging.getLogger().handlers[:] = [handler]
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells at "info" which of its parts it has loaded

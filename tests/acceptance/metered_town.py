@@ -88,18 +88,18 @@ class MeteredTown:
         self._register(identity)
         return TownGateway(self, self.directory / name, identity, **settings)
 
-    def broker(self, house: House) -> Mosquitto:
+    def broker(self, house: House, name: str = "broker") -> Mosquitto:
         """A real one that knows a gateway and this house's meter, which knows its password."""
-        identity = gateway_identity(self.network.founded, "broker")
+        identity = gateway_identity(self.network.founded, name)
         device = f"north/{house.name}-meter"
         secret = self.person(house).directory / BROKER_FILE
         create_secret(secret, password(device).encode())
         known = Users(devices=(read_device(device),), gateways=GATEWAYS)
         names = {name: password(name) for name in (*GATEWAYS, device)}
-        return Mosquitto(self.directory / "broker", identity, names, acl=rights(Topics(LEDGER), known))
+        return Mosquitto(self.directory / name, identity, names, acl=rights(Topics(LEDGER), known))
 
-    def gateway_at(self, broker: Mosquitto, name: str) -> TownGateway:
-        return self.second_gateway(name, broker=broker_setting(broker, self.directory / name))
+    def gateway_at(self, broker: Mosquitto, name: str, **settings: object) -> TownGateway:
+        return self.second_gateway(name, broker=broker_setting(broker, self.directory / name), **settings)
 
     # ------------------------------------------------------------ houses and their meters
 

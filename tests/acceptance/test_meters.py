@@ -8,26 +8,30 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
 from chaincode.tables import table_of
-from devices.customer_unit import money
+from devices.customer_unit import COLUMNS, money
 from devices.journal import Journal
 from devices.meter.state import Clock
+from gateway.mqtt.connection import tls_context
 from ledgernode.client import Signer
 from ledgernode.identity.records import Role
+from ledgernode.identity.tls import load_tls
 from tests.acceptance.clocked_program import INVENTED
 from tests.acceptance.community import kwh
 from tests.acceptance.metered_town import FASTER, MeteredTown
 from tests.acceptance.street import FLAT_TARIFF
 from tests.conditions import until
 from tests.devices.running import MeterRunning
+from tests.gateway.mqtt.running import device
 from tests.running import LEDGER
 from tests.suites.purchase_and_share import measure
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-HOUSES = 20
+HOUSES = 22
 LIMIT_S = 45.0
 
 
@@ -55,6 +59,41 @@ def test_000_1_what_is_sampled_is_reported_within_a_percent(town: MeteredTown) -
     assert factor_milli >= 990
     hours = (late[1] - early[1]) / 3_600_000
     assert late[2] - early[2] == pytest.approx(2_300_000 * hours, rel=0.35), "to a sample: they are taken in steps"
+
+
+async def test_c7_one_meter_hands_in_by_stream_broker_and_http(town: MeteredTown) -> None:
+    """C7: what a meter has signed reaches the ledger through a gateway over gRPC, MQTT with TLS and a password, and
+    HTTPS, each reading once and in order; no way takes what was altered."""
+    house, broker_name = town.house(), "another-broker"
+    person, name = town.person(house), f"{house.name}-meter"
+
+    def row(number: int) -> bytes:
+        rows = {"rows": [[number, town.community.now_ms, number, 0, 0]], "columns": []}
+        signer = house.meter.signer
+        return bytes(signer.transaction("metering", "record", rows, budget=60_000, sequence=number + 500).envelope)
+
+    def altered(envelope: bytes) -> bytes:
+        return envelope[:-1] + bytes((envelope[-1] ^ 1,))
+
+    trust = tls_context(load_tls(person.directory).roots)
+    trust.load_cert_chain(person.directory / "tls-certificate.pem", person.directory / "tls-key.pem")
+    octets = {"content-type": "application/octet-stream"}
+    ways = {"arguments": ("--http", "127.0.0.1:0")}
+    with town.broker(house, broker_name) as broker, town.gateway_at(broker, "three-ways", **ways) as gateway:
+        url = f"https://localhost:{gateway.serving['http_port']}/api/v1/readings"
+        async with (
+            gateway.client(person) as stream,
+            device(broker, name) as line,
+            httpx.AsyncClient(verify=trust) as web,
+        ):
+            await asyncio.gather(stream.connect(), line.connect())
+            for number in range(0, 6, 3):
+                assert await stream.send([one := row(number), altered(one)]) == ["OK", "SIGNATURE_INVALID"]
+                assert await line.send([one := row(number + 1), altered(one)]) == ["OK", "SIGNATURE_INVALID"]
+                one = row(number + 2)
+                answers = [await web.post(url, content=content, headers=octets) for content in (one, altered(one), one)]
+                assert [answer.status_code for answer in answers] == [200, 401, 200]
+        await asyncio.to_thread(town.whole_rows, house, 6)
 
 
 def test_000_3_the_keypad_takes_a_token_once_and_says_why_not(town: MeteredTown) -> None:
@@ -148,6 +187,36 @@ def share(meter: MeterRunning, pan: str, tenths: str, pin: str) -> None:
     meter.do(f"*#1{pan}#{tenths}#")
     meter.when(lambda: "#=OK" in meter.lines[1])
     meter.do(f"#{pin}#")
+
+
+def test_000_7_the_customer_unit_says_everything_on_two_lines_of_sixteen(town: MeteredTown) -> None:
+    """000-7: the balance, what to do, confirmations, refusals by their code, the warning of low credit, the price, all
+    on a display of 16x2 by twelve keys. What it shows is what the ledger knows; nobody has sent the price."""
+    house, community = town.house(), town.community
+    with town.meter(house, ask_ms=1_000) as unit:
+        unit.when(lambda: unit.gateway)
+        unit.shows("NO CREDIT")
+        assert unit.lines[1] == "ENTER A TOKEN"
+        town.buy(house, 50_000, "at the counter")
+        unit.shows("13.50 kWh")
+        assert unit.lines[0].startswith("CREDIT")
+        until(lambda: town.account(house)["balance_mwh"] == kwh(13.5), LIMIT_S)
+        for keys, shown in (
+            ("#", "1 SHARE 2 INFO 3 PIN 4 ADVANCE"),
+            (f"*{town.digits(house)}#", "E03 TOKEN USED"),
+            ("*#31234#1234#", "PIN SET"),
+            ("*#2##", "/kWh"),
+        ):
+            unit.do(keys)
+            unit.when(lambda shown=shown: shown in " ".join(" ".join(unit.lines).split()))
+        assert town.answers(house)[0][0] == "tariff", "its own question brought it"
+        unit.do("**")
+        community.ok(community.operator, "commands", "terms", point=house.point, low_mwh=kwh(14))
+        unit.shows("LOW CREDIT")
+        unit.do("mains off")
+        unit.shows("NO MAINS")
+        shown = [line for one in unit.said if one["event"] == "display" for line in one["lines"]]
+        assert {len(line) for line in shown} == {COLUMNS}
 
 
 def test_000_8_a_purchase_and_a_transfer_take_moments(town: MeteredTown) -> None:

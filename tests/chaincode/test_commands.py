@@ -201,6 +201,27 @@ def test_all_meters_of_a_utility_are_told_by_timers_and_whoever_comes_later_too(
     assert len(town.ledger.events("commands", "TariffsAnnounced")) == len(rounds) + 1, "it is told once, and ends"
 
 
+def test_a_meter_asks_for_its_prices_and_a_utilitys_rounds_begin_with_it(priced: tuple[Town, House]) -> None:
+    """All that holds at its point, once a day; then everybody's news each day. What staff has said goes before."""
+    town, house = priced
+    assert town.ok(house.meter, "commands", "ask_tariffs") == 1
+    assert town.ok(house.meter, "commands", "ask_tariffs") == 0, "it will have them in a moment"
+    [silent] = town.settle_in(f"silent-{len(town.houses)}", tariff="utility:home")
+    begins_ms = town.now_ms
+    town.ledger.advance(ms=DAY_MS)
+    assert len(tables(town, silent)) == 1, "by the round that began with another's question"
+    assert town.ok(house.meter, "commands", "ask_tariffs") == 1, "it has lost them"
+    decide(town, 350_000, begins_ms + 3 * DAY_MS)
+    town.ledger.advance(ms=DAY_MS + INTERVAL_MS)
+    assert [prices for _, _, prices in tables(town, silent)][1:] == [[350_000]]
+    town.ok(town.operator, "commands", "announce")
+    rounds = len(town.ledger.events("commands", "TariffsAnnounced"))
+    town.ok(silent.meter, "commands", "ask_tariffs")
+    town.ledger.advance(ms=3 * DAY_MS)
+    assert len(town.ledger.events("commands", "TariffsAnnounced")) == rounds + 1, "once, as staff has said"
+    assert town.code(town.operator, "commands", "ask_tariffs") == "ROLE_REFUSED"
+
+
 def test_only_staff_tells_tariffs_and_only_its_own_utilitys(priced: tuple[Town, House]) -> None:
     town, house = priced
     for who in (house.wallet, house.meter, town.regulator, town.stranger):

@@ -548,6 +548,7 @@ def test_each_trade_reaches_the_devices_of_both_ends_once(scene: Scene) -> None:
     told = scene.told("DeliveryCommanded")
     assert [event["command"] for event in told] == [1, 2, 3, 4]
     assert [event["text"] for event in told] == [text] * 4
+    assert {event["until_ms"] for event in told} == {ahead_ms + INTERVAL_MS}, "a device ends what nobody ends"
     assert [event["notice"] for event in told] == [1, 0, 0, 0], "both ends are on one feeder: it is noticed once"
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 
 from ledgernode.errors import LedgerError
-from ledgernode.services.errors_grpc import refuse
+from ledgernode.services.calls import refuse
 from ledgernode.v1 import ledger_pb2 as pb
 from ledgernode.v1.ledger_pb2_grpc import LedgerServiceServicer, add_LedgerServiceServicer_to_server
 from ledgernode.wire import protobuf

@@ -16,7 +16,7 @@ from ledgernode.errors import (
     NodeUnreachable,
     leaves,
 )
-from ledgernode.services.errors_grpc import trailing_metadata
+from ledgernode.services.calls import trailing_metadata
 
 
 def failed(status: grpc.StatusCode, details: str = "", metadata: tuple[tuple[str, str], ...] = ()) -> AioRpcError:

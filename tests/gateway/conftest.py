@@ -47,5 +47,6 @@ def gateway(node: NodeProcess, tmp_path_factory: pytest.TempPathFactory) -> Iter
         register(ledger, node.network, signer)
     plug = {"channel": "north/plug/north:plug", "meter": "north:plug", "identity": str(signer.directory), "every_ms": 0}
     limits = {"handshake_ms": 2_000, "hello_ms": 1_000}
-    with GatewayProcess(node.network, [node.endpoint], directory, identity, limits=limits, edge=[plug]) as one:
+    settings = {"limits": limits, "edge": [plug], "observe": "127.0.0.1:0"}
+    with GatewayProcess(node.network, [node.endpoint], directory, identity, **settings) as one:
         yield one

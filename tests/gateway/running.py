@@ -16,7 +16,8 @@ from ledgernode.identity.founding import organisation_directory
 from ledgernode.identity.organisation import identity_directory, new_identity
 from ledgernode.identity.records import Role
 from ledgernode.identity.tls import load_tls, write_roots
-from tests.running import LEDGER, START_SECONDS, FoundedNetwork, Person, now_ms
+from ledgernode.local.simulated import is_simulated
+from tests.running import START_SECONDS, FoundedNetwork, Person, now_ms
 
 
 def gateway_identity(network: FoundedNetwork, name: str = "gateway-1") -> Path:
@@ -47,10 +48,7 @@ class GatewayProcess:
         self.log = directory / "gateway.log"
         self._listen = "127.0.0.1:0"
         self._command = [sys.executable, "-m", "ledgernode.cli", "gateway", "run", str(directory), "--json"]
-        self._command += ["--identity", str(identity), "--genesis", str(network.directory / "genesis.json")]
-        self._command += ["--ledger", LEDGER, *arguments]
-        for node in nodes:
-            self._command += ["--endpoint", node]
+        self._command += ["--identity", str(identity), *_where(network, nodes), *arguments]
         self.start()
 
     def start(self) -> None:
@@ -93,6 +91,14 @@ class GatewayProcess:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.kill()
+
+
+def _where(network: FoundedNetwork, nodes: list[str]) -> list[str]:
+    """The nodes by their addresses; where the clock is simulated, by the network's folder, which has that clock."""
+    if is_simulated(network.ledger):
+        return ["--network", str(network.directory)]
+    named = ["--genesis", str(network.directory / "genesis.json"), "--ledger", network.ledger]
+    return [*named, *(part for node in nodes for part in ("--endpoint", node))]
 
 
 def reading(person: Person, number: int) -> Signed:

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.client import GatewayClient
 from gateway.v1 import gateway_pb2 as pb
@@ -232,6 +234,26 @@ async def test_health_is_told(gateway: GatewayProcess, carrier: Person) -> None:
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_its_operator_is_told_health_and_figures(gateway: GatewayProcess, meters: list[Person]) -> None:
+    """On a listener of its own: what came in by which way, and what became of it."""
+    async with gateway.client(meters[0]) as client:
+        await client.connect()
+        assert await client.send([one.envelope for one in fresh(meters[0])]) == ["OK"]
+    at = f"http://127.0.0.1:{gateway.serving['observe_port']}"
+    async with httpx.AsyncClient(base_url=at) as operator:
+        for address in ("/health/started", "/health/ready", "/health/live"):
+            assert (await operator.get(address)).status_code == 200
+        shown = (await operator.get("/metrics")).text
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(shown)
+        for sample in family.samples
+    }
+    assert samples["ledgernode_gateway_intake_total", "stream", "OK"] >= 1
+    assert samples["ledgernode_gateway_outbox_write_seconds_count",] >= 1
+    assert samples["ledgernode_gateway_outbox_limit_bytes",] > samples["ledgernode_gateway_outbox_bytes",]
+
+
 async def test_too_many_items_in_a_message_end_the_stream(gateway: GatewayProcess, carrier: Person) -> None:
     async with gateway.client(carrier) as client:
         await client.connect()
@@ -251,3 +273,27 @@ async def test_a_stopping_gateway_tells_its_devices_and_keeps_what_it_has(
     gateway.start()
     with node.ledger() as ledger:
         await eventually(lambda: all(committed(ledger, one) for one in sent))
+
+
+async def test_a_gateway_whose_disk_goes_with_it_sends_what_waits_before_it_stops(
+    node: NodeProcess, meters: list[Person], tmp_path: Path
+) -> None:
+    """What was safe with it is on the ledger when it has ended, although the node was away when it was told to stop."""
+    sent = fresh(meters[0], 40)
+    identity = gateway_identity(node.network, "passing")
+    with GatewayProcess(
+        node.network, [node.endpoint], tmp_path / "passing", identity, limits={"empty_ms": 60_000}
+    ) as gateway:
+        async with gateway.client(meters[0]) as client:
+            await client.connect()
+            node.freeze()
+            try:
+                assert set(await client.send([one.envelope for one in sent])) == {"OK"}
+                ending = asyncio.create_task(asyncio.to_thread(gateway.terminate))
+                await eventually(lambda: "stopping" in gateway.log.read_text())
+                assert not ending.done()
+            finally:
+                node.thaw()
+            assert await ending == 0
+    with node.ledger() as ledger:
+        assert all(committed(ledger, one) for one in sent)

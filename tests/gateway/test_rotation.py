@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from gateway.mqtt.client import BrokerClient
-from gateway.rotation import Rotation, require_pair
 from ledgernode.errors import BadCertificate
 from ledgernode.identity.certificate_profile import Purpose
 from ledgernode.identity.identity_files import finish_rotation, new_request
@@ -20,6 +19,7 @@ from ledgernode.identity.organisation import (
     sign_request,
 )
 from ledgernode.identity.records import Role
+from ledgernode.identity.renewal import Renewal, require_pair
 from ledgernode.identity.secret_file import create_secret
 from ledgernode.identity.tls import TlsFiles, Trust, load_tls, write_roots
 from tests.conditions import eventually
@@ -42,7 +42,7 @@ class Renewing:
         write_roots(self.folder, [read_root(home)[1]])
         self.trust = Trust(self.read())
         self.told = 0
-        self.rotation = Rotation(self.read, self.trust, 10, self._renewed)
+        self.renewal = Renewal(self.read, self.trust, 10, self._renewed)
 
     def read(self) -> TlsFiles:
         return load_tls(self.folder)
@@ -66,11 +66,11 @@ def renew(organisation: Path, folder: Path) -> None:
 
 def test_a_renewed_certificate_is_taken_once(renewing: Renewing) -> None:
     before = renewing.trust.files
-    renewing.rotation.look()
+    renewing.renewal.look()
     assert (renewing.trust.files, renewing.told) == (before, 0)
     renew(renewing.organisation, renewing.folder)
-    renewing.rotation.look()
-    renewing.rotation.look()
+    renewing.renewal.look()
+    renewing.renewal.look()
     assert renewing.trust.files == renewing.read() != before
     assert renewing.told == 1
 
@@ -80,7 +80,7 @@ def test_roots_that_join_are_trusted_and_those_that_leave_are_not(renewing: Rene
     south, north = read_root(tmp_path / "south")[1], read_root(renewing.organisation)[1]
     for roots in ([north, south], [south], [north]):
         write_roots(renewing.folder, roots)
-        renewing.rotation.look()
+        renewing.renewal.look()
         assert renewing.trust.roots == tuple(roots)
 
 
@@ -102,14 +102,14 @@ def test_what_is_not_whole_changes_nothing_until_it_is(renewing: Renewing, broke
             write_roots(renewing.folder, [])
         case _:
             certificate.write_text("-----BEGIN CERTIFICATE-----\nbm9uZQ==\n-----END CERTIFICATE-----\n")
-    renewing.rotation.look()
+    renewing.renewal.look()
     assert (renewing.trust.files, renewing.told) == (before, 0)
     if broken == "key of another":
         with pytest.raises(BadCertificate):
             require_pair(renewing.read())
         key.unlink()
         create_secret(key, kept[key])
-        renewing.rotation.look()
+        renewing.renewal.look()
         assert renewing.trust.files == before
 
 

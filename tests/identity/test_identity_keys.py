@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -201,6 +203,45 @@ def test_a_loose_key_file_is_refused_with_the_cure(tmp_path, mode: int) -> None:
         PrivateKey.load(path)
     path.chmod(0o400)
     assert PrivateKey.load(path).public_key == KEY.public_key
+
+
+class Seen:
+    """A file as the system tells of it; the process that looks is 10001:10001, in group 2000 too."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.fstat, self.owner, self.group, self.mode = os.fstat, 0, 2000, 0o440
+        monkeypatch.setattr(os, "geteuid", lambda: 10001)
+        monkeypatch.setattr(os, "getegid", lambda: 10001)
+        monkeypatch.setattr(os, "getgroups", lambda: [2000])
+        monkeypatch.setattr(os, "fstat", self)
+
+    def __call__(self, descriptor: int) -> os.stat_result:
+        found = list(self.fstat(descriptor))
+        found[0], found[4], found[5] = stat.S_IFREG | self.mode, self.owner, self.group
+        return os.stat_result(found)
+
+
+def test_a_key_that_root_gives_to_our_group_is_taken(tmp_path, monkeypatch) -> None:
+    """As a cluster mounts a secret for a service: root's file, which the service's group may read and nobody else."""
+    path = tmp_path / "key.pem"
+    KEY.save(path)
+    seen = Seen(monkeypatch)
+    for seen.mode, seen.group in ((0o440, 2000), (0o640, 2000), (0o040, 10001)):
+        assert PrivateKey.load(path).public_key == KEY.public_key
+
+
+@pytest.mark.parametrize(
+    ("owner", "group", "mode"),
+    [(10001, 2000, 0o440), (500, 2000, 0o440), (0, 3000, 0o440), (0, 2000, 0o444), (0, 2000, 0o460), (0, 2000, 0o450)],
+)
+def test_a_key_that_others_share_is_refused(tmp_path, monkeypatch, owner: int, group: int, mode: int) -> None:
+    """Our own file with a loose mode, a third person's, a foreign group's, and what a group may do more than read."""
+    path = tmp_path / "key.pem"
+    KEY.save(path)
+    seen = Seen(monkeypatch)
+    seen.owner, seen.group, seen.mode = owner, group, mode
+    with pytest.raises(KeyFileUnsafe, match="by others"):
+        PrivateKey.load(path)
 
 
 def test_files_that_hold_no_such_key_are_refused(tmp_path) -> None:

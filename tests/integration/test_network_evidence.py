@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class Liar:
         asyncio.run(self._say(frames, nodes, heard))
 
     async def _say(self, frames: list[Frame], nodes: list[NodeProcess], heard: Callable[[], bool]) -> None:
-        introduction = introduce(LEDGER, self._chain, self.key, self._tls)
+        introduction = partial(introduce, LEDGER, self._chain, self.key)
         trust = Trust(self._tls)
         log = logger(ledger=LEDGER)
         links = [Link(node.endpoint, trust, introduction, lambda: Standing(Height(0)), log) for node in nodes]

@@ -105,7 +105,7 @@ async def made(peer: Peer, tls: tuple[TlsFiles, TlsFiles]) -> Link:
     """A link to the peer, which is down: its address is known, and nobody listens there."""
     address = await peer.start()
     await peer.stop()
-    return Link(address, Trust(tls[1]), INTRODUCTION, lambda: GREETING, structlog.get_logger())
+    return Link(address, Trust(tls[1]), lambda _: INTRODUCTION, lambda: GREETING, structlog.get_logger())
 
 
 @pytest.fixture

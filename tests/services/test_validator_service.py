@@ -125,7 +125,7 @@ async def test_the_stream_of_a_closed_ledger_ends(four: Pushed) -> None:
     assert isinstance(read_error(ended.value), NodeStopping)
 
 
-async def test_any_member_may_ask_how_far_the_node_is(four: Pushed) -> None:
+async def test_a_validator_may_ask_how_far_the_node_is(four: Pushed) -> None:
     """It says what it has executed."""
     answer = await four.stub(four.tls("west")).GetHeight(GetHeightRequest(ledger=LEDGER))
     assert answer.height == 0

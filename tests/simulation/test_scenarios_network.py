@@ -35,7 +35,7 @@ from ledgernode.identity.organisation import sign_request
 from ledgernode.identity.tls import Trust, channel_credentials, load_tls, server_credentials
 from ledgernode.node.endorsement import position_of
 from ledgernode.node.peers import introduce
-from ledgernode.services.errors_grpc import refuse
+from ledgernode.services.calls import refuse
 from ledgernode.v1 import ledger_pb2 as pb
 from ledgernode.v1.ledger_pb2_grpc import LedgerServiceServicer, add_LedgerServiceServicer_to_server
 from ledgernode.v1.validator_pb2 import ExchangeRequest

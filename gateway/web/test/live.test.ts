@@ -1,7 +1,9 @@
 // A live page misses nothing and hears nothing twice, however often its stream breaks.
 
+import { QueryClient, QueryObserver } from "@tanstack/react-query";
 import { expect, it, vi } from "vitest";
 
+import { askAnew } from "../src/api/asking";
 import { isAfter, type LiveEvent, type LiveState, listen, readEvents } from "../src/api/live";
 
 const encoder = new TextEncoder();
@@ -138,4 +140,36 @@ it("gives up a stream that has fallen silent", async () => {
   const controller = new AbortController();
   await readEvents(silent, () => {}, controller, 20);
   expect(controller.signal.aborted).toBe(true);
+});
+
+it("says where its first stream begins, and not where it is taken up", async () => {
+  const begun: number[] = [];
+  const hello = 'id: 12\nevent: hello\ndata: {"state":"following"}\n\n';
+  const client = { stream: async () => new Response(streamOf(hello)) };
+  const listener = { event: () => {}, anew: () => {}, state: () => {}, begun: (height: number) => begun.push(height) };
+  for (const from of ["", "11.3"]) {
+    const live = listen(client as never, ["blocks"], listener, from, () => 0);
+    await vi.waitFor(() => expect(live.place()).toBe("12"));
+    live.close();
+  }
+  expect(begun).toEqual([12]);
+});
+
+it("asks once more what was being asked for the first time when something happened", async () => {
+  const queries = new QueryClient();
+  const answers: ((height: number) => void)[] = [];
+  const observer = new QueryObserver(queries, {
+    queryKey: ["/notices"],
+    queryFn: () => new Promise<number>((resolve) => answers.push(resolve)),
+  });
+  const end = observer.subscribe(() => {});
+  askAnew(queries, ({ queryKey: [path] }) => path === "/notices");
+  expect(answers.length).toBe(1);
+  answers[0]?.(1);
+  await vi.waitFor(() => expect(answers.length).toBe(2));
+  answers[1]?.(2);
+  await vi.waitFor(() => expect(observer.getCurrentResult().data).toBe(2));
+  askAnew(queries, ({ queryKey: [path] }) => path === "/bills");
+  expect(answers.length).toBe(2);
+  end();
 });

@@ -26,9 +26,9 @@ class Speaker:
     def __exit__(self, *_: object) -> None:
         self.ledger.close()
 
-    def ask(self, contract: str, function: str, **arguments: Any) -> Any:
-        """What the contract answers from the node's own state."""
-        return decoded(self.ledger.evaluate(contract, function, arguments, signer=self.signer).result)
+    def ask(self, contract: str, function: str, *, signer: Signer | None = None, **arguments: Any) -> Any:
+        """What the contract answers from the node's own state; to somebody else where one is given."""
+        return decoded(self.ledger.evaluate(contract, function, arguments, signer=signer or self.signer).result)
 
     def pages(self, contract: str, function: str, **arguments: Any) -> Iterator[Any]:
         """The items of a query that answers in pages with `items` and `bookmark`."""

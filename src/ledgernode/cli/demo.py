@@ -41,7 +41,13 @@ TOLD_EVERY_S: Final = 15.0
 @click.option("--engine", type=click.Choice(ENGINES), help=f"How a new ledger orders blocks.  [default: {ENGINE}]")
 @click.option("--seconds", type=click.FloatRange(0), help="End by itself after this time (default: at Ctrl-C).")
 @click.option("--scenario", default=SCENARIO, show_default=True, help="Another community to look at.")
-def demo(directory: Path, engine: str | None, seconds: float | None, scenario: str) -> None:
+@click.option(
+    "--observe",
+    default="",
+    metavar="HOST:PORT",
+    help="Serve health and metrics: of the nodes from this port on, last the gateway's.",
+)
+def demo(directory: Path, engine: str | None, seconds: float | None, scenario: str, observe: str) -> None:
     """Start a community of ten houses on a ledger in DIRECTORY and show it living, until Ctrl-C. Start it again: it
     goes on.
 
@@ -67,6 +73,7 @@ def demo(directory: Path, engine: str | None, seconds: float | None, scenario: s
     play = Play(directory, wanted, say=lambda text: click.echo(f"  {time.monotonic() - began:5.1f} s  {text}"))
     play.closing = report.closing
     play.has_console = True
+    play.observe = observe
     asyncio.run(_shown(play, seconds))
     if not play.living.is_set():
         click.echo("Stopped before anything was shown.")

@@ -13,6 +13,7 @@ from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.gateway_broker import broker_files
 from ledgernode.cli.gateway_devices import device
 from ledgernode.cli.http_options import HttpOptions, http_options
+from ledgernode.cli.observe_option import observe_option
 from ledgernode.cli.output import counted, json_option, moment, show, table
 
 if TYPE_CHECKING:
@@ -34,8 +35,10 @@ gateway.add_command(broker_files)
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where devices connect.")
 @click.option("--broker", metavar="HOST:PORT", help="The devices' MQTT broker; the rest is in gateway.json.")
 @click.option("--broker-user", metavar="NAME", help="Our name there (default: our TLS certificate).")
+@click.option("--broker-client", metavar="NAME", help="Our session there, where several gateways have one identity.")
 @click.option("--broker-password-file", type=click.Path(dir_okay=False, path_type=Path), help="Mode 0600.")
 @http_options
+@observe_option
 @network_options
 @json_option
 def run(
@@ -44,8 +47,10 @@ def run(
     listen: str,
     broker: str | None,
     broker_user: str | None,
+    broker_client: str | None,
     broker_password_file: Path | None,
     http: HttpOptions,
+    observe: str | None,
     at: Connection,
     as_json: bool,
 ) -> None:
@@ -57,12 +62,16 @@ def run(
     ledgernode gateway run ./gateway --listen 127.0.0.1:7060 --as north/gateway-1
     ledgernode gateway run ./gateway --listen 0.0.0.0:7060 --http 0.0.0.0:8443 --as north/gateway-1
     """
+    import msgspec
+
     from gateway.process import Home, run_gateway
     from gateway.settings import read_settings, with_broker
     from ledgernode.cli.readmodel import model_home
     from ledgernode.wire.genesis import chain_id
 
     settings = read_settings(directory)
+    if observe is not None:
+        settings = msgspec.structs.replace(settings, observe=observe)
     password = str(broker_password_file.absolute()) if broker_password_file else ""
     home = Home(
         directory=directory,
@@ -73,7 +82,9 @@ def run(
         tls=at.tls_files(),
         tls_now=at.tls_files,
         organisation=at.organisation_name,
-        settings=with_broker(settings, address=broker, username=broker_user, password_file=password),
+        settings=with_broker(
+            settings, address=broker, username=broker_user, client=broker_client, password_file=password
+        ),
         http=http.listen(at),
         model=model_home(settings.model_database, directory, at),
     )
@@ -170,6 +181,8 @@ def _say(serving: Any) -> None:
     click.echo(f"serving devices for ledger {serving.ledger} on {serving.host}:{serving.port}{kept}")
     if serving.http_port:
         click.echo(f"and by HTTP on port {serving.http_port}")
+    if serving.observe_port:
+        click.echo(f"health and metrics on port {serving.observe_port}")
     if serving.console:
         click.echo(f"people find the console at {serving.console}")
 

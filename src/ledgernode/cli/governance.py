@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -195,6 +196,30 @@ def validators(at: Connection, as_json: bool) -> None:
         _validators_table(found["members"]),
         *((pending, _validators_table(found["next_members"])) if pending else ()),
     )
+
+
+@governance.command()
+@click.argument("certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("endpoint", metavar="HOST:PORT")
+@click.option(
+    "--wait", "wait_s", type=click.FloatRange(0), default=3_600.0, show_default=True, help="Seconds, at most."
+)
+@network_options
+@json_option
+def join(certificate: Path, endpoint: str, wait_s: float, at: Connection, as_json: bool) -> None:
+    """As a new organisation's admin: wait until the others have let it in, propose the validator of CERTIFICATE that
+    serves at HOST:PORT, and wait until it has a seat. Whoever is interrupted starts it again.
+
+    \b
+    ledgernode governance join epsilon/node/validator/certificate.pem epsilon.example:7051 \\
+        --identity epsilon/admin --genesis genesis.json --endpoint alpha.example:7051
+    """
+    from ledgernode.cli.seating import take_seat
+
+    found = take_seat(
+        at, certificate.read_text(), endpoint, wait_s=wait_s, told=lambda said: click.echo(said, err=True)
+    )
+    done(f"{endpoint} has a seat: see `governance validators`", as_json, found)
 
 
 def _vote(function: str, proposal: str, at: Connection, as_json: bool) -> None:

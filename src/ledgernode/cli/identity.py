@@ -6,7 +6,7 @@ Every change is a transaction of the contract `identity` and takes effect with t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,9 @@ from ledgernode.cli.clock import now_ms
 from ledgernode.cli.connection import ID_FILE, Connection, network_options
 from ledgernode.cli.members import id_of, register_all
 from ledgernode.cli.output import as_text, done, facts, json_option, moment, short, show, table
+
+if TYPE_CHECKING:
+    from ledgernode.identity.keys import PrivateKey
 
 _CONTRACT: Final = "identity"
 
@@ -174,8 +177,7 @@ def rotate(org: Path | None, at: Connection, as_json: bool) -> None:
     ledgernode identity rotate --as north/customer-1
     ledgernode identity rotate --identity ./customer-1 --network ./network
     """
-    from ledgernode.cli.rotation import prepare, proof_of
-    from ledgernode.identity.certificates import read_certificate
+    from ledgernode.cli.rotation import next_key, prepare, proof_of
     from ledgernode.identity.identity_files import finish_rotation
 
     folder = at.identity_directory
@@ -188,10 +190,9 @@ def rotate(org: Path | None, at: Connection, as_json: bool) -> None:
             {"rotated": False, "request": str(request)},
         )
         return
-    key = read_certificate(certificate).public_key.hex()
     with Speaker(at) as speaker:
         permanent = speaker.signer.identity
-        if speaker.ask(_CONTRACT, "owner_of", public_key=key) != permanent.hex():  # else: cut short the last time
+        if not _speaks(speaker, next_key(folder)):  # else: cut short the last time
             speaker.submit(_CONTRACT, "rotate", certificate=certificate, proof=proof_of(folder, permanent).hex())
     (folder / ID_FILE).write_text(f"{permanent.hex()}\n")
     finish_rotation(folder)
@@ -200,6 +201,18 @@ def rotate(org: Path | None, at: Connection, as_json: bool) -> None:
         as_json,
         {"rotated": True, "id": permanent.hex()},
     )
+
+
+def _speaks(speaker: Speaker, key: PrivateKey) -> bool:
+    """Does this key speak for the identity already? Asked by the key itself: the one before may have ended."""
+    from ledgernode.errors import UnknownSigner
+
+    permanent = speaker.signer.identity
+    try:
+        speaker.ask(_CONTRACT, "describe", signer=speaker.signer.beside(key, permanent), identity=permanent.hex())
+    except UnknownSigner:
+        return False
+    return True
 
 
 @identity.command()

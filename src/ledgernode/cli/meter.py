@@ -50,6 +50,13 @@ meter.add_command(accuracy)
 @click.option(
     "--sample-ms", type=click.IntRange(100), default=5_000, show_default=True, help="Between looks at the wire."
 )
+@click.option(
+    "--ask-ms",
+    type=click.IntRange(0),
+    default=600_000,
+    show_default=True,
+    help="It asks for its prices within this of its first link; 0: not, on a ledger without the contract `commands`.",
+)
 @meter_options
 @json_option
 def new(
@@ -64,6 +71,7 @@ def new(
     reading_ms: int,
     send_ms: int,
     sample_ms: int,
+    ask_ms: int,
     meter: Meter,
     as_json: bool,
 ) -> None:
@@ -98,6 +106,7 @@ def new(
         reading_ms=reading_ms,
         send_ms=send_ms,
         sample_ms=sample_ms,
+        ask_ms=ask_ms,
     )
     public_key = create_home(home, facts_of_meter, state)
     document = {"pan": setting.pan, "point": point, "public_key": public_key.hex()}

@@ -9,6 +9,7 @@ import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
+from ledgernode.cli.observe_option import observe_option
 from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
 from ledgernode.cli.standing import standing
 
@@ -61,18 +62,52 @@ def join(home: Path, genesis: Path, acceptances: tuple[Path, ...], as_json: bool
 
 
 @node.command()
+@click.argument("home", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--keys", type=_HOME, required=True, help="Where its validator and TLS keys and certificates are mounted."
+)
+@click.option("--prefix", default="", metavar="NAME.", help="What the files of this node begin with there.")
+@click.option("--ledger", type=_HOME, required=True, help="Where genesis.json and every *.acceptance.json are mounted.")
+@click.option("--listen", required=True, metavar="HOST:PORT", help="Where it will serve.")
+@click.option("--settings", type=_FILE, help="Further fields of node.json, as JSON.")
+@json_option
+def prepare(
+    *, home: Path, keys: Path, prefix: str, ledger: Path, listen: str, settings: Path | None, as_json: bool
+) -> None:
+    """Make or bring up to date a node's HOME whose keys, certificates and genesis others mount, as in a container.
+
+    HOME holds the data and links to the mounted files, which may be replaced while the node runs:
+    validator-key.pem, validator-certificate.pem, tls-key.pem, tls-certificate.pem, and where there are any, roots.pem
+    with the roots of organisations that joined after the founders. Do it before each start; it changes nothing twice.
+
+    \b
+    ledgernode node prepare /var/lib/ledgernode --keys /etc/ledgernode/keys --prefix validator-0. \\
+        --ledger /etc/ledgernode/ledger --listen 0.0.0.0:7051
+    """
+    from ledgernode.cli.mounted import prepare_home
+
+    further = settings.read_bytes() if settings is not None else b"{}"
+    config = prepare_home(home, keys, prefix=prefix, ledger=ledger, listen=listen, further=further)
+    document = {"home": str(home), "organisation": config.organisation, "ledgers": list(config.ledgers)}
+    said = f"{home} is {config.organisation}/{config.validator} of {', '.join(config.ledgers)}"
+    done(said, as_json, document)
+
+
+@node.command()
 @click.argument("home", type=_HOME)
 @click.option("--log-level", type=click.Choice(LEVELS), help="Log from this level on (default: as node.json says).")
 @click.option("--log-json", is_flag=True, help="Log JSON lines instead of text.")
-def run(home: Path, log_level: str | None, log_json: bool) -> None:
+@observe_option
+def run(home: Path, log_level: str | None, log_json: bool, observe: str | None) -> None:
     """Run the node of HOME until it is told to stop (Ctrl-C or SIGTERM; it finishes what it has begun).
 
     \b
     ledgernode node run ./ledgernode-network/nodes/north-1
+    ledgernode node run ./north-node --observe 127.0.0.1:9464
     """
     from ledgernode.services.process import run_node
 
-    run_node(home, log_level=log_level, log_json=log_json, ready=_say)
+    run_node(home, log_level=log_level, log_json=log_json, observe=observe, ready=_say)
 
 
 @node.command()
@@ -170,3 +205,5 @@ def _accusations(validators: list[dict[str, Any]]) -> list[str]:
 
 def _say(serving: Any) -> None:
     click.echo(f"serving {', '.join(serving.ledgers) or 'no ledger yet'} on {serving.host}:{serving.port}")
+    if serving.observe_port:
+        click.echo(f"health and metrics on port {serving.observe_port}")

@@ -37,9 +37,13 @@ def prepare(folder: Path, organisation: Path | None, now_ms: int) -> str | None:
     return read_pem_file(folder / _CERTIFICATE)
 
 
+def next_key(folder: Path) -> PrivateKey:
+    return PrivateKey.load(folder / _KEY)
+
+
 def proof_of(folder: Path, identity: IdentityId) -> bytes:
     """The next key's signature over the rotation; refuses a certificate of another key."""
-    key = PrivateKey.load(folder / _KEY)
+    key = next_key(folder)
     if read_certificate(read_pem_file(folder / _CERTIFICATE)).public_key != key.public_key:
         raise BadCertificate(f"{folder}: {_CERTIFICATE} is not of {_KEY}")
     return key.sign(rotation_message(identity, key.public_key))

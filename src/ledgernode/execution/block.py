@@ -30,6 +30,7 @@ from ledgernode.execution.scope import BlockScope, Scope
 from ledgernode.execution.timers import Timer
 from ledgernode.execution.values import encode_json
 from ledgernode.identity.records import effective, next_after, signing_set
+from ledgernode.observe.figures import Codes
 from ledgernode.store.chain import ChainStore, SealedBlock
 from ledgernode.store.lattice import Lattice
 from ledgernode.wire.block import Batch, Header, header_hash
@@ -51,6 +52,8 @@ class Executor:
         self._contracts = contracts or Contracts()
         self._cache = RecordCache()
         self._unsaved: list[SealedBlock] = []
+        self.results = Codes()
+        """How many transactions ended with which code, since the start."""
 
     def execute(self, batch: Batch, transactions: Sequence[Transaction]) -> SealedBlock:
         """The block of this batch, not saved yet. `transactions` are the batch's envelopes, parsed and checked."""
@@ -72,6 +75,7 @@ class Executor:
             guard.finish(len(run.receipts))
             sealed = run.seal(parent, lattice, transactions)
         self._unsaved = [*unsaved, sealed]
+        self.results.note_all(run.codes)
         return sealed
 
     def _unsaved_below(self, batch: Batch) -> list[SealedBlock]:
@@ -93,6 +97,7 @@ class _Run:
         self._chain_id = chain_id
         self._current_set = signing_set(effective(block.ledger.validators(), batch.height))
         self.receipts: list[bytes] = []
+        self.codes: list[str] = []
 
     # ------------------------------------------------------------ the reward
 
@@ -168,13 +173,14 @@ class _Run:
         refusal = self._guard.duplicate(transaction)
         if refusal is None:
             signer = self._block.ledger.signer(body.creator, transaction.public_key)
-            refusal = signer.refusal or self._guard.admit(transaction, position)
+            refusal = signer.refusal_of(body.contract, body.function) or self._guard.admit(transaction, position)
             if refusal is None:
                 receipt = self._call(transaction, signer, position)
             else:
                 self._guard.refused(transaction, position, refusal)
         if refusal is not None:
             receipt = receipt_of_refusal(transaction.id, Origin.TRANSACTION, refusal)
+        self.codes.append(receipt.code)
         self.receipts.append(encode_receipt(receipt))
 
     def _call(self, transaction: Transaction, signer: Signer, position: int) -> Receipt:

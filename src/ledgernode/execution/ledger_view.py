@@ -13,7 +13,7 @@ import msgspec
 
 from chaincode.api import Creator
 from ledgernode import config
-from ledgernode.errors import DatabaseDamaged, LedgerError, UnknownContract
+from ledgernode.errors import DatabaseDamaged, ExpiredSigner, LedgerError, UnknownContract
 from ledgernode.identity import records
 from ledgernode.identity.engine_options import BLOCK_REWARD_MINOR, option
 from ledgernode.identity.records import (
@@ -31,6 +31,7 @@ from ledgernode.wire.types import Height, IdentityId, TimeMs
 
 _T = TypeVar("_T")
 _UNREAD: Final = object()
+ROTATION: Final = (records.IDENTITY, "rotate")
 
 
 class RecordCache:
@@ -116,12 +117,17 @@ class LedgerView:
     def _check_signer(self, identity: IdentityId, public_key: bytes) -> Signer:
         record = self.identity(identity.hex())
         organisation = self.organisation(record.organisation) if record else None
+        refused = None
         try:
             records.check_signer(record, organisation, public_key.hex(), self.time_ms)
+        except ExpiredSigner as refusal:
+            refused = refusal
         except LedgerError as refusal:
             return Signer(refusal=refusal)
         assert record is not None, "check_signer refuses who is not registered"
-        return Signer(record.id, record.organisation, record.role.value, record.attributes)
+        current = record.keys[0].public_key == public_key.hex()
+        found = record.id, record.organisation, record.role.value, record.attributes
+        return Signer(*found, refusal=refused, renewable=current)
 
     def _record(self, key: bytes, type: type[_T]) -> _T | None:
         found = self._found.get(key, _UNREAD)
@@ -140,9 +146,14 @@ class LedgerView:
 
 
 class Signer:
-    """A checked signer: who it is, or the refusal. `creator` is made afresh, since a contract may change it."""
+    """A checked signer: who it is, or the refusal. `creator` is made afresh, since a contract may change it.
 
-    __slots__ = ("_attributes", "_id", "_organisation", "refusal", "role")
+    `renewable`: the refusal is only that the certificate of the identity's key has ended. Such a key still hands over
+    to the next one, which its organisation has to certify anyway: or a ledger would be lost when all certificates of
+    its admins had ended.
+    """
+
+    __slots__ = ("_attributes", "_id", "_organisation", "_renewable", "refusal", "role")
 
     def __init__(
         self,
@@ -151,12 +162,19 @@ class Signer:
         role: str = "",
         attributes: dict[str, str] | None = None,
         refusal: LedgerError | None = None,
+        *,
+        renewable: bool = False,
     ) -> None:
         self._id = id
         self._organisation = organisation
         self._attributes = attributes or {}
         self.role = role
         self.refusal = refusal
+        self._renewable = renewable
+
+    def refusal_of(self, contract: str, function: str) -> LedgerError | None:
+        """Why it may not call this, if so."""
+        return None if self._renewable and (contract, function) == ROTATION else self.refusal
 
     @property
     def creator(self) -> Creator:

@@ -37,15 +37,19 @@ class Ending(msgspec.Struct, frozen=True):
         )
 
 
-def endings(home: Path, now_ms: int) -> list[Ending]:
-    """The certificates of a node's home that hold for less than `WARN_DAYS`. One that cannot be read is passed over."""
-    found: list[Ending] = []
+def certificate_ends(home: Path) -> list[tuple[str, int]]:
+    """When each certificate of a node's home ends. One that cannot be read is passed over."""
+    found: list[tuple[str, int]] = []
     for what, folder in (("validator", validator_directory(home)), ("TLS", tls_directory(home))):
         try:
             leaf, _ = read_pem(read_pem_file(folder / "certificate.pem"), 2)
         except LedgerError:
             continue
-        left_ms = leaf.not_after_ms - now_ms
-        if left_ms < WARN_DAYS * DAY_MS:
-            found.append(Ending(what, left_ms))
+        found.append((what, leaf.not_after_ms))
     return found
+
+
+def endings(home: Path, now_ms: int) -> list[Ending]:
+    """The certificates of a node's home that hold for less than `WARN_DAYS`. One that cannot be read is passed over."""
+    left = ((what, ends_ms - now_ms) for what, ends_ms in certificate_ends(home))
+    return [Ending(what, left_ms) for what, left_ms in left if left_ms < WARN_DAYS * DAY_MS]

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from ledgernode.config import STUCK_AFTER_MS
 from ledgernode.errors import BadRequest
 from ledgernode.identity.certificate_profile import Purpose
 from ledgernode.identity.identity_files import new_request, place_certificate
@@ -26,6 +27,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     It makes a snapshot every `snapshot_every_blocks` (0: none) and keeps the newest `snapshots_kept`; further behind
     than `sync_behind_blocks` it takes one from a peer, if there is one (0: never).
+
+    `observe` is where its operator's health checks and metrics are served, HOST:PORT (empty: nowhere), and
+    `stuck_after_ms` how long it may stand still before it says that it should be started again.
     """
 
     organisation: str
@@ -37,6 +41,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_every_blocks: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     snapshots_kept: Annotated[int, msgspec.Meta(ge=1)] = 2
     sync_behind_blocks: Annotated[int, msgspec.Meta(ge=0)] = 5_000
+    observe: str = ""
+    stuck_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = STUCK_AFTER_MS
 
     @staticmethod
     def read(home: Path) -> NodeConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledgernode.errors import BudgetOutOfRange, LedgerError, NeverCommitted
+from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.sealed import SealedBlock
@@ -18,7 +19,10 @@ from ledgernode.wire.types import Height, TransactionId
 class Announcement:
     """Empties the mempool of what is committed and answers those who wait for it."""
 
-    def __init__(self, mempool: Mempool, waiters: Waiters, progress: Progress) -> None:
+    def __init__(
+        self, mempool: Mempool, waiters: Waiters, progress: Progress, measures: Measures | None = None
+    ) -> None:
+        self._measures = measures or Measures()
         self._mempool = mempool
         self._waiters = waiters
         self._progress = progress
@@ -36,6 +40,7 @@ class Announcement:
             for position, transaction_id in enumerate(sealed.transaction_ids, first):
                 if transaction_id is not None and transaction_id in self._waiters:
                     self._waiters.tell(transaction_id, committed(height, position, sealed.receipts[position]))
+        self._measures.certified(sealed.transaction_ids)
         self._advance(sealed.header)
 
     def certified_later(self, header: Header, receipts: Sequence[bytes]) -> None:

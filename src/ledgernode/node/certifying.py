@@ -13,6 +13,7 @@ from ledgernode.config import OPEN_BLOCKS_HELD
 from ledgernode.errors import BadProof, Pruned, UnknownBlock
 from ledgernode.node.announcement import Announcement
 from ledgernode.node.endorsement import Endorsement
+from ledgernode.node.measures import Measures
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.sealed import SealedBlock
 from ledgernode.wire.block import Header
@@ -39,7 +40,9 @@ class Certifying:
         give: Give,
         accuse: Accuse,
         stands: Callable[[], None],
+        measures: Measures | None = None,
     ) -> None:
+        self._measures = measures or Measures()
         self._chain = chain
         self._endorsement = endorsement
         self._announcement = announcement
@@ -84,6 +87,7 @@ class Certifying:
 
     def count(self, public_key: bytes, vote: HeaderVote) -> None:
         """A member's vote; whoever repeats one for a block that has its certificate is given it."""
+        self._measures.votes += 1
         before = self._last_votes.get(public_key, Height(0))
         self._last_votes[public_key] = max(vote.height, before)
         if vote.height > self.certified:

@@ -58,11 +58,12 @@ class Door:
         try:
             if transaction.id in known:
                 raise DuplicateTransaction("this transaction is in the chain already: ask for its status by its id")
-            signer = view.signer(transaction.body.creator, transaction.public_key)
-            if signer.refusal is not None:
-                raise signer.refusal
-            self._check_replay(transaction, view, state)
             body = transaction.body
+            signer = view.signer(body.creator, transaction.public_key)
+            refusal = signer.refusal_of(body.contract, body.function)
+            if refusal is not None:
+                raise refusal
+            self._check_replay(transaction, view, state)
             callable_function(self._contracts.resolve(body.contract, view), body.function, (TRANSACTION,), signer.role)
         except LedgerError as refusal:
             return refusal

@@ -53,6 +53,7 @@ from ledgernode.node.endorsement import Endorsement, position_of
 from ledgernode.node.engine_log import EngineLog
 from ledgernode.node.executing import Executing, Fetched
 from ledgernode.node.head import Head
+from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.offering import Offering
 from ledgernode.node.overlooked import Overlooked
@@ -108,7 +109,9 @@ class Driver:
         accuse: Accuse,
         clock_ms: Callable[[], TimeMs],
         log: Any,
+        measures: Measures | None = None,
     ) -> None:
+        measures = measures or Measures()
         self._chain = chain
         self._head = head
         self._make_engine = make_engine
@@ -124,7 +127,7 @@ class Driver:
 
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
-        self._writer = Writer(chain, self._wake.set)
+        self._writer = Writer(chain, self._wake.set, measures)
         self._certifying = Certifying(
             chain=chain,
             endorsement=endorsement,
@@ -132,6 +135,7 @@ class Driver:
             give=network.give,
             accuse=accuse,
             stands=self._tell_certified,
+            measures=measures,
         )
         self._executing = Executing(
             executor=executor,
@@ -140,6 +144,7 @@ class Driver:
             writer=self._writer,
             executed=Height(chain.head.height),
             log=log,
+            measures=measures,
         )
         self._offering = Offering(mempool)
         self._inbox: deque[Callable[[], None]] = deque()
@@ -149,6 +154,7 @@ class Driver:
         self._drain_until_ms: TimeMs | None = None
         self.halted: LedgerHalted | None = None
         self.engine: Engine | None = None
+        self._views_of_former_epochs = 0
         checker.limits_now(head.parameters)
 
     # ------------------------------------------------------------ what others call
@@ -166,6 +172,16 @@ class Driver:
     def certified(self) -> Height:
         """How far this node knows certificates."""
         return self._certifying.certified
+
+    @property
+    def view_changes(self) -> int:
+        """How often a leader was replaced, in this epoch since its beginning and in those before since our start."""
+        return self._views_of_former_epochs + (self.engine.view if isinstance(self.engine, Pbft) else 0)
+
+    @property
+    def writing_ms(self) -> int:
+        """How long the write to the disk that is under way has lasted."""
+        return self._writer.writing_ms
 
     async def room(self) -> None:
         """Wait until there is not more to do than there should be: whoever brings more is slowed down."""
@@ -299,6 +315,7 @@ class Driver:
         self._executing.begin_epoch()
         self._tick_ms, self._work_told, self._wants_proposal = None, False, False
         self._writer.promise(self._engine_log.begin(validators.epoch), ())
+        self._views_of_former_epochs = self.view_changes
         self.engine = self._make_engine(validators)
         for vote in self._endorsement.votes_again():
             self._network.vote(vote)

@@ -7,6 +7,7 @@ an epoch execution pauses until the next one has begun.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from ledgernode.execution.block import Executor
 from ledgernode.execution.reward import seat_of
 from ledgernode.node.certifying import Certifying
 from ledgernode.node.endorsement import Endorsement
+from ledgernode.node.measures import Measures
 from ledgernode.node.writing import Writer
 from ledgernode.wire.block import Batch, Header
 from ledgernode.wire.transaction import Transaction
@@ -55,7 +57,9 @@ class Executing:
         writer: Writer,
         executed: Height,
         log: Any,
+        measures: Measures | None = None,
     ) -> None:
+        self._measures = measures or Measures()
         self._executor = executor
         self._endorsement = endorsement
         self._certifying = certifying
@@ -113,7 +117,9 @@ class Executing:
         if ordered.fetched is not None:
             miner = seat_of(ordered.fetched.miner, self._endorsement.validators)
             batch = msgspec.structs.replace(batch, miner=miner)
+        began_s = time.perf_counter()
         block = self._executor.execute(batch, ordered.transactions)
+        self._measures.executed(time.perf_counter() - began_s, len(ordered.transactions))
         header = block.header
         self.executed = header.height
         self._epoch_over = header.next_set != header.current_set

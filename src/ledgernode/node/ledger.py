@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -32,6 +32,7 @@ from ledgernode.node.admission import Admission
 from ledgernode.node.announcement import Announcement
 from ledgernode.node.catching_up import CatchingUp
 from ledgernode.node.checking import Checker
+from ledgernode.node.clocks import Clocks, Skew
 from ledgernode.node.door import Door
 from ledgernode.node.driver import Driver
 from ledgernode.node.endorsement import Endorsement
@@ -39,8 +40,11 @@ from ledgernode.node.engine_log import EngineLog
 from ledgernode.node.engines import Founding, make_engine
 from ledgernode.node.frontier import Frontier
 from ledgernode.node.head import Head
+from ledgernode.node.health import Condition
 from ledgernode.node.intake import Intake
+from ledgernode.node.links import Link
 from ledgernode.node.lookups import Lookups
+from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.mining import Miner
 from ledgernode.node.neighbours import DialledNeighbours
@@ -56,7 +60,7 @@ from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
 from ledgernode.store.kv import KeyValueStore
-from ledgernode.store.lmdb import LmdbStore
+from ledgernode.store.lmdb import LmdbStore, StoreFacts
 from ledgernode.wire.answers import LedgerFacts, LedgerStatus, SnapshotProgress, ValidatorStatus, Wait
 from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.frames import (
@@ -88,6 +92,15 @@ def open_chain(kv: KeyValueStore, genesis_bytes: bytes) -> ChainStore:
     return ChainStore.create(kv, genesis_block(genesis_bytes))
 
 
+class PeerFacts(NamedTuple):
+    """What is known of another validator; `organisation` is empty for one that leaves the set."""
+
+    organisation: str
+    link: Link
+    height: Height | None
+    skew: Skew | None
+
+
 class ServedLedger:
     """The parts of one ledger, wired together. Make it inside the event loop that runs it.
 
@@ -106,7 +119,7 @@ class ServedLedger:
         upkeep: Upkeep | None = None,
         operators_snapshots: Path | None = None,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
         self._tls = tls
         self._upkeep = upkeep or Upkeep()
@@ -128,10 +141,12 @@ class ServedLedger:
         self.chain = open_chain(self._kv, genesis_bytes)
         self.head = Head(self.chain, self._trust)
         contracts, waiters = Contracts(), Waiters()
+        self.waiters = waiters
         certified = self.chain.header(self.chain.certified_height)
         self.progress = Progress(certified.height, certified.time_ms)
-        admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
-        self.announcement = Announcement(self.mempool, waiters, self.progress)
+        self.measures = Measures()
+        self.admission = admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
+        self.announcement = Announcement(self.mempool, waiters, self.progress, self.measures)
         self.log = logger(ledger=self.name)
         if self._installed is not None:
             self.log.info("snapshot installed", height=self._installed.height)
@@ -141,9 +156,10 @@ class ServedLedger:
             self.chain.chain_id, key, self.chain.validator_set(certified.next_set), observes=not self.alone
         )
         self.peers = self._make_peers(key)
+        self.clocks = None if self.peers is None else Clocks(self._linked, self.peers.time_of, clock_ms)
         self.miner = Miner(self._mined)
         among = Among(self.peers, self.miner) if self.peers is not None else None
-        self._clock_ms = clock_ms
+        self.clock_ms = clock_ms
         self.accuser = Accuser(
             chain=self.chain,
             key=key,
@@ -153,9 +169,10 @@ class ServedLedger:
             clock_ms=clock_ms,
             log=self.log,
         )
+        self.executor = Executor(self.chain, contracts)
         self.driver = Driver(
             chain=self.chain,
-            executor=Executor(self.chain, contracts),
+            executor=self.executor,
             head=self.head,
             make_engine=self._make_engine,
             engine_log=EngineLog(self._kv),
@@ -167,6 +184,7 @@ class ServedLedger:
             accuse=self.accuser.notice,
             clock_ms=clock_ms,
             log=self.log,
+            measures=self.measures,
         )
         self.catching_up: CatchingUp | None = None
         if among is not None and self.peers is not None:
@@ -186,6 +204,7 @@ class ServedLedger:
             progress=self.progress,
             chain=self.chain,
             forward=self.peers.forward if self.peers is not None else None,
+            measures=self.measures,
         )
         self.questions = Questions(
             chain=self.chain,
@@ -198,13 +217,13 @@ class ServedLedger:
         )
         self.lookups = Lookups(self.chain, self.head, self.progress, self.genesis, genesis_bytes)
         self.subscriptions = Subscriptions(self.chain, self.progress)
-        own = self._directory.parent / "snapshots"
+        own = self.directory.parent / "snapshots"
         self.snapshots = Snapshots(
             self.chain,
             self.progress,
             Shelf(self.name, self.chain.chain_id, own, self._operators_snapshots),
             self._upkeep,
-            database_bytes=self._database_bytes,
+            database_bytes=self.database_bytes,
             lag=lambda: 0 if self.catching_up is None else self.catching_up.lag,
             log=self.log,
         )
@@ -217,6 +236,8 @@ class ServedLedger:
             asyncio.create_task(self.intake.run(), name=f"intake of {self.name}"),
             asyncio.create_task(self.accuser.run(), name=f"accuser of {self.name}"),
         ]
+        if self.clocks is not None:
+            self._tasks.append(asyncio.create_task(self.clocks.run(), name=f"clocks of {self.name}"))
         if self.catching_up is not None:
             self._tasks.append(asyncio.create_task(self.catching_up.run(), name=f"catching up of {self.name}"))
             self._tasks.append(asyncio.create_task(self.snapshots.run(), name=f"snapshots of {self.name}"))
@@ -279,6 +300,9 @@ class ServedLedger:
         if self._tls is not None:
             self._tls.name(self.name, roots)
 
+    def _linked(self) -> list[bytes]:
+        return [] if self.peers is None else list(self.peers.links)
+
     def _make_peers(self, key: PrivateKey) -> Peers | None:
         if self.alone or self._tls is None:
             return None
@@ -338,7 +362,44 @@ class ServedLedger:
         )
 
     def _mined(self, prefix: bytes, nonce: int) -> None:
-        self.driver.happened(Mined(self._clock_ms(), prefix, nonce))
+        self.driver.happened(Mined(self.clock_ms(), prefix, nonce))
+
+    @property
+    def has_ended(self) -> bool:
+        """Is the loop that makes its blocks over?"""
+        return self._running is not None and self._running.done()
+
+    def condition(self, still_ms: int = 0) -> Condition:
+        """What its health is judged by; `still_ms` is how long nothing has moved that should have."""
+        height, catching_up = self.driver.certified, self.catching_up
+        heights = {} if catching_up is None else catching_up.heights()
+        links = {} if self.peers is None else self.peers.links
+        member = self.endorsement.position is not None
+        up = {key for key, link in links.items() if link.up}
+        # who only observes is let in by nobody, and hears of heights by asking
+        ahead = sum(said > height for key, said in heights.items() if key in up or not member)
+        return Condition(
+            height=height,
+            running=not self.is_closed and self._running is not None,
+            stopping=self.driver.stopping,
+            halted=str(self.driver.halted or ""),
+            alone=self.alone,
+            member=member,
+            members=len(self.endorsement.validators.members),
+            connected=len(up),
+            heard=len(heights),
+            ahead=ahead,
+            lag=0 if catching_up is None else catching_up.lag,
+            sync=None if catching_up is None else catching_up.status,
+            still_ms=still_ms,
+            writing_ms=self.driver.writing_ms,
+        )
+
+    def mark(self) -> tuple[int, ...]:
+        """Another one whenever anything has moved."""
+        sync = None if self.catching_up is None else self.catching_up.status
+        parts = () if sync is None else (sync.chunks_done, sync.height if sync.by == "snapshot" else 0)
+        return (self.driver.certified, self.driver.executed, *parts)
 
     def status(self) -> LedgerStatus:
         """What an operator looks at first."""
@@ -354,7 +415,7 @@ class ServedLedger:
             epoch=self.endorsement.validators.epoch,
             mempool_transactions=len(self.mempool),
             mempool_bytes=self.mempool.size_bytes,
-            database_bytes=self._database_bytes(),
+            database_bytes=self.database_bytes(),
             committed_transactions=self.announcement.transactions,
             halted=halted is not None,
             halt_reason=str(halted or ""),
@@ -371,8 +432,12 @@ class ServedLedger:
         found = self.lookups.facts()
         return replace(found, **self._standing()) if isinstance(self.driver.engine, Pbft) else found
 
-    def _database_bytes(self) -> int:
-        return sum(file.stat().st_size for file in self._directory.iterdir())
+    def store_facts(self) -> StoreFacts:
+        """Of its database."""
+        return self._kv.facts()
+
+    def database_bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.directory.iterdir())
 
     def _standing(self) -> dict[str, Any]:
         """Where the engine is, by what it shows of itself."""
@@ -384,6 +449,27 @@ class ServedLedger:
                 return {"branch_height": miner.head_height, "block_hashes": min(work_of(miner.target), _MOST)}
             case _:
                 return {}
+
+    @property
+    def role(self) -> str:
+        """What it does for the order of blocks."""
+        if self.endorsement.position is None:
+            return "observer"
+        match self.driver.engine:
+            case Pbft() as replica:
+                return "leader" if replica.leader == self.endorsement.position else "backup"
+            case ProofOfWork():
+                return "miner"
+            case _:
+                return "validator"
+
+    def peer_facts(self) -> list[PeerFacts]:
+        """Of each other validator that is dialled."""
+        members = {bytes.fromhex(member.public_key): member.organisation for member in self.head.members()}
+        links = {} if self.peers is None else self.peers.links
+        heights = {} if self.catching_up is None else self.catching_up.heights()
+        skews = {} if self.clocks is None else self.clocks.found
+        return [PeerFacts(members.get(key, ""), link, heights.get(key), skews.get(key)) for key, link in links.items()]
 
     def _validators(self) -> tuple[ValidatorStatus, ...]:
         heights = {} if self.catching_up is None else self.catching_up.heights()

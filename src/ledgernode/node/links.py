@@ -27,7 +27,7 @@ from ledgernode.config import (
     MESSAGE_BYTES,
 )
 from ledgernode.errors import NodeUnreachable
-from ledgernode.identity.tls import Trust, channel_credentials
+from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.v1 import validator_pb2 as pb
 from ledgernode.wire.frames import Frame, Introduction
 from ledgernode.wire.protobuf import introduction_message, packed
@@ -43,6 +43,8 @@ OPTIONS: Final = (
 )
 _EXCHANGE: Final = f"/{pb.DESCRIPTOR.services_by_name['ValidatorService'].full_name}/Exchange"
 Greeting = Callable[[], Frame]
+Introduce = Callable[[TlsFiles], Introduction]
+"""Who we are, signed for the certificate that a connection shows."""
 
 
 class Link:
@@ -52,16 +54,16 @@ class Link:
         self,
         address: str,
         trust: Trust,
-        introduction: Introduction,
+        introduce: Introduce,
         greeting: Greeting,
         log: Any,
     ) -> None:
         self.address = address
         self._trust = trust
-        self._roots: tuple[str, ...] = trust.roots
+        self._files = trust.files
         self.channel = self._dial()
         self._former: list[grpc.aio.Channel] = []
-        self._introduction = introduction
+        self._introduce = introduce
         self._greeting = greeting
         self._log = log.bind(peer=address)
         self._orders: deque[bytes] = deque(maxlen=LINK_ENGINE_MESSAGES)
@@ -95,6 +97,11 @@ class Link:
         queue.append(frame)
         self._wake.set()
 
+    @property
+    def queued(self) -> dict[str, int]:
+        """How much waits to be sent, by what it is; transactions in pieces."""
+        return {"engine": len(self._orders), "votes": len(self._words), "transactions": self._transactions}
+
     async def close(self) -> None:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
@@ -106,14 +113,14 @@ class Link:
         return grpc.aio.secure_channel(self.address, channel_credentials(self._trust), options=OPTIONS)
 
     def _trust_anew(self) -> None:
-        """What is trusted has changed: connect under the roots of now. Calls under way end on the channel they have."""
+        """What is trusted or shown has changed: connect with that. Calls under way end on the channel they have."""
         self._former.append(self.channel)
-        self._roots, self.channel = self._trust.roots, self._dial()
+        self._files, self.channel = self._trust.files, self._dial()
 
     async def _run(self) -> None:
         backoff_ms = LINK_BACKOFF_START_MS
         while True:
-            if self._roots != self._trust.roots:
+            if self._files != self._trust.files:
                 self._trust_anew()
             try:
                 await self._connected()
@@ -130,7 +137,7 @@ class Link:
         call: Any = exchange()
         try:
             async with asyncio.timeout(LINK_ANSWER_MS / 1_000):
-                await call.write(introduction_message(self._introduction).SerializeToString())
+                await call.write(introduction_message(self._introduce(self._files)).SerializeToString())
                 if await call.read() is grpc.aio.EOF:
                     raise NodeUnreachable("the peer ended the link")
             self.up = True

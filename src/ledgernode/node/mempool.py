@@ -55,6 +55,11 @@ class Mempool:
         return transaction_id in self._waiting
 
     @property
+    def limit(self) -> int:
+        """So many may wait."""
+        return self._transactions_limit
+
+    @property
     def size_bytes(self) -> int:
         return self._size_bytes
 

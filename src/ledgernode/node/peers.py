@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -47,7 +48,7 @@ def introduction_bytes(chain_id: ChainId, certificate_pem: str) -> bytes:
     return _TAG + chain_id + sha256(ssl.PEM_cert_to_DER_cert(leaf))
 
 
-def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles | Trust) -> Introduction:
+def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles) -> Introduction:
     """This node, as its peers are to know it."""
     return Introduction(ledger, key.public_key, key.sign(introduction_bytes(chain_id, tls.certificate)))
 
@@ -71,8 +72,9 @@ class Peers:
         height: Callable[[], Height],
         log: Any,
     ) -> None:
+        self.own_key = key.public_key
         self._ledger = ledger
-        self._introduction = introduce(ledger, chain_id, key, tls)
+        self._introduce = partial(introduce, ledger, chain_id, key)
         self._trust = tls
         self._members = members
         self._height = height
@@ -93,7 +95,7 @@ class Peers:
         """Positions are those of this set from now on; its members are dialled."""
         self._set = validators
         addresses = {bytes.fromhex(member.public_key): member.endpoint for member in self._members()}
-        addresses.pop(self._introduction.public_key, None)
+        addresses.pop(self.own_key, None)
         for gone in [key for key in self._links if key in self._leaving and key not in addresses]:
             self._drop(gone)
         self._leaving = {key for key in self._links if key not in addresses}
@@ -103,7 +105,7 @@ class Peers:
                 self._drop(key)
             if key not in self._links:
                 self._links[key] = Link(
-                    address, self._trust, self._introduction, lambda: Standing(self._height()), self._log
+                    address, self._trust, self._introduce, lambda: Standing(self._height()), self._log
                 )
 
     def send(self, sends: Sequence[Send]) -> None:
@@ -161,23 +163,30 @@ class Peers:
             self._linger.cancel()
             self._linger = None
 
-    @property
-    def own_key(self) -> bytes:
-        return self._introduction.public_key
-
     async def height_of(self, public_key: bytes) -> Height | None:
         """How far a member has executed, by its own word; None when it does not answer."""
+        # one that has just come back is still being dialled: it is worth waiting for
+        answer = await self._standing_of(public_key, wait=True)
+        return None if answer is None else Height(answer.height)
+
+    async def time_of(self, public_key: bytes) -> int | None:
+        """What a member's clock shows; None when it does not answer now."""
+        answer = await self._standing_of(public_key, wait=False)
+        return None if answer is None else int(answer.time_ms)
+
+    async def _standing_of(self, public_key: bytes, *, wait: bool) -> pb.GetHeightResponse | None:
         link = self._links.get(public_key)
         if link is None:
             return None
         stub: Any = ValidatorServiceStub(link.channel)
         request = pb.GetHeightRequest(ledger=self._ledger)
         try:
-            # one that has just come back is still being dialled: it is worth waiting for
-            answer = await stub.GetHeight(request, timeout=FRONTIER_ASK_MS / 1_000, wait_for_ready=True)
+            answer: pb.GetHeightResponse = await stub.GetHeight(
+                request, timeout=FRONTIER_ASK_MS / 1_000, wait_for_ready=wait
+            )
         except grpc.aio.AioRpcError:
             return None
-        return Height(answer.height)
+        return answer
 
     async def close(self) -> None:
         self._stop_lingering()

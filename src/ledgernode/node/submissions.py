@@ -17,6 +17,7 @@ from ledgernode.node.admission import Admission, Checked
 from ledgernode.node.announcement import admitted, committed, never, refused
 from ledgernode.node.door import Door
 from ledgernode.node.driver import Driver
+from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.waiting import Answer, Inbox, Progress, Waiters
 from ledgernode.store.chain import ChainStore
@@ -39,7 +40,9 @@ class Submissions:
         progress: Progress,
         chain: ChainStore,
         forward: Callable[[list[bytes]], None] | None = None,
+        measures: Measures | None = None,
     ) -> None:
+        self._measures = measures or Measures()
         self._admission = admission
         self._door = door
         self._mempool = mempool
@@ -109,7 +112,12 @@ class Submissions:
                     self._mempool.add(result)
                 except MempoolFull as full:
                     result = full
+            if isinstance(result, LedgerError):
+                self._measures.refused.note(result.code)
             let_in.append(result)
+        first = next((found for found in let_in if isinstance(found, Transaction)), None)
+        if first is not None:
+            self._measures.came(first.id)
         if self._forward is not None and fresh:
             self._forward([found.raw for found in let_in if isinstance(found, Transaction)])
         self._driver.work_arrived()

@@ -8,12 +8,14 @@ many promises, blocks and certificates share one sync.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
 from ledgernode.consensus.engine import Send
+from ledgernode.node.measures import Measures
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.kv import Write
 from ledgernode.store.sealed import SealedBlock
@@ -29,7 +31,8 @@ class Written(msgspec.Struct, frozen=True):
 class Writer:
     """Writes of one ledger. `wake` is called whenever one has ended."""
 
-    def __init__(self, chain: ChainStore, wake: Callable[[], None]) -> None:
+    def __init__(self, chain: ChainStore, wake: Callable[[], None], measures: Measures | None = None) -> None:
+        self._measures = measures or Measures()
         self._chain = chain
         self._wake = wake
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
@@ -37,11 +40,17 @@ class Writer:
         self._sends: list[Send] = []
         self._sealed: list[SealedBlock] = []
         self._under_way: tuple[asyncio.Future[None], Written] | None = None
+        self._begun_s = 0.0
 
     @property
     def idle(self) -> bool:
         """Is nothing gathered, and nothing being written?"""
         return self._under_way is None and not (self._beside or self._sends or self._sealed)
+
+    @property
+    def writing_ms(self) -> int:
+        """How long the write that is under way has lasted."""
+        return 0 if self._under_way is None else int((time.monotonic() - self._begun_s) * 1_000)
 
     def promise(self, writes: Sequence[Write], sends: Sequence[Send]) -> None:
         """Send these once what was promised here, and all before it, is durable."""
@@ -60,11 +69,16 @@ class Writer:
         known = self._chain.head.height + len(self._sealed)
         certificates = {height: held for height, held in self._chain.held.items() if height <= known}
         self._beside, self._sends, self._sealed = [], [], []
-        writing = asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: self._chain.append(written.sealed, certificates, beside=beside)
-        )
+
+        def write() -> None:
+            began_s = time.perf_counter()
+            self._chain.append(written.sealed, certificates, beside=beside)
+            self._measures.write_s.add(time.perf_counter() - began_s)
+
+        writing = asyncio.get_running_loop().run_in_executor(self._thread, write)
         writing.add_done_callback(lambda _: self._wake())
         self._under_way = writing, written
+        self._begun_s = time.monotonic()
 
     def finished(self) -> Written | None:
         """What the last write has made true, once; None while it lasts. Raises what made it fail."""

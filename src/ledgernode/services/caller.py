@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import grpc
 
 from ledgernode.config import DEADLINE_MARGIN_MS, DEFAULT_WAIT_MS
 from ledgernode.errors import RevokedSigner, RoleRefused
-from ledgernode.identity.records import Role
 from ledgernode.identity.tls import Peer, Trust, peer_certificate, peer_identity
-from ledgernode.services.errors_grpc import Context
+from ledgernode.services.access import Access
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class Callers:
@@ -31,13 +35,11 @@ class Callers:
         """The certificate that the caller shows, PEM."""
         return peer_certificate(context.auth_context())
 
-    def require_admin(self, context: Context) -> Peer:
-        """Refuses everyone but admins of this node's own organisation."""
+    def require(self, access: Access, context: Context) -> Peer:
+        """Refuses (ROLE_REFUSED) whose role this call is not for."""
         peer = self.require_member(context)
-        if peer.role is not Role.ADMIN or peer.organisation != self._organisation:
-            raise RoleRefused(
-                f"this is for admins of {self._organisation}, not for {peer.name} ({peer.role} of {peer.organisation})"
-            )
+        if not access.allows(peer.role, own=peer.organisation == self._organisation):
+            raise RoleRefused(f"this is for {access}, not for {peer.name} ({peer.role} of {peer.organisation})")
         return peer
 
 

@@ -26,15 +26,20 @@ import msgspec
 import uvloop
 
 from ledgernode import logs
-from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS, WATCH_MS
+from ledgernode.config import COLLECT_AFTER_OBJECTS, STOP_GRACE_MS, TLS_LOOK_MS, WATCH_MS
 from ledgernode.errors import BadGenesis, BadRequest
 from ledgernode.identity.authority import DAY_MS
 from ledgernode.identity.endings import endings
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
 from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.snapshots import Upkeep
+from ledgernode.observe.listener import Listener
+from ledgernode.observe.turning import Turning
+from ledgernode.services.metrics import NodeFigures
+from ledgernode.services.observed import Observed
 from ledgernode.services.server import Server
 from ledgernode.wire.genesis import SIMULATED
 from ledgernode.wire.types import TimeMs
@@ -49,6 +54,8 @@ class Serving(msgspec.Struct, frozen=True):
     port: int
     organisation: str
     ledgers: tuple[str, ...]
+    observe_port: int = 0
+    """Where its operator asks for health and metrics; 0: nowhere."""
 
 
 Ready = Callable[[Serving], None]
@@ -63,12 +70,13 @@ def run_node(
     home: Path,
     *,
     listen: str | None = None,
+    observe: str | None = None,
     log_level: str | None = None,
     log_json: bool = False,
     ready: Ready | None = None,
     clock_ms: Clock = system_clock_ms,
 ) -> None:
-    """Serve the node of `home` until SIGTERM or SIGINT. `listen` wins over the home's own; its port may be 0.
+    """Serve the node of `home` until SIGTERM or SIGINT. `listen` and `observe` win over the home's own; ports may be 0.
 
     `clock_ms` is the time that its ledgers go by; it must be that of the other validators.
 
@@ -81,6 +89,8 @@ def run_node(
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER_OBJECTS)
     logs.set_up(as_json=log_json, level=log_level or config.log_level)
+    if observe is not None:
+        config = msgspec.structs.replace(config, observe=observe)
     uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms))
 
 
@@ -94,6 +104,12 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         tls = Trust(load_tls(tls_directory(home)))
         ledgers: dict[str, ServedLedger] = {}
         opened.callback(_close, ledgers)
+        turning = Turning()
+        figures = NodeFigures(ledgers, home, turning)
+        observed = Observed(ledgers, config.ledgers, config.stuck_after_ms, figures)
+        listener = Listener(config.observe, observed.addresses()) if config.observe else None
+        if listener is not None:
+            await listener.start()
         for name in config.ledgers:
             ledgers[name] = _open(home, name, tls, config, clock_ms)
         server = Server(
@@ -111,19 +127,28 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
             for name in config.ledgers
         ]
         await server.start()
-        log.info("serving", listen=listen, port=server.port, ledgers=sorted(ledgers))
-        ready(Serving(listen.rpartition(":")[0], server.port, config.organisation, config.ledgers))
-        watching = asyncio.create_task(_watch(ledgers, server))
+        observe_port = 0 if listener is None else listener.port
+        log.info("serving", listen=listen, port=server.port, ledgers=sorted(ledgers), observe_port=observe_port)
+        host = listen.rpartition(":")[0]
+        ready(Serving(host, server.port, config.organisation, config.ledgers, observe_port))
+        watching = asyncio.create_task(_watch(ledgers, server, observed))
+        lagging = asyncio.create_task(turning.run())
         warning = asyncio.create_task(_warn_of_endings(home, log, clock_ms))
+        renewing = asyncio.create_task(Renewal(partial(load_tls, tls_directory(home)), tls, TLS_LOOK_MS).run())
         told = asyncio.create_task(stopping.wait())
         await asyncio.wait((told, *serving), return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
         log.info("stopping")
+        observed.stopping = True
         watching.cancel()
         await server.tell_health(serving=False)
         ended = await asyncio.gather(*serving, return_exceptions=True)
         await server.stop(STOP_GRACE_MS / 1_000)
         warning.cancel()
+        renewing.cancel()
+        lagging.cancel()
+        if listener is not None:
+            await listener.stop()
     for failure in ended:
         if failure is not None:
             raise failure
@@ -178,9 +203,10 @@ def _close(ledgers: Mapping[str, ServedLedger]) -> None:
         ledger.close()
 
 
-async def _watch(ledgers: dict[str, ServedLedger], server: Server) -> None:
+async def _watch(ledgers: dict[str, ServedLedger], server: Server, observed: Observed) -> None:
     """A ledger that makes no more blocks makes the node unhealthy; one that is far behind makes it not ready."""
     while True:
+        observed.beat()
         serving = all(ledger.driver.halted is None for ledger in ledgers.values())
         await server.tell_health(serving=serving, ready=all(ledger.is_ready for ledger in ledgers.values()))
         await asyncio.sleep(WATCH_MS / 1_000)

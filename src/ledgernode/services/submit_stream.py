@@ -13,7 +13,7 @@ from ledgernode.config import STREAM_BATCH_TRANSACTIONS, STREAM_IN_FLIGHT
 from ledgernode.errors import BadRequest
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.waiting import Inbox
-from ledgernode.services.errors_grpc import as_refusal
+from ledgernode.services.calls import as_refusal
 from ledgernode.v1 import ledger_pb2 as pb
 from ledgernode.wire.answers import Outcome
 from ledgernode.wire.protobuf import read_wait

@@ -4,32 +4,28 @@ Who sends is known by mutual TLS and by an introduction: the key of a member of 
 TLS certificate of this very connection. Everything else ends the stream.
 """
 
-# ruff: noqa: N802  # the schema names the calls
+# ruff: noqa: N802, ARG002  # the schema names the calls, and what each is given
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 from ledgernode.config import RETRY_ADVICE_MS
-from ledgernode.errors import RateLimited, RoleRefused, UnknownLedger
-from ledgernode.identity.records import Role
+from ledgernode.errors import RateLimited, RoleRefused
 from ledgernode.node.ledger import ServedLedger
-from ledgernode.services.caller import Callers
-from ledgernode.services.errors_grpc import Context, streaming, unary
+from ledgernode.services.access import VALIDATORS
+from ledgernode.services.caller import Context
+from ledgernode.services.calls import Service, streaming, unary
 from ledgernode.v1 import validator_pb2 as pb
 from ledgernode.v1.validator_pb2_grpc import ValidatorServiceServicer
 from ledgernode.wire import protobuf
 from ledgernode.wire.frames import Introduction
 
 
-class ValidatorService(ValidatorServiceServicer):
+class ValidatorService(Service, ValidatorServiceServicer):
     """For validators of the ledgers that this node serves."""
 
-    def __init__(self, ledgers: Mapping[str, ServedLedger], callers: Callers) -> None:
-        self._ledgers = ledgers
-        self._callers = callers
-
-    @streaming
+    @streaming(VALIDATORS)
     async def Exchange(
         self, requests: AsyncIterator[pb.ExchangeRequest], context: Context
     ) -> AsyncIterator[pb.ExchangeResponse]:
@@ -52,21 +48,15 @@ class ValidatorService(ValidatorServiceServicer):
                     ledger.heard(key, frame)
             await ledger.driver.room()
 
-    @unary
+    @unary(VALIDATORS)
     async def GetHeight(self, request: pb.GetHeightRequest, context: Context) -> pb.GetHeightResponse:
-        self._callers.require_member(context)
-        return pb.GetHeightResponse(height=self._named(request.ledger).driver.executed)
+        ledger = self.ledger(request.ledger)
+        return pb.GetHeightResponse(height=ledger.driver.executed, time_ms=ledger.clock_ms())
 
     def _introduced(self, introduction: Introduction, context: Context) -> ServedLedger:
         """Refuses who is no validator of this ledger, and whoever shows another's introduction."""
-        peer = self._callers.require_member(context)
-        ledger = self._named(introduction.ledger)
-        if peer.role is not Role.VALIDATOR or not ledger.knows(introduction, self._callers.certificate(context)):
+        peer = self.callers.require_member(context)
+        ledger = self.ledger(introduction.ledger)
+        if not ledger.knows(introduction, self.callers.certificate(context)):
             raise RoleRefused(f"{peer.name} of {peer.organisation} is no validator of {introduction.ledger} here")
-        return ledger
-
-    def _named(self, name: str) -> ServedLedger:
-        ledger = self._ledgers.get(name)
-        if ledger is None:
-            raise UnknownLedger(f"this node does not serve a ledger {name!r}")
         return ledger

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition, Lock
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import lmdb
 
@@ -38,6 +38,20 @@ _HOLDER_FILE: Final = "holder.lock"
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DAMAGE: Final = (lmdb.BadTxnError, lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.PanicError)
+
+
+class StoreFacts(NamedTuple):
+    """Of a database."""
+
+    map_bytes: int
+    """What is mapped: it grows by itself, up to the limit."""
+    used_bytes: int
+    """Up to its last page, those that are free again among them."""
+    limit_bytes: int
+    views: int
+    """Open now, of this process."""
+    reader_slots: int
+    """Ever used, of `STORE_READERS`."""
 
 
 class LmdbStore:
@@ -72,10 +86,10 @@ class LmdbStore:
             except lmdb.ReadersFullError as error:
                 raise Unavailable(f"more than {config.STORE_READERS} views of the database are open") from error
             except lmdb.Error as error:
-                _translate(error, self._path)
+                translate(error, self._path)
             self._views += 1
         try:
-            yield _View(transaction, self._tables, self._path)
+            yield View(transaction, self._tables, self._path)
         finally:
             with self._quiet:
                 transaction.abort()
@@ -89,7 +103,7 @@ class LmdbStore:
             try:
                 self._write_whole(batch)
             except lmdb.Error as error:
-                _translate(error, self._path)
+                translate(error, self._path)
             except OSError as error:
                 if error.errno not in _NO_SPACE:
                     raise
@@ -117,6 +131,17 @@ class LmdbStore:
         finally:
             os.close(self._holder)
         reach("install.after_rename")
+
+    def facts(self) -> StoreFacts:
+        """How large it is and may become, and who reads it."""
+        information = self._environment.info()
+        return StoreFacts(
+            map_bytes=information["map_size"],
+            used_bytes=(information["last_pgno"] + 1) * self._page_bytes,
+            limit_bytes=self._map_size_limit,
+            views=self._views,
+            reader_slots=information["num_readers"],
+        )
 
     def _write_whole(self, batch: dict[Table, dict[bytes, bytes | None]]) -> None:
         reach("store.before_write")
@@ -164,7 +189,7 @@ class LmdbStore:
             self._environment.set_mapsize(larger)
 
 
-class _View:
+class View:
     """One read transaction."""
 
     __slots__ = ("_path", "_tables", "_transaction")
@@ -178,7 +203,7 @@ class _View:
         try:
             found: bytes | None = self._transaction.get(key, db=self._tables[table])
         except lmdb.Error as error:
-            _translate(error, self._path)
+            translate(error, self._path)
         return found
 
     def scan(
@@ -191,13 +216,13 @@ class _View:
                 else:
                     yield from _forwards(cursor, start, end)
         except lmdb.Error as error:
-            _translate(error, self._path)
+            translate(error, self._path)
 
     def count(self, table: Table) -> int:
         try:
             return int(self._transaction.stat(self._tables[table])["entries"])
         except lmdb.Error as error:
-            _translate(error, self._path)
+            translate(error, self._path)
 
 
 def _forwards(cursor: Any, start: bytes, end: bytes | None) -> Iterator[tuple[bytes, bytes]]:
@@ -256,7 +281,7 @@ def _open_environment(path: Path, map_size: int) -> Any:
     try:
         return lmdb.open(str(path), map_size=map_size, max_dbs=len(Table), max_readers=config.STORE_READERS, mode=0o600)
     except lmdb.Error as error:
-        _translate(error, path)
+        translate(error, path)
 
 
 def _open_tables(environment: Any, path: Path) -> dict[Table, Any]:
@@ -272,13 +297,13 @@ def _open_tables(environment: Any, path: Path) -> dict[Table, Any]:
             return {table: environment.open_db(table.encode(), txn=transaction) for table in Table}
     except lmdb.Error as error:
         environment.close()
-        _translate(error, path)
+        translate(error, path)
     except LedgerError:
         environment.close()
         raise
 
 
-def _translate(error: Any, path: Path) -> NoReturn:
+def translate(error: Any, path: Path) -> NoReturn:
     """LMDB's error as one of ours."""
     code = getattr(error, "code", 0)
     if code in _NO_SPACE:

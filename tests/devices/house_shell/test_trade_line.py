@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from devices.house.transfer import Bus, Status
 from devices.house_shell.bus import BusServer
-from devices.house_shell.trade_line import LIFE_MS, TradeLine, agreed
+from devices.house_shell.trade_line import TradeLine, agreed
 from gateway.mqtt.connection import Access, Connection, Message
 from gateway.mqtt.topics import Topics
 from ledgernode.errors import BadRequest
@@ -34,21 +34,21 @@ def said(text: str, **properties: object) -> Message:
 
 
 def test_a_line_says_a_trade_its_energy_and_how_long_it_is_good_for() -> None:
-    found = agreed(said(TEXT.format(7), energy_wh=2, time_ms=1_000, height=4), 2_000)
+    found = agreed(said(TEXT.format(7), energy_wh=2, until_ms=1_000, height=4), 2_000)
     assert (found.now_ms, found.number, found.seller, found.buyer) == (2_000, 7, "north:h1", "north:h2")
-    assert (found.energy_mwh, found.until_ms) == (2_000, 1_000 + LIFE_MS)
+    assert (found.energy_mwh, found.until_ms) == (2_000, 1_000)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        said(TEXT.format(7), time_ms=1),
+        said(TEXT.format(7), until_ms=1),
         said(TEXT.format(7), energy_wh=1),
-        said(TEXT.format(7), energy_wh=-1, time_ms=1),
-        said(TEXT.format(7), energy_wh="²", time_ms=1),
-        said(TEXT.format(7), energy_wh="1" * 16, time_ms=1),
-        said("give me energy", energy_wh=1, time_ms=1),
-        Message(TOPIC, b"\xff", 1, properties=(("energy_wh", "1"), ("time_ms", "1"))),
+        said(TEXT.format(7), energy_wh=-1, until_ms=1),
+        said(TEXT.format(7), energy_wh="²", until_ms=1),
+        said(TEXT.format(7), energy_wh="1" * 16, until_ms=1),
+        said("give me energy", energy_wh=1, until_ms=1),
+        Message(TOPIC, b"\xff", 1, properties=(("energy_wh", "1"), ("until_ms", "1"))),
     ],
 )
 def test_what_is_no_line_is_refused(wrong: Message) -> None:
@@ -114,15 +114,15 @@ async def test_each_line_is_one_trade_whoever_was_away(bus: ListeningBus) -> Non
     """Repetitions, others' trades and nonsense change nothing; over an absence of the bus, and a broker's death."""
     now_ms = time.time_ns() // 1_000_000
     bus.start()
-    await bus.say(said(TEXT.format(1), energy_wh=2, time_ms=now_ms))
+    await bus.say(said(TEXT.format(1), energy_wh=2, until_ms=now_ms + 600_000))
     await eventually(lambda: bus.numbers == [1])
     for message in (
-        said(TEXT.format(1), energy_wh=9, time_ms=now_ms),
-        said(TEXT.format(2).replace("h2", "h9"), energy_wh=2, time_ms=now_ms),
-        said("give me energy", energy_wh=2, time_ms=now_ms),
+        said(TEXT.format(1), energy_wh=9, until_ms=now_ms + 600_000),
+        said(TEXT.format(2).replace("h2", "h9"), energy_wh=2, until_ms=now_ms + 600_000),
+        said("give me energy", energy_wh=2, until_ms=now_ms + 600_000),
         said(TEXT.format(3)),
-        said(TEXT.format(4), energy_wh=0, time_ms=now_ms),
-        said(TEXT.format(5), energy_wh=3, time_ms=now_ms - 2 * LIFE_MS),
+        said(TEXT.format(4), energy_wh=0, until_ms=now_ms + 600_000),
+        said(TEXT.format(5), energy_wh=3, until_ms=now_ms - 1),
     ):
         await bus.say(message)
     await eventually(lambda: 5 in bus.numbers)
@@ -135,11 +135,11 @@ async def test_each_line_is_one_trade_whoever_was_away(bus: ListeningBus) -> Non
 
     await bus.stop()
     for number in (6, 7):
-        await bus.say(said(TEXT.format(number), energy_wh=1, time_ms=now_ms))
+        await bus.say(said(TEXT.format(number), energy_wh=1, until_ms=now_ms + 600_000))
     bus.start()
     assert set(bus.numbers) == {1, 5}, "what was kept"
     await eventually(lambda: bus.numbers == [1, 5, 6, 7])
     bus.broker.kill()
     bus.broker.start()
-    await bus.say(said(TEXT.format(8), energy_wh=1, time_ms=now_ms))
+    await bus.say(said(TEXT.format(8), energy_wh=1, until_ms=now_ms + 600_000))
     await eventually(lambda: bus.numbers == [1, 5, 6, 7, 8])

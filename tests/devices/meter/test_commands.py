@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chaincode.settled import DUE_AT_ONCE
 from devices.meter.events import (
     BlockSupply,
     CloseAccount,
@@ -12,7 +13,7 @@ from devices.meter.events import (
     ShareUnits,
     ShowMessage,
 )
-from devices.meter.settings import ANSWERS, OUTBOX
+from devices.meter.settings import ANSWERS, MINUTE_MS, OUTBOX
 from tests.devices.meter.house import KWH, OTHER_PAN, House
 
 
@@ -95,6 +96,44 @@ def test_a_curtailed_delivery_opens_the_sellers_relay_too() -> None:
     assert not house.relays["tie_out"]
     assert house.state.ties == ()
     assert house.told("acknowledge")[-1] == {"command": 12, "measured_mwh": 400}
+
+
+def test_one_seller_delivers_to_a_whole_street() -> None:
+    """To as many as settlement lets an area have, and to those of the next interval before the last are stopped."""
+    house = House(prepaid=False)
+    for trade in range(2 * DUE_AT_ONCE):
+        assert house.command(trade, Deliver(command=trade, trade=trade, action="start")) == "OK"
+        if trade % 100 == 0:
+            house.link()
+            house.receipt_all()
+    refused = house.command(9_999, Deliver(command=9_999, trade=9_999, action="start"))
+    assert refused == "TOO_MANY_DELIVERIES"
+
+
+def test_a_delivery_ends_with_its_window_where_nobody_comes_to_say_so() -> None:
+    """At its time, over a restart and a clock that goes back; what flows through the meter later is not the trade's."""
+    house = House(prepaid=False)
+    until_ms = house.now_ms + 15 * MINUTE_MS
+    house.command(1, Deliver(command=11, trade=1, action="in", until_ms=until_ms))
+    house.command(2, Deliver(command=12, trade=2, action="in", until_ms=until_ms + MINUTE_MS))
+    house.use(400)
+    house.wait(15 * MINUTE_MS - 1)
+    assert [tie.lasts for tie in house.state.ties] == [True, True]
+    house.wait(1)
+    assert house.relays["tie_in"], "the other one's is not over"
+    house.restart()
+    assert house.relays["tie_in"]
+    house.wait(MINUTE_MS)
+    assert not house.relays["tie_in"]
+    house.now_ms -= 10 * MINUTE_MS
+    house.restart()
+    assert not house.relays["tie_in"]
+    house.use(50)
+    for number, trade in ((13, 1), (14, 2)):
+        house.command(number, Deliver(command=number, trade=trade, action="out"))
+    said = [(each["command"], each["measured_mwh"]) for each in house.told("acknowledge")]
+    assert said[2:] == [(13, 400), (14, 400)]
+    assert house.state.ties == ()
 
 
 def test_what_flowed_is_told_by_trade_where_it_is_known_which_was_delivered() -> None:

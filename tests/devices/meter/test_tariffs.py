@@ -48,6 +48,33 @@ def at(text: str) -> int:
     return theirs.day_start_ms(theirs.CENTRAL_EUROPE, 2026, month, day) + (60 * hour + minute) * 60_000
 
 
+# ---------------------------------------------------------------- asking for them
+
+
+def test_a_meter_that_knows_no_price_asks_at_a_moment_of_its_own_and_then_once_a_day() -> None:
+    """Over restarts; not while nobody carries it, and not once it was told."""
+    said = Saying()
+    house = said.house(ask_ms=HOUR_MS)
+    house.wait(2 * HOUR_MS)
+    assert house.told("ask_tariffs") == [], "there is no link"
+    house.link()
+    asked = 0
+    for minute in range(61):
+        house.wait(60_000)
+        asked = asked or (minute if house.told("ask_tariffs") else 0)
+    assert 0 < asked < 60
+    house.restart()
+    house.link()
+    house.wait(HOUR_MS)
+    assert len(house.told("ask_tariffs")) == 1
+    house.wait(DAY_MS)
+    assert len(house.told("ask_tariffs")) == 2
+    prices = table(flat(300_000))
+    tell(house, said.command(1, "tariff", from_ms=0, tariff="utility:flat", table=prices))
+    house.wait(2 * DAY_MS)
+    assert len(house.told("ask_tariffs")) == 2
+
+
 # ---------------------------------------------------------------- which price
 
 

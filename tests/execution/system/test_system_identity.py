@@ -292,6 +292,40 @@ def test_after_a_rotation_both_keys_speak_until_the_overlap_ends() -> None:
     acts(ledger, fresh)
 
 
+def test_a_key_whose_certificate_has_ended_does_nothing_but_hand_over() -> None:
+    """Who was away for too long comes back by a new certificate of its organisation; the old key speaks no more."""
+    ledger = Ledger()
+    person = registered(ledger)
+    ledger.block(after_ms=400 * DAY_MS)
+    for function, given in (("register", {"certificate": ""}), ("describe", {"identity": person.id})):
+        with pytest.raises(ExpiredSigner, match="has ended"):
+            ledger.call(person, "identity", function, **given)
+    with pytest.raises(ExpiredSigner, match="has ended"):
+        ledger.call(person, "governance", "rotate")
+    fresh = rotate(ledger, person)
+    acts(ledger, fresh)
+    with pytest.raises(ExpiredSigner, match="has ended"):
+        ledger.call(person, "identity", "register", certificate="")
+    with pytest.raises(ExpiredSigner):
+        rotate(ledger, person)
+
+
+def test_an_ended_key_hands_over_to_nothing_that_does_not_hold() -> None:
+    """Not without the organisation's certificate, not for another role, not once it is suspended."""
+    ledger = Ledger()
+    person = registered(ledger)
+    ended = renewed(ledger, person)
+    ledger.block(after_ms=400 * DAY_MS)
+    with pytest.raises(BadCertificate):
+        ledger.call(person, "identity", "rotate", certificate=ended.certificate, proof=proof_of(person, ended.key))
+    with pytest.raises(BadCertificate):
+        rotate(ledger, person, role=Role.OPERATOR)
+    admin_now = rotate(ledger, admin("alpha"), role=Role.ADMIN)
+    ledger.call(admin_now, "identity", "suspend", identity=person.id, reason="lost")
+    with pytest.raises(SuspendedSigner):
+        rotate(ledger, person)
+
+
 def test_a_second_rotation_ends_the_first_overlap() -> None:
     """At most one old key speaks beside the current one."""
     ledger = Ledger()

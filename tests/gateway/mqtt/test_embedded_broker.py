@@ -97,6 +97,26 @@ async def test_a_device_hears_and_says_its_own_only(embedded: EmbeddedBroker) ->
     await gateway.close()
 
 
+async def test_what_is_kept_reaches_who_has_asked_for_it(embedded: EmbeddedBroker) -> None:
+    """And nobody else: not who merely comes in after somebody has asked."""
+    heard: list[str] = []
+    gateway = Connection(access(embedded, "gateway-1"), lambda _one: None)
+    screen = Connection(access(embedded, "plug"), lambda one: heard.append(one.topic))
+    await gateway.open()
+    await gateway.subscribe([f"{BRANCH}/gateways/+", f"{BRANCH}/trades/+"])
+    for name in ("gateways/gateway-1", "trades/alpha"):
+        taken = gateway.publish(f"{BRANCH}/{name}", b"kept", retain=True)
+        assert taken is not None
+        await taken
+    await screen.open()
+    await screen.subscribe([f"{BRANCH}/trades/+"])
+    gateway.publish(f"{BRANCH}/trades/beta", b"said now")
+    await eventually(lambda: f"{BRANCH}/trades/beta" in heard)
+    assert heard == [f"{BRANCH}/trades/alpha", f"{BRANCH}/trades/beta"]
+    await screen.close()
+    await gateway.close()
+
+
 @pytest.mark.slow
 async def test_a_gateway_and_a_meter_work_with_it(
     embedded: EmbeddedBroker, node: NodeProcess, meters: list[Person], tmp_path: Path

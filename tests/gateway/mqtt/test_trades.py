@@ -33,7 +33,7 @@ def test_a_notice_makes_a_line_once() -> None:
     notices = Notices(CHAIN, None)
     notices.begin(3)
     assert notices.line(event(3, 99, feeder="alpha", notice=1)) is None, "what was before it began is past"
-    found = event(4, feeder="alpha", notice=2, energy_wh=1_500)
+    found = event(4, feeder="alpha", notice=2, energy_wh=1_500, until_ms=900_000)
     line = notices.line(found)
     assert line is not None
     assert (line.feeder, line.number, line.text) == ("alpha", 2, TEXT)
@@ -43,6 +43,7 @@ def test_a_notice_makes_a_line_once() -> None:
         "trade": "7",
         "energy_wh": "1500",
         "time_ms": "4000",
+        "until_ms": "900000",
         "height": "4",
     }
     facts = notices.passed(found)

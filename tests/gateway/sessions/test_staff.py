@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -34,40 +32,19 @@ from ledgernode.identity.records import Role
 from ledgernode.wire.types import ChainId
 from tests.gateway.api.listening import Register, now_ms
 from tests.gateway.http.serving import steady_ms
-from tests.ports import fresh_port
+from tests.gateway.sessions.openid_provider import SECRET, Place, running_provider
 
-HERE = Path(__file__).parent / "provider"
-SECRET = "a secret of the tests, of no use elsewhere"  # as provider.mjs has it
 RULES = [
     {"claim": "groups", "value": "grid-operators", "organisation": "north", "role": "operator"},
     {"claim": "groups", "value": "auditors", "organisation": "east", "role": "regulator"},
 ]
 
 
-class Place(NamedTuple):
-    issuer: str
-    port: int
-    """Where our own pages are, which the provider knows."""
-
-
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Place]:
     """The provider's process."""
-    npm, node = shutil.which("npm"), shutil.which("node")
-    assert npm is not None, "the provider runs on Node 20: install it"
-    assert node is not None, "the provider runs on Node 20: install it"
-    if not (HERE / "node_modules").is_dir():
-        subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=HERE, check=True, timeout=120)
-    port, own = fresh_port(1), fresh_port(1)
-    command = [node, "provider.mjs", str(port), f"http://127.0.0.1:{own}{BACK}"]
-    process = subprocess.Popen(command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        yield Place(f"http://127.0.0.1:{port}", own)
-    finally:
-        process.kill()
-        process.wait()
+    with running_provider() as found:
+        yield found
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
 
+import { askAnew } from "./asking";
 import { api } from "./client";
 import { type LiveEvent, type LiveState, listen } from "./live";
 
@@ -19,11 +20,16 @@ interface Stream {
 
 const Context = createContext<Stream>({ state: "off", follow: () => () => {} });
 const SETTLE_MS = 60;
+const AGAIN_MS = 1_000;
+const AGAIN_LONGEST_MS = 60_000;
+
+/** Whoever is still here listens again: at once, then ever later, should it be ended each time. */
+const againMs = (tries: number): number => (tries === 0 ? 0 : Math.min(AGAIN_MS * 2 ** tries, AGAIN_LONGEST_MS));
 
 interface LiveProps {
   readonly on: boolean;
-  /** The gateway has ended it for good: somebody signed out elsewhere, perhaps. */
-  ended(): void;
+  /** The gateway has ended it: somebody signed out elsewhere, or it was started anew. Done once it is known who is here. */
+  ended(): Promise<void>;
   readonly children: ReactNode;
 }
 
@@ -33,9 +39,14 @@ export function LiveProvider({ on, ended, children }: LiveProps) {
   const last = useRef("");
   const [topics, setTopics] = useState("");
   const [state, setState] = useState<LiveState>("off");
+  const [turn, setTurn] = useState(0);
+  const tries = useRef(0);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each turn is a stream of its own
   useEffect(() => {
     if (!on || !topics) return;
+    let here = true;
+    let again: ReturnType<typeof setTimeout> | undefined;
     const live = listen(
       api,
       topics.split(","),
@@ -44,17 +55,28 @@ export function LiveProvider({ on, ended, children }: LiveProps) {
           for (const one of followers.current) if (event.topics.includes(one.topic)) one.hear(event);
         },
         anew: () => void queries.invalidateQueries(),
+        begun: (height) => askAnew(queries, () => api.oldest() < height),
         standing: () => void queries.invalidateQueries({ queryKey: ["/ledger"] }),
-        state: setState,
-        ended,
+        state: (now) => {
+          if (now === "live") tries.current = 0;
+          setState(now);
+        },
+        ended: () => {
+          const listen = () => setTurn((before) => before + 1);
+          void ended().then(() => {
+            if (here) again = setTimeout(listen, againMs(tries.current++));
+          });
+        },
       },
       last.current,
     );
     return () => {
+      here = false;
+      clearTimeout(again);
       last.current = live.place();
       live.close();
     };
-  }, [on, ended, topics, queries]);
+  }, [on, ended, topics, queries, turn]);
 
   const stream = useMemo(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -95,9 +117,10 @@ export function useLive(topic: string, affects: readonly string[], heard?: (even
       topic,
       hear: (event) => {
         hearing.current?.(event);
-        void queries.invalidateQueries({
-          predicate: ({ queryKey: [path] }) => typeof path === "string" && begins.some((one) => path.startsWith(one)),
-        });
+        askAnew(
+          queries,
+          ({ queryKey: [path] }) => typeof path === "string" && begins.some((one) => path.startsWith(one)),
+        );
       },
     });
   }, [topic, paths, follow, queries]);

@@ -1,7 +1,7 @@
 // What a page asks, as hooks: kept while one looks elsewhere, asked anew when the window comes back, tried again only
 // where that may help. Lists go on page by page.
 
-import { QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { type Query, QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { api, type Page } from "./client";
 import { mayPass } from "./problem";
 
@@ -21,6 +21,21 @@ export function newQueries(): QueryClient {
       },
     },
   });
+}
+
+/**
+ * Ask anew. What is being asked for the first time is not interrupted by it, and its answer may be of before: it is
+ * asked once more when it has come.
+ */
+export function askAnew(queries: QueryClient, matches: (query: Query) => boolean): void {
+  const first = (query: Query) => query.state.data === undefined && query.state.fetchStatus === "fetching";
+  for (const query of queries.getQueryCache().findAll({ predicate: first })) {
+    const again = () => {
+      if (matches(query)) void queries.invalidateQueries({ queryKey: query.queryKey, exact: true });
+    };
+    void query.promise?.then(again, () => {});
+  }
+  void queries.invalidateQueries({ predicate: (query) => !first(query) && matches(query) });
 }
 
 interface Options {

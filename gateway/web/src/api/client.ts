@@ -35,6 +35,7 @@ export class Client {
   #kept = new Map<string, Kept>();
   #ahead = 0;
   #simulated = false;
+  #oldest = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly ask: typeof fetch = (...given) => fetch(...given),
@@ -51,6 +52,9 @@ export class Client {
   }
 
   health = (): Health => this.#health;
+
+  /** The lowest height of all answers since somebody came. */
+  oldest = (): number => this.#oldest;
 
   watch = (told: () => void): (() => void) => {
     this.#watching.add(told);
@@ -103,6 +107,7 @@ export class Client {
   /** Forget what was read: somebody else may be here next. */
   forget(): void {
     this.#kept.clear();
+    this.#oldest = Number.POSITIVE_INFINITY;
   }
 
   async #answer<Answer>(response: Response): Promise<Answer> {
@@ -133,6 +138,7 @@ export class Client {
       return;
     }
     const number = (name: string) => Number(response.headers.get(name) ?? 0);
+    this.#oldest = Math.min(this.#oldest, number("model-height"));
     this.#tell({
       reached: "yes",
       modelState,

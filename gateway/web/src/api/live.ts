@@ -22,6 +22,8 @@ export interface Listener {
   readonly state: (state: LiveState) => void;
   /** How the read model stands has changed. */
   readonly standing?: () => void;
+  /** The first stream tells of what is beyond this height: answers of before are to be asked anew. */
+  readonly begun?: (height: number) => void;
   /** Told to go, and not to come back: nobody is signed in any more, or may not listen to this. */
   readonly ended?: () => void;
 }
@@ -58,8 +60,11 @@ export function listen(
     if (id && (!last || name === "reset" || isAfter(id, last))) last = id;
     const data = parsed(text) as { topics?: readonly string[]; come_back?: boolean } | null;
     if (name === "reset") listener.anew();
-    else if (name === "state" || name === "hello") listener.standing?.();
-    else if (name === "end" && data?.come_back === false) throw new Ended();
+    else if (name === "state") listener.standing?.();
+    else if (name === "hello") {
+      if (told === "") listener.begun?.(place(id)[0]);
+      listener.standing?.();
+    } else if (name === "end" && data?.come_back === false) throw new Ended();
     else if ((name === "block" || name === "news") && !again) {
       listener.event({ id, name, topics: data?.topics ?? [], data });
     }

@@ -14,6 +14,8 @@ import { useConfirm } from "../../wallet/ConfirmProvider";
 import { CUSTOMER } from "./texts";
 
 const EVERY_MS = 5_000;
+/** Whatever became of them: without a status only open ones are listed. */
+const EVERY_CLAIM = "/claims?status=";
 
 /** What the utility compares: it knows the code, the ledger never does. */
 export async function proofOfCode(code: string, wallet: string): Promise<string> {
@@ -25,7 +27,7 @@ export function LinkHome({ title }: { title: string }) {
   const { identity } = usePerson();
   const confirm = useConfirm();
   useLive("notices", ["/claims", "/points"]);
-  const claims = useAsked<Rows<ClaimRow>>("/claims", { status: "" }, { everyMs: EVERY_MS });
+  const claims = useAsked<Rows<ClaimRow>>(EVERY_CLAIM, {}, { everyMs: EVERY_MS });
   useAsked("/points", { size: 100 }, { everyMs: EVERY_MS });
   const mine = (claims.data?.items ?? []).filter((one) => one.wallet === identity);
   const waiting = mine.find((one) => one.status === "open");

@@ -6,16 +6,18 @@ import type { ClaimRow } from "../../api/rows";
 import { isStaff } from "../../app/roles";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
-import { usePerson } from "../../session/SessionProvider";
+import { usePerson, useSession } from "../../session/SessionProvider";
 import { Answer, Card, Hash } from "../../ui";
 import { Act } from "../Act";
 import type { Items } from "./answers";
+import { ClaimCode } from "./ClaimCode";
 import { TEXTS } from "./texts";
 
 export function Claims() {
   const t = useTexts(TEXTS);
   const format = useFormat();
   const person = usePerson();
+  const { account } = useSession();
   const asked = useAsked<Items<ClaimRow>>("/claims");
   useLive("blocks", ["/claims"]);
   const decides = isStaff(person.role);
@@ -36,6 +38,7 @@ export function Claims() {
                     <Hash value={row.wallet} /> · {format.time(row.claimed_ms)}
                   </p>
                 </div>
+                {decides && account && <ClaimCode premises={row.premises} wallet={row.wallet} />}
                 {decides && (
                   <div className="flex gap-2">
                     <Act

@@ -1,4 +1,4 @@
-"""TLS files that are replaced while a gateway runs: keys and certificates that are renewed, roots that join or leave.
+"""TLS files that are replaced while a gateway or a node runs: renewed keys and certificates, roots that join or leave.
 
 Files are looked at now and then; what is whole and new is what connections are made with from then on. Connections that
 are open stay, and are judged again call by call. What cannot be read, or lies there half replaced (a key with another's
@@ -11,15 +11,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from ledgernode import logs
 from ledgernode.errors import BadCertificate, LedgerError
 from ledgernode.identity.tls import TlsFiles, Trust
 
 
-class Rotation:
+class Renewal:
     """Runs until it is cancelled. `renewed` is called when there are others."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Rotation:
         self._renewed = renewed
         self._known = trust.files
         self._complaint = ""
-        self._log: Any = structlog.get_logger("gateway.rotation")
+        self._log: Any = logs.logger()
 
     async def run(self) -> None:
         while True:

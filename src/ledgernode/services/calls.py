@@ -1,0 +1,125 @@
+"""What every call goes through: who may call is asked first, and what fails becomes a refusal on the wire.
+
+A refusal is a gRPC status, the text for people, and the stable code for programs.
+The code travels in the trailing metadata `ledgernode-code`, advice when to retry in
+`ledgernode-retry-ms`. What is no `LedgerError` is our own fault: it is logged here with its trace, and
+the caller learns only that it was ours.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+
+import grpc
+
+from ledgernode.config import RETRY_ADVICE_MS
+from ledgernode.errors import Broken, LedgerError, MempoolFull, NodeStopping, RateLimited, Unavailable, UnknownLedger
+from ledgernode.logs import logger
+from ledgernode.node.ledger import ServedLedger
+from ledgernode.services.access import Access
+from ledgernode.services.caller import Callers, Context
+from ledgernode.wire.protobuf import CODE_METADATA, RETRY_METADATA
+
+CALLS: Final[Counter[tuple[str, str]]] = Counter()
+"""Calls of this process' services that have ended, by method and code."""
+_OK: Final = "OK"
+_GONE: Final = "CANCELLED"
+_RETRYABLE: Final = (Unavailable, MempoolFull, RateLimited)
+_Request = TypeVar("_Request")
+_Answer = TypeVar("_Answer")
+_Unary: TypeAlias = Callable[[Any, _Request, Context], Awaitable[_Answer]]
+_Stream: TypeAlias = Callable[[Any, _Request, Context], AsyncIterator[_Answer]]
+
+ACCESS: Final = "access"
+"""The attribute of a call that says who may call it."""
+
+
+class Service:
+    """Base of all services: the ledgers that this node serves, by name, and who calls."""
+
+    def __init__(self, ledgers: Mapping[str, ServedLedger], callers: Callers) -> None:
+        self.ledgers = ledgers
+        self.callers = callers
+
+    def ledger(self, name: str) -> ServedLedger:
+        found = self.ledgers.get(name)
+        if found is None:
+            raise UnknownLedger(f"this node does not serve a ledger {name!r}")
+        if found.is_closed:
+            raise NodeStopping("the ledger is being opened again: ask again, or another node")
+        return found
+
+
+def trailing_metadata(error: LedgerError) -> tuple[tuple[str, str], ...]:
+    """What a program needs of a refusal."""
+    code = str(error.facts.get("code", error.code))
+    if not isinstance(error, _RETRYABLE):
+        return ((CODE_METADATA, code),)
+    return ((CODE_METADATA, code), (RETRY_METADATA, str(error.facts.get("retry_ms", RETRY_ADVICE_MS))))
+
+
+async def refuse(context: Context, error: LedgerError) -> NoReturn:
+    """End the call with this refusal."""
+    await context.abort(grpc.StatusCode[error.grpc_status], str(error), trailing_metadata(error))
+    raise AssertionError("an aborted call does not go on")
+
+
+def unary(access: Access) -> Callable[[_Unary[_Request, _Answer]], _Unary[_Request, _Answer]]:
+    """A call with one answer, for whom `access` allows; what it raises becomes a refusal."""
+
+    def decorate(method: _Unary[_Request, _Answer]) -> _Unary[_Request, _Answer]:
+        @functools.wraps(method)
+        async def call(service: Service, request: _Request, context: Context) -> _Answer:
+            code = _GONE
+            try:
+                service.callers.require(access, context)
+                answer = await method(service, request, context)
+                code = _OK
+                return answer
+            except Exception as error:  # noqa: BLE001  # whatever failed, the caller gets an answer
+                refusal = as_refusal(error, method.__name__)
+                code = refusal.code
+                await refuse(context, refusal)
+            finally:
+                CALLS[method.__name__, code] += 1
+
+        setattr(call, ACCESS, access)
+        return call
+
+    return decorate
+
+
+def streaming(access: Access) -> Callable[[_Stream[_Request, _Answer]], _Stream[_Request, _Answer]]:
+    """A call with a stream of answers, for whom `access` allows; what it raises ends the stream with a refusal."""
+
+    def decorate(method: _Stream[_Request, _Answer]) -> _Stream[_Request, _Answer]:
+        @functools.wraps(method)
+        async def call(service: Service, request: _Request, context: Context) -> AsyncIterator[_Answer]:
+            code = _GONE
+            try:
+                service.callers.require(access, context)
+                async for answer in method(service, request, context):
+                    yield answer
+                code = _OK
+            except Exception as error:  # noqa: BLE001  # whatever failed, the caller gets an answer
+                refusal = as_refusal(error, method.__name__)
+                code = refusal.code
+                await refuse(context, refusal)
+            finally:
+                CALLS[method.__name__, code] += 1
+
+        setattr(call, ACCESS, access)
+        return call
+
+    return decorate
+
+
+def as_refusal(error: Exception, call: str) -> LedgerError:
+    """What the caller is told of a failure; one of our own is logged here."""
+    if isinstance(error, LedgerError):
+        return error
+    logger().error("call failed inside", call=call, exc_info=error)
+    return Broken("the node failed inside; its log has the trace")
