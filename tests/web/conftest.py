@@ -12,8 +12,14 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.web.site import Guest, Place, Site
 from tests.web.town import Town
 
-_CHROMIUM = "/usr/bin/chromium"
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+CHROMIUM = "/usr/bin/chromium"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +40,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium: `tests/system.sh browser` installs it."""
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=_CHROMIUM, args=[*_QUIET, "--disable-sync"])
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield found
         found.close()
 
