@@ -89,7 +89,12 @@ def toggle() -> str:
 
 
 def heed_hangup(loop: asyncio.AbstractEventLoop) -> None:
-    """SIGHUP toggles between everything and what was chosen: for whoever has the process and no certificate."""
+    """SIGHUP toggles between everything and what was chosen: for whoever has the process and no certificate.
+
+    In a terminal it goes on to mean that this was closed, and ends the process.
+    """
+    if sys.stderr.isatty():
+        return
 
     def hung_up() -> None:
         logger().warning("log level set", level=toggle(), by="SIGHUP")

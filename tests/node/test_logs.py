@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -43,7 +44,6 @@ def test_a_toggle_leads_to_everything_and_back(chosen: str, back: str) -> None:
 
 async def test_a_hangup_toggles_it_from_outside() -> None:
     """For whoever has the process, and no certificate."""
-    import asyncio
 
     loop = asyncio.get_running_loop()
     logs.set_level("info")
@@ -78,3 +78,11 @@ async def test_a_refused_transaction_is_named_where_everything_is_said(
         assert len(said) == (chosen == "debug")
     assert said[0].msg["transaction"] == sha256(raw[129:]).hex()  # type: ignore[index]
     assert said[0].msg["ledger"] == served.name  # type: ignore[index]
+
+
+async def test_a_terminal_that_is_closed_ends_what_ran_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There SIGHUP keeps its meaning: nobody is left running unseen."""
+    monkeypatch.setattr(logs.sys.stderr, "isatty", lambda: True)
+    loop = asyncio.get_running_loop()
+    logs.heed_hangup(loop)
+    assert not loop.remove_signal_handler(signal.SIGHUP)
