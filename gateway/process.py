@@ -242,7 +242,7 @@ class Gateway:
             self.desk.revoked(entry.creator)
         self.service.tell(entry, code, height)
         if self.broker is not None:
-            self.broker.settled(entry, code, height)
+            self.broker.outcomes.settled(entry, code, height)
 
     async def run(self, ready: Ready) -> None:
         stopping = asyncio.Event()

@@ -88,6 +88,9 @@ class ConsoleSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     staff: str = ""
     """A file beside this one, by which staff enter through their provider (`gateway.sessions.staff`); empty: none."""
 
+    names: str = ""
+    """A file beside this one with names of people (`gateway.naming`); empty: the ledger has none."""
+
     def __post_init__(self) -> None:
         if not _ORIGIN.fullmatch(self.origin):
             raise ValueError("an origin is https://HOST or https://HOST:PORT; http:// for localhost alone")

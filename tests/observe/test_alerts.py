@@ -12,9 +12,7 @@ import pytest
 import yaml
 
 from deploy.observability import dashboards, operator_rule
-from gateway import metrics as gateway
-from ledgernode.services import metrics as node
-from tests.observe.page import names, samples
+from tests.observe.page import ALL, names, samples
 
 FOLDER = Path("deploy/observability").absolute()
 ALERTS = FOLDER / "alerts.yaml"
@@ -22,9 +20,7 @@ RULES = {rule["alert"]: rule for group in yaml.safe_load(ALERTS.read_text())["gr
 _METRIC = re.compile(r"\b(?:ledgernode|process)_[a-z_]+\b")
 _SELECTED = re.compile(r"\b((?:ledgernode|process)_[a-z_]+)\{([^}]*)\}")
 _GIVEN = {"job", "instance", "le"}
-LABELS = {
-    sample: {*figure.labels, *_GIVEN} for figure in (*node.FIGURES, *gateway.FIGURES) for sample in samples(figure)
-}
+LABELS = {sample: {*figure.labels, *_GIVEN} for figure in ALL for sample in samples(figure)}
 
 AT = 'job="ledgernode",instance="n:9464"'
 OF = f'{AT},ledger="e"'
@@ -104,6 +100,7 @@ FIRES: dict[str, dict[str, str]] = {
         f'ledgernode_gateway_intake_total{{{AT},bearer="stream",code="RATE_LIMITED"}}': "0+1x300",
         f'ledgernode_gateway_intake_total{{{AT},bearer="stream",code="OK"}}': "0+1x300",
     },
+    "VendingPurchaseHangs": {f"ledgernode_vending_oldest_purchase_seconds{{{AT}}}": "0+60x300"},
     "GatewayCommandsPile": {f'ledgernode_gateway_commands{{{AT},kind="share",status="pending"}}': "500x300"},
 }
 """What is seen when each of them should call: by the minute, for some hours."""
