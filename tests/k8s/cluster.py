@@ -29,6 +29,7 @@ BRIDGE = "ledgernode0"
 ADDRESS = "10.213.0.1"
 PODS = "10.213.0.0/16"
 NODE = "node-1"
+LOGS = Path("/var/log/pods")
 START_S = 180.0
 END_S = 30.0
 API_PORT = 16443
@@ -65,6 +66,9 @@ class Cluster:
         self.close()
 
     def _start(self) -> None:
+        assert not LOGS.exists() or not any(LOGS.iterdir()), (
+            "another cluster runs here, or has left its logs in /var/log/pods"
+        )
         for folder in ("logs", "kubelet", "manifests", "cni", "containerd", "volumes", "certificates"):
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
         self._write_files()
@@ -128,6 +132,9 @@ class Cluster:
             for group in sorted((one for one in groups.rglob("*") if one.is_dir()), key=lambda one: -len(one.parts)):
                 with contextlib.suppress(OSError):
                     group.rmdir()
+            with contextlib.suppress(OSError):
+                groups.rmdir()
+        shutil.rmtree(LOGS, ignore_errors=True)  # of containers, which a kubelet keeps in this place alone
 
     def _end_containers(self) -> None:
         """The kubelet would start them again: it goes first."""

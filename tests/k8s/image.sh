@@ -33,7 +33,7 @@ cd "$root"
 parts=(deploy/Containerfile deploy/requirements.lock pyproject.toml hatch_build.py src gateway devices)
 newest=$(find "${parts[@]}" \( -name node_modules -o -name __pycache__ -o -name dist \) -prune -o -type f -newer "$archive" -print -quit 2>/dev/null ||
     echo none)
-if [ ! -f "$archive" ] || [ -n "$newest" ]; then
+if [ ! -f "$archive" ] || { [ -n "$newest" ] && [ -z "${LEDGERNODE_K8S_KEEP_IMAGE:-}" ]; }; then
     authority=/etc/ssl/certs/ca-certificates.crt # of this machine: a proxy's own is among them
     buildah "${store[@]}" build --quiet --isolation chroot --format docker --layers --build-arg BASE="$base" \
         --build-arg PIP_CERT=$authority --build-arg NODE_EXTRA_CA_CERTS=$authority \
