@@ -11,7 +11,7 @@ FROM ?= 0
 INTO ?= $(or $(TMPDIR),/tmp)/ledgernode-screenshots
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak wheel-check clean
+.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check deploy-check k8s-test clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -89,6 +89,12 @@ lock: ## Resolve the dependencies again into requirements.lock
 	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra dev -o requirements.lock pyproject.toml
 	rm -rf .venv-lock
 
+bench-console: setup system console ## The explorer with 1,000,000 transactions over HTTP, on both databases; the first page; a reading to its pixel
+	$(BIN)/python -m tests.suites.explorer
+	$(BIN)/python -m tests.suites.explorer --database postgresql
+	@bash tests/system.sh browser
+	$(BIN)/python -m tests.suites.pages
+
 soak: setup system ## 10,000 meters for ten minutes, everything killed under them; nothing may be lost or doubled
 	$(BIN)/python -m tests.suites.soak
 
@@ -102,6 +108,12 @@ gateway/web/dist/index.html: hatch_build.py $(shell find gateway/web -type f -no
 
 wheel-check: setup ## Build the wheel, install it alone into a new environment, and use it
 	bash tests/suites/wheel_check.sh
+
+deploy-check: setup ## The manifests for Kubernetes: rendered, held against the schemas, looked through by a scanner
+	bash tests/deploy/check.sh
+
+k8s-test: setup ## The manifests in a real cluster, built once from Debian (root, some GB in ~/.cache/ledgernode/k8s)
+	$(BIN)/python -m tests.k8s
 
 clean: ## Remove what was made (the demo's data too)
 	rm -rf .venv demo build dist gateway/web/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -51,8 +51,8 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reading_ms: int = 60_000
     send_ms: int = 300_000
     sample_ms: int = 5_000
-    ask_ms: int = 600_000
-    """Within so long it asks for prices where it knows none; 0: not at all."""
+    ask_ms: int = 0
+    """Within so long it asks for prices where it knows none; 0: not at all, for its ledger has no `commands`."""
     direct: bool = False
     """On a bus of 12 V; one phase then."""
     identity: str = ""

@@ -21,6 +21,7 @@ from gateway.api.asking import Asking, Node
 from gateway.api.newsroom import Newsroom
 from gateway.http.pages import BUILT, NOT_BUILT, Pages
 from gateway.limits import Limits
+from gateway.naming import NameBook
 from gateway.readmodel.model import LedgerHome, ModelHome, ReadModel
 from gateway.sessions import router as sessions
 from gateway.sessions import staff
@@ -82,6 +83,7 @@ class Console:
             clock_ms=home.signer.now_ms,
             nodes=tuple(Node(address, self._client(home, (address,))) for address in home.nodes),
             digits=self._digits,
+            names=NameBook(self._directory / setting.names if setting.names else None),
         )
         founded = founding.router(home.genesis_bytes)
         return [*entering, founded, *areas(asking), live.router(asking, self.newsroom)]

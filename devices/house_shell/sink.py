@@ -24,7 +24,7 @@ import structlog
 
 from devices.house.agent.export import Sending, answered
 from devices.journal import Journal
-from gateway.mqtt.reach import is_loopback
+from gateway.loopback import is_loopback
 from ledgernode.errors import BadRequest
 
 KEPT: Final = 43_200

@@ -19,6 +19,9 @@ class Awaiting:
         self._open: dict[int, tuple[str, int]] = {}
         """Who is to answer a command, and since when."""
 
+    def __len__(self) -> int:
+        return len(self._due) + len(self._open)
+
     def heard(self, contract: str, name: str, said: dict[str, Any], time_ms: int) -> None:
         if contract == "settlement":
             self._settlement_said(name, said, time_ms)

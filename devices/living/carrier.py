@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from devices.living.service import Service
+from devices.living.visitors import Visitors
 from gateway.http.devices import FILE, Device, DeviceFile, new_secret, write_devices
 from ledgernode.local.node import free_ports
-
-if TYPE_CHECKING:
-    from devices.living.visitors import Visitors
 
 VENDING = "vending"
 """How the vending service is let in."""

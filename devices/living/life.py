@@ -122,9 +122,14 @@ class Life:
         return self._awaiting.lacks(self._time.now_ms - _LATE_MS, self.homes.is_audible)
 
     @property
+    def awaited(self) -> int:
+        """How much is yet to be said."""
+        return len(self._awaiting)
+
+    @property
     def is_answered(self) -> bool:
-        """Whether each command that was due is said and answered."""
-        return not self._awaiting.lacks(self._time.now_ms, self.homes.is_audible)
+        """Whether each command that was due is said and answered; the ledger's clock may be a little ahead of ours."""
+        return not self._awaiting.lacks(int(self._clock.now_ms()), self.homes.is_audible)
 
     def give_up(self) -> None:
         """What is late is waited for no more."""

@@ -15,7 +15,7 @@ _BEHIND: Final = 6
 """Readings of a meter that the ledger has not answered for; then time stands still."""
 _LATE_S: Final = 1.0
 _PATIENCE_S: Final = 20.0
-"""What is late for so long of our time is not waited for."""
+"""When so long of our time nothing has come of what is late it is not waited for."""
 
 
 async def paced(
@@ -50,9 +50,11 @@ async def paced(
 
 async def _kept_up(life: Life, check: Callable[[], None], stopping: asyncio.Event) -> None:
     """Let the ledger answer, where it is far behind what is said, and meters, where they are late."""
-    ends = time.monotonic() + _PATIENCE_S
+    awaited, ends = life.awaited, time.monotonic() + _PATIENCE_S
     while not stopping.is_set() and (life.homes.most_waiting > _BEHIND or life.is_late):
         check()
-        if time.monotonic() > ends:
+        if awaited != life.awaited:
+            awaited, ends = life.awaited, time.monotonic() + _PATIENCE_S
+        elif time.monotonic() > ends:
             life.give_up()
         await asyncio.sleep(0.02)

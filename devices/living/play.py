@@ -44,7 +44,7 @@ from devices.living.tasks import Tasks
 from devices.living.timing import Time
 from devices.living.units import INTERVAL_MS
 from devices.living.vending import VendingService
-from devices.living.visitors import Visitors, enrolled, visitors_of
+from devices.living.visitors import Visitors, enrol, visitors_of
 from ledgernode.client import LedgerClient
 from ledgernode.errors import Conflict, LedgerError
 from ledgernode.identity.founding import ADMIN, organisation_directory, read_network
@@ -150,6 +150,8 @@ class Play:
             self.time.starts_ms = founded.starts_ms
             life = await self._carried(running, radio)
             await life.watch(ledger)
+            if self.visitors is not None:
+                await enrol(self.place, self.visitors)
             for stand in self.beside:
                 await running.enter_async_context(stand(self))
             self.founded_s = time.monotonic() - began
@@ -177,7 +179,6 @@ class Play:
         """Gateway and vending service are begun, and not waited for."""
         if self.has_console:
             self.visitors = visitors_of(self.directory)
-            self.beside.append(enrolled)
         radio = Radio(self._on_air)
         setting = await radio.start(self.directory / "gateway")
         running.push_async_callback(radio.stop)

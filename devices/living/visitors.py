@@ -9,10 +9,8 @@ at the same address where its port is still free: a browser keeps wallets by add
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
@@ -28,9 +26,6 @@ from ledgernode.identity.records import Role
 from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.local.node import free_ports, is_free
 from ledgernode.wire.types import identity_id
-
-if TYPE_CHECKING:
-    from devices.living.play import Play
 
 FILE: Final = "visitors.json"
 PORT: Final = 8_080
@@ -87,17 +82,13 @@ def house_of(place: Place) -> str:
     return found[0].name
 
 
-@asynccontextmanager
-async def enrolled(play: Play) -> AsyncIterator[None]:
-    """They are on the ledger: what stands beside a play that has a console."""
-    assert play.visitors is not None, "there is a console"
-    place = play.place
-    for visitor in play.visitors.everybody:
+async def enrol(place: Place, visitors: Visitors) -> None:
+    """Whoever of them is not yet on the ledger is then, and the customer has what it takes to try things."""
+    for visitor in visitors.everybody:
         if await _is_new(place, visitor):
             await _register(place, visitor)
             if visitor.role is Role.CUSTOMER:
                 await _settle_in(place, visitor)
-    yield
 
 
 async def _is_new(place: Place, visitor: Visitor) -> bool:

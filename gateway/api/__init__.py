@@ -10,6 +10,7 @@ ledger       facts, blocks, transactions, events, search
 submitting   signed transactions and questions, handed on as they are
 proofs       evidence of a transaction
 registry     customers, points, meters, claims, consents
+names        of people, from the utility's own file
 governance   organisations, identities, proposals, contracts
 consensus    validators, their nodes, evidence against them
 founding     the genesis file, by whose hash the ledger is known

@@ -17,7 +17,7 @@ from gateway.api.answering import SIZE, After, Name, Size, gives
 from gateway.api.asking import Asking, Look, Viewer
 from gateway.http.app import PREFIX
 from gateway.readmodel.queries import accounts, governance
-from gateway.readmodel.queries.accounts import AccountRow, EscrowRow, PostingRow
+from gateway.readmodel.queries.accounts import AccountRow, EscrowRow, HeldRow, PostingRow
 from gateway.readmodel.queries.pages import Page
 
 
@@ -25,8 +25,31 @@ class Escrows(msgspec.Struct, frozen=True):
     items: tuple[EscrowRow, ...]
 
 
+class Currency(msgspec.Struct, frozen=True):
+    """`supply_minor`: what was minted less what was burned."""
+
+    code: str
+    issuer: str
+    supply_minor: int
+    held: HeldRow | None
+
+
 def router(asking: Asking) -> APIRouter:
     routes, here = APIRouter(tags=["accounts"]), Depends(asking.viewer)
+
+    @routes.get(f"{PREFIX}/currency", responses=gives(Currency, "what there is, and what accounts hold"))
+    async def currency(viewer: Viewer = here) -> Response:
+        """The currency and its supply; what all accounts hold is told to who may see them all."""
+
+        async def found(look: Look) -> Currency | None:
+            row = await accounts.currency(look.connection)
+            if row is None:
+                return None
+            sees = look.scope.sees_organisation(look.scope.holdings.issuer)
+            held = await accounts.held(look.connection) if sees else None
+            return Currency(row.code, row.issuer, row.supply_minor, held)
+
+        return await viewer.answer(found)
 
     @routes.get(f"{PREFIX}/accounts", responses=gives(Page[AccountRow], "by id"))
     async def listed(viewer: Viewer = here, size: Size = SIZE, after: After = "") -> Response:

@@ -30,6 +30,7 @@ from starlette.responses import Response
 from gateway.api import answering
 from gateway.api.holdings import holdings_of
 from gateway.api.scope import NOBODY, WORKING, Holdings, Scope
+from gateway.naming import NameBook
 from gateway.readmodel.following import Status
 from gateway.readmodel.queries import ledger
 from gateway.sessions.people import ENTERING, Ask
@@ -102,6 +103,7 @@ class Asking:
         clock_ms: Callable[[], int],
         nodes: tuple[Node, ...] = (),
         digits: Callable[[int], str] = _none,
+        names: NameBook | None = None,
     ) -> None:
         """`digits` are those of a token that this gateway tells a meter, by its credit; '' of one that it does not."""
         self.name = name
@@ -113,6 +115,7 @@ class Asking:
         self.clock_ms = clock_ms
         self.nodes = nodes
         self.digits = digits
+        self.names = names or NameBook()
         self._known: dict[tuple[str, str, str], tuple[int, Holdings]] = {}
 
     async def viewer(self, request: Request) -> Viewer:
@@ -171,7 +174,7 @@ class Viewer:
 
         The question's answer is a function of the ledger's state: what changes without a block is no such thing.
         """
-        async with asyncio.timeout(ANSWER_S), self.looking() as look:
+        async with _in_time(), self.looking() as look:
             headers = self.headers(look)
             if answering.has(self.request, headers):
                 return Response(status_code=304, headers=headers)
@@ -182,7 +185,7 @@ class Viewer:
 
     async def asked(self, question: Callable[[Look], Awaitable[_T | None]]) -> _T:
         """What the question finds, for what is done with it when the connection is given back; refuses as `answer`."""
-        async with asyncio.timeout(ANSWER_S), self.looking() as look:
+        async with _in_time(), self.looking() as look:
             found = await question(look)
         if found is None:
             raise _nothing()
@@ -193,6 +196,16 @@ class Viewer:
         return answering.headers_of(
             self.request, self.asking.chain_id, look.scope, look.height, self.asking.model.status
         )
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Refuses (Unavailable) what takes too long: that is no failure of ours, and whoever asks may ask for less."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            yield
+    except TimeoutError as late:
+        raise Unavailable(f"no answer within {ANSWER_S:.0f} s: ask for less at a time") from late
 
 
 def _nothing() -> AddressUnknown:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from gateway.api import answering
 from gateway.api.answering import SIZE, After, Filter, Name, Size, gives
 from gateway.api.asking import Asking, Look, Viewer
+from gateway.api.names import may_name
 from gateway.api.places import place_of
 from gateway.documents.bill import Bill, Ground, Invoice, Line, Part, Proof, Standing, require_whole
 from gateway.documents.speech import SPEECHES
@@ -226,7 +227,7 @@ async def _document(
             if answering.has(viewer.request, headers):
                 return Response(status_code=304, headers=headers)
             row = await _bill(look, which)
-            bill = None if row is None else await _made(look, row, viewer.asking.sessions.origin)
+            bill = None if row is None else await _made(look, row, viewer.asking)
         if bill is None:
             raise AddressUnknown("nothing is here that this person may see")
         content = await asyncio.to_thread(make, bill)
@@ -235,7 +236,7 @@ async def _document(
     return Response(content, 200, headers, media_type)
 
 
-async def _made(look: Look, row: InvoiceRow, origin: str) -> Bill | None:
+async def _made(look: Look, row: InvoiceRow, asking: Asking) -> Bill | None:
     made = await billing.invoice_lines(look.connection, row.invoice)
     currency = await accounts.currency(look.connection)
     ground = await registry.ground(look.connection)
@@ -262,5 +263,7 @@ async def _made(look: Look, row: InvoiceRow, origin: str) -> Bill | None:
     )
     require_whole(invoice)
     standing = Standing(row.due_ms, row.paid_minor, row.credited_minor, billing.status_of(row))
-    proof = Proof(origin, made.transaction, row.issued_height)
-    return Bill(invoice, standing, Ground(currency.code, ground.digits, zone), proof)
+    proof = Proof(asking.sessions.origin, made.transaction, row.issued_height)
+    whom = row.customer if may_name(look.scope, row.customer) else ""
+    names = asking.names.of_bill(row.utility, whom)
+    return Bill(invoice, standing, Ground(currency.code, ground.digits, zone), proof, names)

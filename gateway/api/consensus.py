@@ -36,6 +36,9 @@ class NodeShown(msgspec.Struct, frozen=True):
     engine: str
     validators: int
     latency_ms: int
+    view: int | None
+    leader: str
+    """Of PBFT: the view that the node is in, and the identity of who leads it."""
 
 
 class Nodes(msgspec.Struct, frozen=True):
@@ -111,11 +114,13 @@ async def _status(number: int, node: Node) -> NodeShown:
         engine=facts.engine,
         validators=facts.validators,
         latency_ms=round((loop.time() - begun_s) * 1_000),
+        view=facts.view if facts.leader else None,
+        leader=facts.leader.hex(),
     )
 
 
 def _silent(number: int, address: str, code: str) -> NodeShown:
-    return NodeShown(number, address, False, code, 0, 0, 0, "", 0, 0)
+    return NodeShown(number, address, False, code, 0, 0, 0, "", 0, 0, None, "")
 
 
 def _without_addresses(found: Nodes) -> Nodes:

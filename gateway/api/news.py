@@ -58,6 +58,7 @@ _NOTICED: Final = frozenset(
         "registry.ConsentWithdrawn", "registry.MovedIn", "registry.MovedOut", "registry.MeterReplaced",
         "settlement.TradeAgreed", "settlement.TradeDone", "settlement.ShortfallPaid", "settlement.PoolUnfunded",
         "market.StrategyStopped", "market.StrategyStrayed", "identity.KeyReplaced",
+        "identity.KeyRotated",
         "metering.TamperReported", "feeder.AlertOpened", "feeder.AlertCleared",
     }
 )  # fmt: skip

@@ -6,6 +6,7 @@ the ledger, so that a page which was told once asks only for what came since.
     supply_off      two of the staff have switched a point off
     bill_due        a bill is due within two weeks
     bill_overdue    it was not paid in time
+    key_changed     the key of one's own identity was rotated, or replaced by the utility; for thirty days
     proposal, claim, dispute, alert    waits for staff
 """
 
@@ -21,11 +22,12 @@ from gateway.api.answering import gives
 from gateway.api.asking import Asking, Look, Viewer
 from gateway.api.places import block_ms, own_places
 from gateway.http.app import PREFIX
-from gateway.readmodel.queries import billing, feeders, governance, prepaid, registry
+from gateway.readmodel.queries import billing, feeders, governance, ledger, prepaid, registry
 from gateway.readmodel.queries.pages import Placed
 from gateway.readmodel.zones import DAY_MS
 
 SOON_MS: Final = 14 * DAY_MS
+KEY_TOLD_MS: Final = 30 * DAY_MS
 LIMIT: Final = 100
 """Of each kind."""
 
@@ -65,13 +67,25 @@ def router(asking: Asking) -> APIRouter:
 
 async def notices_since(look: Look, height: int) -> tuple[Notice, ...]:
     """Those that blocks after this height have changed; -1: all that stand. For live pages."""
-    found: list[Notice] = []
+    found = await _of_key(look)
     if look.scope.customer:
         found += await _of_customer(look)
     if look.scope.staff_of:
         found += await _of_staff(look)
     fresh = (one for one in found if one.height > height)
     return tuple(sorted(fresh, key=lambda one: (-one.height, -one.position, one.kind, one.about)))
+
+
+async def _of_key(look: Look) -> list[Notice]:
+    """Who lost its phrase is told that the utility has put another key in place; and so is who has not."""
+    keys = await governance.keys(look.connection, look.scope.identity) if look.scope.identity else ()
+    if len(keys) < 2:
+        return []
+    newest = keys[-1]
+    done = await ledger.transaction(look.connection, bytes.fromhex(newest.transaction))
+    if done is None or done.row.time_ms < await block_ms(look) - KEY_TOLD_MS:
+        return []
+    return [Notice("key_changed", look.scope.identity, done.row.time_ms, detail=done.row.function, **_at(newest))]
 
 
 async def _of_customer(look: Look) -> list[Notice]:

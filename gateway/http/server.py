@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import ssl
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gateway.http.certificates import Contexts, HttpTls, Roots
 from gateway.limits import Limits
+from gateway.loopback import is_loopback
 from ledgernode.errors import BadRequest
 
 PEER: Final = "peer"
@@ -47,7 +47,7 @@ def listen_at(address: str, tls: HttpTls | None, *, anywhere: bool = False) -> L
     if not colon or not host or not port.isdecimal() or int(port) > 65_535:
         raise BadRequest(f"an address is HOST:PORT, not {address!r}")
     host = host.removeprefix("[").removesuffix("]")
-    if tls is None and not anywhere and not _is_loopback(host):
+    if tls is None and not anywhere and not is_loopback(host):
         raise BadRequest(f"without TLS only this machine itself is served, not {host}: say so if a proxy ends TLS")
     return Listen(host, int(port), tls, anywhere)
 
@@ -219,12 +219,3 @@ def _keep_alive(found: Any) -> None:
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE_S)
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_EVERY_S)
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_COUNT)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -99,15 +99,7 @@ class DeviceStream:
         if len(hello.devices) > allowed or any(len(device) != 32 for device in hello.devices):
             raise BadRequest(f"a hello names at most {allowed} devices, by ids of 32 bytes")
         self.devices = tuple(bytes(device) for device in hello.devices)
-        welcome = pb.Welcome(
-            ledger=self._ledger,
-            chain_id=self._desk.chain_id,
-            time_ms=self._desk.now_ms(),
-            items=limits.message_items,
-            transaction_bytes=limits.transaction_bytes,
-            unanswered=limits.unanswered_messages,
-        )
-        return pb.ConnectResponse(welcome=welcome)
+        return pb.ConnectResponse(welcome=welcome(self._ledger, self._desk))
 
     async def serve(self, requests: AsyncIterator[pb.ConnectRequest], write: Write) -> None:
         """Until the device ends its side and has all its answers. Raises what ends it before."""
@@ -233,6 +225,18 @@ def signers_of(known: frozenset[bytes], envelopes: Sequence[bytes]) -> frozenset
         with suppress(LedgerError):
             known |= {bytes(parse_transaction(envelope).body.creator)}
     return known
+
+
+def welcome(ledger: str, desk: Desk) -> pb.Welcome:
+    """What a device is told first: where it is, what time it is, and how much it may say at once."""
+    return pb.Welcome(
+        ledger=ledger,
+        chain_id=desk.chain_id,
+        time_ms=desk.now_ms(),
+        items=desk.limits.message_items,
+        transaction_bytes=desk.limits.transaction_bytes,
+        unanswered=desk.limits.unanswered_messages,
+    )
 
 
 def observed(readings: Sequence[pb.Reading]) -> list[Observed]:

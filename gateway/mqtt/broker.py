@@ -24,7 +24,7 @@ from amqtt.errors import BrokerError
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 from amqtt.session import Session
 
-from gateway.mqtt.reach import is_loopback
+from gateway.loopback import is_loopback
 from gateway.mqtt.topics import ROOT, SAID, TOLD, TRADES
 from ledgernode.errors import BadRequest
 

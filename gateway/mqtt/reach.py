@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Final
 
 from gateway.limits import Limits
+from gateway.loopback import is_loopback
 from gateway.mqtt.connection import VERSIONS, Access, tls_context
 from gateway.mqtt.topics import Device
 from gateway.settings import BrokerSetting
@@ -72,12 +72,3 @@ def read_address(text: str) -> tuple[str, int]:
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) <= _LARGEST_PORT:
         raise BadRequest(f"a broker's address is HOST:PORT, not {text!r}")
     return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -10,7 +10,6 @@ One process has a directory; LMDB's own lock file is not asked, a lock beside it
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +18,9 @@ from typing import Any, Final, NamedTuple
 
 import lmdb
 
+from gateway.holder import hold
 from gateway.outbox.entry import Entry, id_in, read_entry, read_key
-from ledgernode.errors import DatabaseDamaged, DatabaseInUse, DiskFull, OutboxFull
+from ledgernode.errors import DatabaseDamaged, DiskFull, OutboxFull
 
 _TIME: Final = struct.Struct(">Q")
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -53,7 +53,7 @@ class OutboxStore:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = path
         self._refused_kept = refused_kept
-        self._holder = _hold(path)
+        self._holder = hold(path, "gateway")
         try:
             self._environment: Any = lmdb.open(
                 str(path), map_size=_ROOM_FACTOR * entry_bytes + (64 << 20), max_dbs=3, max_readers=_READERS, mode=0o600
@@ -149,14 +149,3 @@ class OutboxStore:
             while excess > 0 and cursor.first():
                 cursor.delete()
                 excess -= 1
-
-
-def _hold(path: Path) -> int:
-    """Lock the directory for this process."""
-    holder = os.open(path / "holder.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(holder)
-        raise DatabaseInUse(f"{path} is in use by another gateway") from error
-    return holder

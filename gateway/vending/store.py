@@ -10,7 +10,6 @@ One process has the directory; others may read it meanwhile.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -21,8 +20,9 @@ from typing import Any, Final
 import lmdb
 import msgspec
 
+from gateway.holder import hold
 from gateway.vending.payments import Purchase, Under
-from ledgernode.errors import DatabaseDamaged, DatabaseInUse, DiskFull
+from ledgernode.errors import DatabaseDamaged, DiskFull
 
 _NUMBER: Final = struct.Struct(">Q")
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -39,7 +39,7 @@ class VendingStore:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="vending")
         if not readonly:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._holder = _hold(path)
+            self._holder = hold(path, "vending service")
         try:
             self._environment: Any = lmdb.open(
                 str(path), map_size=_MAP_BYTES, max_dbs=3, max_readers=_READERS, mode=0o600, readonly=readonly
@@ -117,14 +117,3 @@ class VendingStore:
 
 def key_of(partner: str, key: str) -> bytes:
     return f"{partner}\x00{key}".encode()
-
-
-def _hold(path: Path) -> int:
-    """Lock the directory for this process."""
-    holder = os.open(path / "holder.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(holder)
-        raise DatabaseInUse(f"{path} is in use by another vending service") from error
-    return holder

@@ -175,6 +175,7 @@ STREETS: dict[str, Plan] = {
     "devices": Plan(2),
     "reporting": Plan(3),
     "told": Plan(2),
+    "traffic": Plan(2, solar=(1,)),
     "village": Plan(2, head=True, rating_va=12_500),
     "locked": Plan(2),
     "overloaded": Plan(2, head=True, rating_va=12_500),

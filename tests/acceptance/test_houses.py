@@ -48,7 +48,7 @@ def controller(community: Community, tmp_path: Path) -> Iterator[Feeder]:
         yield found
 
 
-def test_002_3_a_trade_closes_relays_until_what_was_bought_is_there(
+def test_002_3_and_002_4_a_trade_closes_relays_until_what_was_bought_is_there(
     community: Community, controller: Feeder, tmp_path: Path
 ) -> None:
     """002-3, 003-4, 001-9: an order is matched on the ledger; when its delivery begins the gateway says the trade's
@@ -56,7 +56,8 @@ def test_002_3_a_trade_closes_relays_until_what_was_bought_is_there(
     ends measure, the buyer's page shows it live, and relays are open when the bought amount is there: once, over the
     deaths of bus and gateway. The next one is stopped in the middle by the ledger, because its feeder can carry no
     more. What each trade moved is acknowledged by the meters' signatures, and the ledger settles what they have
-    reported."""
+    reported. 002-4: a house's controller takes a demand over HTTP, connects, says that it could not and tries again
+    every 5 s, and shows voltage, current, power, energy and demand."""
     street = community.streets["village"]
     seller, buyer = street.houses
     community.ok(community.operator, "settlement", "open_area", area=street.area)
@@ -76,6 +77,9 @@ def test_002_3_a_trade_closes_relays_until_what_was_bought_is_there(
         until(lambda: "listening" in village.output() and street.feeder in village.output())
         community.until(lambda: all(shown_ms(community, house) for house in (seller, buyer)))
         start_ms = community.to_boundary()
+        at = f"{HOST}:{village.ports[buyer.point]}"
+        done("house", "demand", village.directory, buyer.point, "--wh", MORE_WH, "--at", at)
+        until(lambda: village.page(buyer.point).get("demand_mwh") == MORE_WH * WH)
 
         number = board.buy(buyer, board.order(seller, "offer", BOUGHT_WH, 20)["number"])
         stopped = board.buy(buyer, board.order(seller, "offer", MORE_WH, 20)["number"])
@@ -87,11 +91,14 @@ def test_002_3_a_trade_closes_relays_until_what_was_bought_is_there(
         until(lambda: village.page(buyer.point)["energy_mwh"] > 100)
         live = village.page(buyer.point)
         assert (live["trade"], live["demand_mwh"]) == (number, BOUGHT_WH * WH)
-        assert f"#{number} running: {seller.point} → {buyer.point}" in village.shown(buyer.point)
-        assert "12.40 V" in village.shown(buyer.point)
+        assert live["power_mw"] == pytest.approx(live["voltage_mv"] * live["current_ma"] / 1_000, rel=0.01)
+        shown = village.shown(buyer.point)
+        assert f"#{number} running: {seller.point} → {buyer.point}" in shown
+        assert all(figure in shown for figure in ("12.40 V", " A<", " W<", " Wh<"))
 
         bus.kill()
         bus.wait()
+        until(lambda: village.page(buyer.point).get("text") == "connection failed, again in 5 s")
         controller.gateway.kill()
         controller.gateway.start()
         village.bus(*listening)

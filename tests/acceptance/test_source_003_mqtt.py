@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +17,18 @@ from tests.acceptance.community import Call, Community
 from tests.acceptance.trading import Market
 from tests.conditions import eventually
 from tests.running import LEDGER
+from tests.suites.traffic import Measurement, told
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "traffic.md"
+MESSAGES = {
+    "decentralised": "offer or request, decentralised",
+    "centralised": "disclosure, and order, centralised (each)",
+    "stream": "reading, over a stream",
+    "broker": "reading, over a broker (MQTT 5, QoS 1)",
+}
 
 
 async def next_command(client: BrokerClient) -> pb.Command:
@@ -70,3 +82,22 @@ async def test_003_4_each_trade_reaches_the_controllers_and_both_ends(community:
     assert [one.payload.decode() for one in heard] == [text, text.replace(f"#{number}", f"#{second}")]
     assert [dict(one.properties)["notice"] for one in heard] == ["1", "2"]
     await screen.close()
+
+
+@pytest.mark.parametrize("community", ["pbft"], indirect=True, scope="session")
+async def test_003_8_traffic_is_measured_as_the_table_beside_the_thesis_has_it(
+    community: Community, feeder: Feeder
+) -> None:
+    """003-8: bytes and delay of each message of prosumers, counted on the line: as docs/traffic.md says, beside the
+    thesis' tables. A slice of `tests.suites.traffic`, which measures two to seven of them."""
+    measurement = Measurement(community.streets["traffic"], feeder.gateway, feeder.broker, feeder.access, rounds=2)
+    found = await measurement.every(2)
+    for kind, figures in found.items():
+        [row] = re.findall(rf"^\| {re.escape(MESSAGES[kind])} \|(.*)\|$", DOCUMENT.read_text(), re.MULTILINE)
+        said, heard = [int(cell) for cell in row.split("|")[:4]], row.split("|")[4].strip()
+        counted = [figures.arguments, figures.envelope, figures.out, figures.back]
+        assert counted == pytest.approx(said, rel=0.15), kind
+        assert figures.heard == pytest.approx(float(heard or 0), rel=0.4), "of few messages pings are a part"
+        delays = [*figures.committed_ms, *figures.heard_ms, *figures.safe_ms]
+        assert 0 < min(delays) <= max(delays) < 40_000
+    assert "| 2 |" in told({kind: [figures] for kind, figures in found.items()})

@@ -69,9 +69,9 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "market": "clear",
         "forecast": "day score anomalies",
         "trade": "run",
-        "node": "new join run status",
+        "node": "new prepare join run status",
         "chaincode": "new check describe package install approve commit deploy list show",
-        "governance": "propose approve reject withdraw list show parameters policy validators",
+        "governance": "join propose approve reject withdraw list show parameters policy validators",
         "evidence": "list show",
         "tx": "submit show",
         "block": "show list",
@@ -83,7 +83,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "vending": "run purchases module",
         "vending keystore": "new show",
         "vending partner": "add list remove",
-        "": "backtest query events verify audit log-level completion demo",
+        "": "backtest query events verify audit doctor log-level completion demo",
     }
     expected = {f"{group} {name}".strip() for group, names in promised.items() for name in names.split()}
     assert expected == {" ".join(path) for path in COMMANDS}

@@ -52,7 +52,6 @@ def commissioned(
         "reading_ms": 1_000,
         "send_ms": 1_000,
         "sample_ms": 250,
-        "ask_ms": 0,
     }
     create_home(person.directory, Facts(**fields | changes), state)
     return person.directory

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +61,17 @@ def test_a_validator_that_was_away_is_ready_once_it_is_near(network: RunningNetw
     behind = asked(away, "/health/ready")[1]["ledgers"][network.founded.ledger]["behind"]  # type: ignore[index]
     assert behind <= 4
     assert network.status(away).height >= network.status(others[0]).height - 4
+
+
+def test_the_doctor_finds_a_running_validator_well(network: RunningNetwork) -> None:
+    """Beside the process itself: the others answer, and their clocks agree."""
+    node = network.nodes[0]
+    until(lambda: all(map(is_ready, network.nodes)), 40)
+    command = [sys.executable, "-m", "ledgernode.cli", "doctor", str(node.home), "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    findings = json.loads(ended.stdout)["findings"]
+    assert ended.returncode == 0, [one for one in findings if one["severity"] == "error"]
+    said = [one["what"] for one in findings if one["severity"] == "ok"]
+    assert "3 of 3 other validators of test answer" in said
+    assert any("this clock agrees with 3 of 3" in one for one in said)
+    assert any(f"process {node.process.pid} has it open" in one["what"] for one in findings)

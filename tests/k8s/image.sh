@@ -9,7 +9,7 @@ mkdir -p "$cache/images"
 base=localhost/debian:bookworm
 image=localhost/ledgernode:test
 archive=$cache/images/ledgernode.tar
-store=(--root "$cache/images/store" --runroot "$cache/images/run" --storage-driver vfs)
+store=(--root "$cache/images/store" --runroot "$cache/images/run" --storage-driver overlay)
 
 if [ ! -f "$cache/images/base.tar" ]; then
     mmdebstrap --quiet --variant=minbase --include=ca-certificates bookworm "$cache/images/.base.tar"
@@ -19,6 +19,14 @@ if ! buildah "${store[@]}" inspect --type image "$base" >/dev/null 2>&1; then
     container=$(buildah "${store[@]}" from scratch)
     buildah "${store[@]}" add --quiet "$container" "$cache/images/base.tar" / >/dev/null
     buildah "${store[@]}" commit --quiet --rm "$container" "$base" >/dev/null
+fi
+
+if [ ! -f "$cache/images/pause.tar" ]; then
+    # what holds a pod's network while its containers come and go: anything that sleeps
+    container=$(buildah "${store[@]}" from "$base")
+    buildah "${store[@]}" config --entrypoint '["/bin/sleep", "infinity"]' --user 65535:65535 "$container"
+    buildah "${store[@]}" commit --quiet --rm "$container" localhost/pause:test >/dev/null
+    buildah "${store[@]}" push --quiet localhost/pause:test "docker-archive:$cache/images/pause.tar:localhost/pause:test"
 fi
 
 cd "$root"

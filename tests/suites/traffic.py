@@ -24,8 +24,11 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import msgspec
 
 from devices.fleet.tap import Passed, Tap
 from gateway.client import GatewayClient
@@ -35,11 +38,11 @@ from ledgernode.client import LedgerClient, Outcome, Signed
 from ledgernode.identity.records import Role
 from ledgernode.wire.transaction import parse_transaction
 from tests.acceptance.community import Community, CommunityNetwork, Member
-from tests.acceptance.street import House, Plan
+from tests.acceptance.street import House, Plan, Street
 from tests.acceptance.trading import Market
-from tests.gateway.mqtt.running import broker_setting, password
+from tests.gateway.mqtt.running import access, broker_setting, password
 from tests.gateway.running import GatewayProcess, gateway_identity
-from tests.mosquitto import Mosquitto
+from tests.mosquitto import Mosquitto, RunningMosquitto
 from tests.running import LEDGER, Person
 
 PROSUMERS = range(2, 8)
@@ -92,21 +95,47 @@ class Listener:
                 await self._changed.wait()
 
 
+AccessOf = Callable[[str], Access]
+"""Of a user of the broker."""
 Say = Callable[[House], list[tuple[str, dict[str, Any]]]]
 """What a house says in a round: functions of the market with their arguments."""
 
 
 class Measurement:
-    """Of one community."""
+    """Of one street of a community: on a board and by a coordinator, over a gateway and a broker."""
 
-    def __init__(self, community: Community, gateway: GatewayProcess, broker: Mosquitto, rounds: int) -> None:
+    def __init__(
+        self, street: Street, gateway: GatewayProcess, broker: RunningMosquitto, access: AccessOf, rounds: int
+    ) -> None:
+        community = street.community
         self._community = community
         self._gateway = gateway
         self._broker = broker
+        self._access = access
         self._rounds = rounds
-        self._street = community.streets[STREET]
+        self._street = street
+        community.ok(community.operator, "settlement", "open_area", area=street.area)
+        self._peers = Market(street, "board", "peers")
+        self._central = Market(street, "central", "central", coordinator_ms=600_000)
+        name = f"{street.name}-coordinator"
+        self._coordinator = community.member(name, Role.OPERATOR, coordinator=self._central.id)
+        community.register()
+        community.to_boundary()
         self._nodes = community.network.endpoints
         self._founded = community.network.founded
+
+    async def every(self, prosumers: int) -> dict[str, Figures]:
+        """Each kind of message, for so many."""
+        self._community.to_boundary()
+        wallets = [self.person("west", house.wallet) for house in self._street.houses[:prosumers]]
+        coordinator = [self.person("north", self._coordinator)]
+        said = _centralised(self._central, self._community.now_ms // 900_000 * 900_000 + 900_000)
+        return {
+            "decentralised": await self.market(prosumers, BOARD, wallets, _decentralised(self._peers)),
+            "centralised": await self.market(prosumers, CENTRAL, coordinator, said),
+            "stream": await self.readings(prosumers, by_broker=False),
+            "broker": await self.readings(prosumers, by_broker=True),
+        }
 
     def person(self, organisation: str, member: Member) -> Person:
         return self._founded.person(organisation, member.name)
@@ -183,11 +212,7 @@ class Measurement:
                     Tap(self._broker.endpoint if by_broker else self._gateway.endpoint)
                 )
                 person = self.person("north", house.meter)
-                client = (
-                    _at_broker(self._broker, tap, house)
-                    if by_broker
-                    else GatewayClient(tap.endpoint, person.credentials)
-                )
+                client = self._at_broker(tap, house) if by_broker else GatewayClient(tap.endpoint, person.credentials)
                 lines.append((await opened.enter_async_context(client), tap))
                 await lines[-1][0].connect()
             sent = [await self._read(house, client, None) for house, (client, _) in zip(houses, lines, strict=True)]
@@ -197,6 +222,11 @@ class Measurement:
                 sent += await asyncio.gather(*reading)
             spoken = [tap.passed.since(then) for (_, tap), then in zip(lines, before, strict=True)]
         return _with_bytes(figures, sent, spoken, 0)
+
+    def _at_broker(self, tap: Tap, house: House) -> BrokerClient:
+        host, _, port = tap.endpoint.partition(":")
+        user = f"north/{house.meter.name}"
+        return BrokerClient(msgspec.structs.replace(self._access(user), host=host, port=int(port)), LEDGER, user)
 
     async def _read(self, house: House, client: GatewayClient | BrokerClient, figures: Figures | None) -> Signed:
         """One reading, until the device has heard what the ledger made of it."""
@@ -214,13 +244,6 @@ class Measurement:
         if figures is not None:
             figures.committed_ms.append(_ms_since(begun))
         return signed
-
-
-def _at_broker(broker: Mosquitto, tap: Tap, house: House) -> BrokerClient:
-    host, _, port = tap.endpoint.partition(":")
-    user = f"north/{house.meter.name}"
-    access = Access(host, int(port), client=user, tls=broker.tls(), username=user, password=password(user))
-    return BrokerClient(access, LEDGER, user)
 
 
 def _with_bytes(figures: Figures, sent: Sequence[Signed], spoken: Sequence[Passed], heard: float) -> Figures:
@@ -249,12 +272,6 @@ def measured(directory: Path, rounds: int, prosumers: Sequence[int] = PROSUMERS)
         community = SmallCommunity(network)
         ending.callback(community.close)
         street = community.streets[STREET]
-        community.ok(community.operator, "settlement", "open_area", area=street.area)
-        peers = Market(street, "board", "peers")
-        central = Market(street, "central", "central", coordinator_ms=600_000)
-        coordinator = community.member("coordinator", Role.OPERATOR, coordinator=central.id)
-        community.register()
-        community.to_boundary()
         names = [f"north/{house.meter.name}" for house in street.houses]
         users = {name: password(name) for name in ("gateway-1", *names)}
         broker = ending.enter_context(
@@ -265,17 +282,11 @@ def measured(directory: Path, rounds: int, prosumers: Sequence[int] = PROSUMERS)
         gateway = ending.enter_context(
             GatewayProcess(network.founded, network.endpoints, directory / "gateway", identity, **setting)
         )
-        measurement = Measurement(community, gateway, broker, rounds)
+        measurement = Measurement(street, gateway, broker, partial(access, broker), rounds)
         run = ending.enter_context(asyncio.Runner()).run
         for count in prosumers:
-            community.to_boundary()
-            wallets = [measurement.person("west", house.wallet) for house in street.houses[:count]]
-            found["decentralised"].append(run(measurement.market(count, BOARD, wallets, _decentralised(peers))))
-            said = _centralised(central, community.now_ms // 900_000 * 900_000 + 900_000)
-            listening = [measurement.person("north", coordinator)]
-            found["centralised"].append(run(measurement.market(count, CENTRAL, listening, said)))
-            found["stream"].append(run(measurement.readings(count, by_broker=False)))
-            found["broker"].append(run(measurement.readings(count, by_broker=True)))
+            for kind, figures in run(measurement.every(count)).items():
+                found[kind].append(figures)
     return found
 
 

@@ -13,13 +13,19 @@ from tests.gateway.sessions.openid_provider import running_provider
 from tests.web.site import Guest, Place, Site
 from tests.web.town import Town
 
-_CHROMIUM = "/usr/bin/chromium"
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+CHROMIUM = "/usr/bin/chromium"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def launched(playwright: Playwright) -> Browser:
     """Debian's own, headless."""
-    return playwright.chromium.launch(executable_path=_CHROMIUM, args=[*_QUIET, "--disable-sync"])
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def test_002_6_blocks_are_found_by_their_hash(town: Town, visitor: Callable[...,
 
 
 def test_004_7_each_role_has_its_own_pages(town: Town, visitor: Callable[..., Guest]) -> None:
-    """004-7: an admin's module, a customer's module, tabs of market, wallet and explorer; by role, whatever is typed."""
+    """004-7: modules of admins and customers, tabs of market, wallet and explorer; by role."""
     everybody = {"Market", "Wallet", "Ledger"}
     shown = {
         "town-3": {"Home", "Usage", "Tokens", "Share", "Bills"} | everybody,

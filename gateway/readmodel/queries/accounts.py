@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+import msgspec
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, Placed, all_of, one_of, page_of, rows_of
@@ -19,6 +20,14 @@ class CurrencyRow(Placed, frozen=True):
     issuer: str
     approval_above_minor: int
     supply_minor: int
+
+
+class HeldRow(msgspec.Struct, frozen=True):
+    """What all accounts hold together: as much as there is, or something is wrong."""
+
+    accounts: int
+    available_minor: int
+    escrow_minor: int
 
 
 class AccountRow(Placed, frozen=True):
@@ -71,6 +80,12 @@ class IssueRow(Placed, frozen=True):
 
 async def currency(connection: AsyncConnection) -> CurrencyRow | None:
     return await one_of(connection, CurrencyRow, rows_of(CurrencyRow, CURRENCY))
+
+
+async def held(connection: AsyncConnection) -> HeldRow:
+    sums = [func.coalesce(func.sum(column), 0) for column in (ACCOUNTS.c.available_minor, ACCOUNTS.c.escrow_minor)]
+    row = (await connection.execute(select(func.count(), *sums).select_from(ACCOUNTS))).one()
+    return HeldRow(row[0], int(row[1]), int(row[2]))
 
 
 async def account(connection: AsyncConnection, which: str) -> AccountRow | None:

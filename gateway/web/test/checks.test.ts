@@ -6,6 +6,7 @@ import {
   consumptionIsAllocated,
   energyIsConserved,
   generationIsAllocated,
+  moneyIsConserved,
 } from "../src/pages/regulator/checks";
 
 const block = (height: number, time_ms: number, signatures = 3): BlockRow => ({
@@ -42,5 +43,20 @@ describe("checks of a regulator", () => {
     };
     expect(consumptionIsAllocated([report(allocated)])).toEqual({ looked: 1, broken: [] });
     expect(generationIsAllocated([report({ ...allocated, pool_mwh: 2 })]).broken).toHaveLength(1);
+    expect(consumptionIsAllocated([report({ ...allocated, surplus_mwh: 2 })]).broken).toHaveLength(1);
+  });
+  it("know that a battery may give more than its house makes", () => {
+    // made 275, used 553 less what a battery gave: own use and pool hold 542 more than was made
+    const evening = { generation_mwh: 275, consumption_mwh: 553, self_mwh: 195, pool_mwh: 622 };
+    const rows = [report({ ...evening, surplus_mwh: 0, deficit_mwh: 278 })];
+    expect(consumptionIsAllocated(rows).broken).toEqual([]);
+    expect(generationIsAllocated(rows).broken).toEqual([]);
+  });
+  it("count the money: accounts hold what there is, to the last minor unit", () => {
+    const held = { accounts: 2, available_minor: 70, escrow_minor: 30 };
+    const found = { code: "EUR", supply_minor: 100, held };
+    expect(moneyIsConserved(found)).toEqual({ looked: 2, broken: [] });
+    expect(moneyIsConserved({ ...found, supply_minor: 101 }).broken).toEqual(["EUR"]);
+    expect(moneyIsConserved({ ...found, held: null }).looked).toBe(0);
   });
 });

@@ -47,6 +47,7 @@ TREE: Final[dict[str, dict[str, Place]]] = {
         "snapshot": Place("snapshot", "snapshot", "Write a ledger's state to files, start an empty node from them."),
         "verify": Place("verify", "verify", "Check a whole chain again, from genesis."),
         "audit": Place("audit", "audit", "Check that money and energy are conserved."),
+        "doctor": Place("doctor", "doctor", "Look over a node or gateway: what is wrong, and what to do."),
         "log-level": Place("log_level", "log_level", "Look at or change how much a node logs."),
     },
     "People and rules": {

@@ -37,8 +37,8 @@ def here(text: str) -> tuple[str, int]:
 def broker_access(address: str, user: str, password_file: Path, roots: Path | None) -> Access:
     """Refuses a broker on another machine without TLS."""
     try:
+        from gateway.loopback import is_loopback
         from gateway.mqtt.connection import Access, tls_context
-        from gateway.mqtt.reach import is_loopback
     except ImportError as error:
         raise BadRequest(f"MQTT needs {error.name}: install ledgernode[gateway]") from error
     from ledgernode.identity.tls import split_roots

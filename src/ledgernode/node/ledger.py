@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from ledgernode.config import DRAIN_MS, REPORT_WAIT_MS
 from ledgernode.consensus.certifier import check_certificate
 from ledgernode.consensus.engine import Engine, Mined
@@ -59,7 +61,7 @@ from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
 from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.lmdb import LmdbStore, StoreFacts
-from ledgernode.wire.answers import LedgerStatus, SnapshotProgress, ValidatorStatus, Wait
+from ledgernode.wire.answers import LedgerFacts, LedgerStatus, SnapshotProgress, ValidatorStatus, Wait
 from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.frames import (
     CertificateFrame,
@@ -203,6 +205,7 @@ class ServedLedger:
             chain=self.chain,
             forward=self.peers.forward if self.peers is not None else None,
             measures=self.measures,
+            log=self.log,
         )
         self.questions = Questions(
             chain=self.chain,
@@ -424,6 +427,11 @@ class ServedLedger:
             base_height=self.chain.base,
             **self._standing(),
         )
+
+    def facts(self) -> LedgerFacts:
+        """What a client needs to know, and who leads."""
+        found = self.lookups.facts()
+        return replace(found, **self._standing()) if isinstance(self.driver.engine, Pbft) else found
 
     def store_facts(self) -> StoreFacts:
         """Of its database."""

@@ -94,7 +94,7 @@ class LedgerService(Service, LedgerServiceServicer):
 
     @unary(MEMBERS)
     async def GetLedger(self, request: pb.GetLedgerRequest, context: Context) -> pb.GetLedgerResponse:
-        return protobuf.facts_message(self.ledger(request.ledger).lookups.facts())
+        return protobuf.facts_message(self.ledger(request.ledger).facts())
 
 
 def _which(request: pb.GetBlockRequest) -> Height | bytes | None:

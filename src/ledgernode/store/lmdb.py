@@ -86,10 +86,10 @@ class LmdbStore:
             except lmdb.ReadersFullError as error:
                 raise Unavailable(f"more than {config.STORE_READERS} views of the database are open") from error
             except lmdb.Error as error:
-                _translate(error, self._path)
+                translate(error, self._path)
             self._views += 1
         try:
-            yield _View(transaction, self._tables, self._path)
+            yield View(transaction, self._tables, self._path)
         finally:
             with self._quiet:
                 transaction.abort()
@@ -103,7 +103,7 @@ class LmdbStore:
             try:
                 self._write_whole(batch)
             except lmdb.Error as error:
-                _translate(error, self._path)
+                translate(error, self._path)
             except OSError as error:
                 if error.errno not in _NO_SPACE:
                     raise
@@ -189,7 +189,7 @@ class LmdbStore:
             self._environment.set_mapsize(larger)
 
 
-class _View:
+class View:
     """One read transaction."""
 
     __slots__ = ("_path", "_tables", "_transaction")
@@ -203,7 +203,7 @@ class _View:
         try:
             found: bytes | None = self._transaction.get(key, db=self._tables[table])
         except lmdb.Error as error:
-            _translate(error, self._path)
+            translate(error, self._path)
         return found
 
     def scan(
@@ -216,13 +216,13 @@ class _View:
                 else:
                     yield from _forwards(cursor, start, end)
         except lmdb.Error as error:
-            _translate(error, self._path)
+            translate(error, self._path)
 
     def count(self, table: Table) -> int:
         try:
             return int(self._transaction.stat(self._tables[table])["entries"])
         except lmdb.Error as error:
-            _translate(error, self._path)
+            translate(error, self._path)
 
 
 def _forwards(cursor: Any, start: bytes, end: bytes | None) -> Iterator[tuple[bytes, bytes]]:
@@ -281,7 +281,7 @@ def _open_environment(path: Path, map_size: int) -> Any:
     try:
         return lmdb.open(str(path), map_size=map_size, max_dbs=len(Table), max_readers=config.STORE_READERS, mode=0o600)
     except lmdb.Error as error:
-        _translate(error, path)
+        translate(error, path)
 
 
 def _open_tables(environment: Any, path: Path) -> dict[Table, Any]:
@@ -297,13 +297,13 @@ def _open_tables(environment: Any, path: Path) -> dict[Table, Any]:
             return {table: environment.open_db(table.encode(), txn=transaction) for table in Table}
     except lmdb.Error as error:
         environment.close()
-        _translate(error, path)
+        translate(error, path)
     except LedgerError:
         environment.close()
         raise
 
 
-def _translate(error: Any, path: Path) -> NoReturn:
+def translate(error: Any, path: Path) -> NoReturn:
     """LMDB's error as one of ours."""
     code = getattr(error, "code", 0)
     if code in _NO_SPACE:

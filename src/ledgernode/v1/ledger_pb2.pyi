@@ -701,6 +701,8 @@ class GetLedgerResponse(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     VALIDATORS_FIELD_NUMBER: _builtins.int
     HEADER_HASH_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
+    LEADER_FIELD_NUMBER: _builtins.int
     ledger: _builtins.str
     chain_id: _builtins.bytes
     height: _builtins.int
@@ -711,6 +713,9 @@ class GetLedgerResponse(_message.Message):
     """JSON of the ledger's parameters."""
     validators: _builtins.int
     header_hash: _builtins.bytes
+    view: _builtins.int
+    """Where PBFT is at this node: the view, and who leads it."""
+    leader: _builtins.bytes
     def __init__(
         self,
         *,
@@ -723,10 +728,12 @@ class GetLedgerResponse(_message.Message):
         parameters: _builtins.bytes = ...,
         validators: _builtins.int = ...,
         header_hash: _builtins.bytes = ...,
+        view: _builtins.int = ...,
+        leader: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "engine", b"engine", "epoch", b"epoch", "header_hash", b"header_hash", "height", b"height", "ledger", b"ledger", "parameters", b"parameters", "time_ms", b"time_ms", "validators", b"validators"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "engine", b"engine", "epoch", b"epoch", "header_hash", b"header_hash", "height", b"height", "leader", b"leader", "ledger", b"ledger", "parameters", b"parameters", "time_ms", b"time_ms", "validators", b"validators", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -98,6 +98,9 @@ class LedgerFacts(msgspec.Struct, frozen=True):
     parameters: Parameters
     validators: int
     header_hash: bytes
+    view: int = 0
+    leader: bytes = b""
+    """Of PBFT: the view that this node is in, and the identity of who leads it."""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -189,6 +189,8 @@ def facts_message(facts: LedgerFacts) -> pb.GetLedgerResponse:
         parameters=msgspec.json.encode(facts.parameters, order="deterministic"),
         validators=facts.validators,
         header_hash=facts.header_hash,
+        view=facts.view,
+        leader=facts.leader,
     )
 
 
@@ -203,6 +205,8 @@ def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
         msgspec.json.decode(message.parameters, type=Parameters),
         message.validators,
         message.header_hash,
+        message.view,
+        message.leader,
     )
 
 

@@ -253,9 +253,10 @@ def metered(ledger: Saying, home: Path, point: str, **changes: Any) -> TieMeter:
     return TieMeter(home, ["127.0.0.1:1"], clock_ms=lambda: head_ms + int(1_000 * (time.monotonic() - begun_s)))
 
 
-def commanded(ledger: Saying, meter: TieMeter, number: int, trade: int, action: str) -> None:
+def commanded(ledger: Saying, meter: TieMeter, number: int, trade: int, action: str, until_ms: int = 0) -> None:
     """As a gateway brings it."""
-    fields = {"command": number, "trade": trade, "device": meter.shell.identity.hex(), "action": action, "text": ""}
+    fields: dict[str, Any] = {"command": number, "trade": trade, "action": action, "text": "", "until_ms": until_ms}
+    fields |= {"device": meter.shell.identity.hex()}
     evidence, _ = ledger.say("DeliveryCommanded", "settlement", **fields)
     meter.step(Told(meter.shell.now_ms(), "delivery", number, b"", evidence))
 
@@ -299,6 +300,31 @@ async def test_the_ledgers_stop_opens_both_ends_and_what_they_measured_is_signed
         assert given[5] == pytest.approx(1.02 * taken[6], abs=5), "to what flows until the relay is open"
         assert taken[6] + taken[8] == pytest.approx(buyer.in_mwh, abs=2)
         assert WH <= taken[8] < 4 * WH
+        assert village.disputes == []
+
+
+async def test_a_window_that_is_over_opens_both_ends_though_no_gateway_comes(tmp_path: Path) -> None:
+    """The bus hears of it from the ties; what flowed is said when the ledger's word arrives after all."""
+    ledger = Saying()
+    meters = {name: metered(ledger, tmp_path / name, f"north:{name}") for name in ("h1", "h2")}
+    async with ended(Village(tmp_path / "bus.state", meters)) as village:
+        await begun(village)
+        seller, buyer = village.houses["h1"], village.houses["h2"]
+        await village.trade(1, "h1", "h2", 500 * WH)
+        until_ms = max(meter.shell.now_ms() for meter in meters.values()) + 4_000
+        commanded(ledger, meters["h1"], 1, 1, "start", until_ms)
+        commanded(ledger, meters["h2"], 2, 1, "in", until_ms)
+        await eventually(lambda: buyer.in_mwh > 100)
+        await eventually(lambda: not seller.closed["tie_out"] and not buyer.closed["tie_in"])
+        assert all(meter.shell.now_ms() >= until_ms for meter in meters.values())
+        await eventually(lambda: village.ended)
+        assert [(trade.number, trade.status) for trade in village.ended] == [(1, Status.STOPPED)]
+        commanded(ledger, meters["h1"], 3, 1, "stop", until_ms)
+        commanded(ledger, meters["h2"], 4, 1, "out", until_ms)
+        await eventually(lambda: len(acknowledged(meters["h2"])) == len(acknowledged(meters["h1"])) == 2)
+        given, taken = dict(acknowledged(meters["h1"])), dict(acknowledged(meters["h2"]))
+        assert taken[4] == pytest.approx(buyer.in_mwh, abs=2)
+        assert given[3] == pytest.approx(1.02 * taken[4], abs=5)
         assert village.disputes == []
 
 

@@ -22,6 +22,7 @@ from gateway.api.asking import Asking, Node
 from gateway.api.newsroom import Newsroom
 from gateway.http.app import create_app
 from gateway.limits import Limits
+from gateway.naming import NameBook
 from gateway.readmodel.following import State
 from gateway.readmodel.model import LedgerHome, ReadModel
 from gateway.sessions.challenges import Challenge, entry_message
@@ -74,6 +75,14 @@ def peopled() -> tuple[WholeTown, dict[str, Member]]:
         import_mwh=1, export_mwh=0, reason="waits",
     )  # fmt: skip
     return town, people
+
+
+def named() -> NameBook:
+    """Two of the town, as the utility's file would have them."""
+    book = NameBook()
+    people = {f"utility:house-{number}": {"name": f"Person {number}"} for number in (1, 2)}
+    book._file = msgspec.convert({"customers": people}, type=type(book._file))
+    return book
 
 
 class Here:
@@ -179,6 +188,7 @@ class Site:
             ask=self.ledger.ask,
             clock_ms=clock_ms,
             nodes=(Node("node-1:7051", self.ledger),),
+            names=named(),
         )
         self.app: FastAPI = create_app(
             [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,18 @@ def test_what_enters_a_node_leaves_it(own: int, used: int, rest: int, over: bool
     assert into(links, "loss") == loss
     assert into(links, "upstream") - out_of(links, "supply") == surplus - deficit - loss
     assert all(link.energy_mwh > 0 for link in links)
+
+
+@given(energies, energies, energies, st.integers(0, 10**6))
+def test_what_batteries_gave_is_not_called_generated(own: int, used: int, surplus: int, stored: int) -> None:
+    """A house may give more than it makes: its battery's part is told apart, and never called its own use."""
+    stored = min(stored, used + surplus)
+    row = whole(own, used + surplus, surplus, 0, 0, 0)
+    links = links_of(msgspec.structs.replace(row, generation_mwh=own + used + surplus - stored))
+    assert out_of(links, "storage") == stored
+    assert out_of(links, "generation") == own + used + surplus - stored
+    assert all(into(links, node) == out_of(links, node) for node in ("own_use", "pool", "loss"))
+    assert all(link.target != "own_use" for link in links if link.source == "storage")
 
 
 def test_a_meters_error_below_zero_is_no_flow() -> None:

@@ -23,6 +23,7 @@ from gateway.readmodel.queries.exports import EXPORTS
 from gateway.readmodel.queries.ledger import followed
 from gateway.sessions.tickets import Person
 from ledgernode.identity.records import Role
+from ledgernode.testing import Member
 from tests.chaincode.vending_town import Home
 from tests.gateway.api.expected.money import bill_of
 from tests.gateway.api.site import Site
@@ -259,11 +260,27 @@ async def test_low_credit_is_noticed_by_height_until_there_is_more(any_site: Sit
     assert "low_credit" not in {one.kind for one in await noticed(site, home, -1)}
 
 
-async def noticed(site: Site, home: Home, height: int) -> tuple[Notice, ...]:
+async def test_who_has_a_new_key_is_told(any_site: Site) -> None:
+    """A lost phrase is cured by the utility: the person hears of it, for thirty days, and so does who lost nothing."""
+    site, ledger = any_site, any_site.town.ledger
+    wallet = ledger.identity("wallet-lost")
+    await site.model.catch_up()
+    assert await noticed(site, wallet, -1) == ()
+    found = ledger._organisations["utility"].member("wallet-lost", Role.CUSTOMER, None, ledger.time_ms)
+    change = {"identity": wallet.id, "certificate": found.certificate, "reason": "the phrase was lost"}
+    site.town.ok(site.town.admin, "identity", "rekey", **change)
+    await site.model.catch_up()
+    (told,) = await noticed(site, wallet, -1)
+    assert (told.kind, told.about, told.detail) == ("key_changed", wallet.id, "rekey")
+    assert await noticed(site, wallet, told.height) == ()
+
+
+async def noticed(site: Site, home: Home | Member, height: int) -> tuple[Notice, ...]:
     """What a house's customer is told of blocks after a height."""
     async with site.model.reading() as connection:
         at = await followed(connection)
         assert at is not None
-        person = Person(home.wallet.id, "utility", Role.CUSTOMER)
+        wallet = home if isinstance(home, Member) else home.wallet
+        person = Person(wallet.id, "utility", Role.CUSTOMER)
         scope = Scope(person, await holdings_of(connection, person), at.time_ms)
         return await notices_since(Look(connection, scope, at.height, at.time_ms), height)

@@ -393,6 +393,13 @@ export interface EscrowRow extends Placed {
   readonly amount_minor: number;
 }
 
+/** What all accounts hold together: as much as there is, or something is wrong. */
+export interface HeldRow {
+  readonly accounts: number;
+  readonly available_minor: number;
+  readonly escrow_minor: number;
+}
+
 export interface IssueRow extends Placed {
   readonly issue: string;
   readonly kind: string;

@@ -7,6 +7,8 @@ import { joined, Loading } from "../ui";
 export interface Place {
   readonly href: string;
   readonly title: string;
+  /** How much waits there */
+  readonly count?: number;
 }
 
 interface AreaProps {
@@ -45,6 +47,11 @@ export function Area({ label, places, children }: AreaProps) {
                 )}
               >
                 {place.title}
+                {Boolean(place.count) && (
+                  <span className="ms-1.5 rounded-full bg-warn-soft px-2 py-0.5 text-sm font-medium text-warn">
+                    {place.count}
+                  </span>
+                )}
               </Link>
             </li>
           ))}

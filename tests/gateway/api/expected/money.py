@@ -59,7 +59,19 @@ _BILL = "/bills/{}"
 _PDF = "/bills/{}/document.pdf"
 _CSV = "/bills/{}/document.csv"
 
+
+def _currency(site: Site, found: dict[str, Any]) -> None:
+    """All know how much there is; who may see every account is told that together they hold just that."""
+    assert len({answer["supply_minor"] for answer in found.values()}) == 1
+    held = found["regulator"]["held"]
+    assert held["available_minor"] + held["escrow_minor"] == found["regulator"]["supply_minor"] > 0
+    assert held == found["operator"]["held"]
+    assert held["accounts"] > 1
+    assert all(found[who]["held"] is None for who in ("customer", "neighbour", "foreign"))
+
+
 ROWS = {
+    "GET /currency": Row("/currency", "200 200 200 200 200", _currency),
     "GET /accounts": Row("/accounts?size=500", "1 1 + 0 +", _accounts),
     "GET /accounts/{which}": Row(lambda site: f"/accounts/{_wallet(site)}", "200 404 200 404 200"),
     "GET /accounts/{which} of a treasury": Row(lambda site: f"/accounts/{_treasury(site)}", "404 404 200 404 200"),

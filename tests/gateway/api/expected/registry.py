@@ -33,6 +33,7 @@ def _meters(site: Site, found: dict[str, Any]) -> None:
 
 
 ROWS = {
+    "GET /names": Row("/names?customers=utility:house-1,utility:house-2,none", "1 1 2 0 0"),
     "GET /customers": Row("/customers", "1 1 + 0 +", _own("customer", "utility:house-1", "utility:house-2")),
     "GET /customers/{which}": Row(f"/customers/{_HOUSE}", "200 404 200 404 200"),
     "GET /points": Row("/points", "1 1 + 0 +", _own("point", "utility:house-1", "utility:house-2")),

@@ -4,6 +4,7 @@ import type { Balance } from "../../api/answers";
 import { useAsked, usePages } from "../../api/asking";
 import { api, part, type Page as Rows } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
+import { useNames } from "../../api/names";
 import type { BucketRow, PrepaidRow, ReadingRow } from "../../api/rows";
 import { Chart } from "../../charts";
 import { useFormat } from "../../format";
@@ -27,6 +28,7 @@ export interface Now {
 interface NoticeRow {
   readonly kind: string;
   readonly about: string;
+  readonly since_ms: number;
   readonly due_ms: number | null;
   readonly amount_minor: number | null;
   readonly energy_mwh: number | null;
@@ -48,6 +50,7 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
   const { identity } = usePerson();
   const point = homes.point?.point ?? "";
   const prepaid = homes.point?.prepaid ?? false;
+  const [own] = useNames([]).values();
   const fromMs = dayStart(format.ground.zone, api.now());
   const at = `/points/${part(point)}`;
   useLive(`points:${point}`, [at, "/tokens", "/shares", "/accounts"]);
@@ -83,7 +86,7 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
     </ButtonLink>
   );
   return (
-    <Page title={t.home.title} lead={t.home.lead(point)} action={action}>
+    <Page title={t.home.title} lead={t.home.lead((homes.points.length === 1 && own?.place) || point)} action={action}>
       <WhichHome homes={homes} />
       <Notices />
       <Columns of={4}>
@@ -161,11 +164,23 @@ function AtHome({ homes }: { homes: ReturnType<typeof useHomes> }) {
   );
 }
 
+/** Whoever has not done it must hear of it: a lost phrase is cured by the utility, and so might be one that is not lost. */
+function KeyChanged({ sinceMs }: { sinceMs: number }) {
+  const t = useTexts(CUSTOMER).notices;
+  const format = useFormat();
+  return (
+    <Notice tone="warn" icon="wallet" title={t.keyChanged(format.time(sinceMs))}>
+      {t.keyChangedText} <To href="/wallet">{t.keyChangedGo}</To>
+    </Notice>
+  );
+}
+
 function Notices() {
   const t = useTexts(CUSTOMER);
   const format = useFormat();
   const asked = useAsked<{ readonly items: readonly NoticeRow[] }>("/notices");
   return (asked.data?.items ?? []).map((one) => {
+    if (one.kind === "key_changed") return <KeyChanged key={one.kind} sinceMs={one.since_ms} />;
     const bill = one.kind === "bill_due" || one.kind === "bill_overdue";
     const [title, href, go] = bill
       ? [t.notices.due(one.about, format.money(one.amount_minor ?? 0)), `/bills/${part(one.about)}`, t.home.pay]

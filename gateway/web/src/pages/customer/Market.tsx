@@ -65,7 +65,7 @@ export function Market() {
         if (!market) return null;
         return (
           <Page title={t.title} lead={t.lead}>
-            <div className="flex flex-wrap gap-4">
+            <div className="flex flex-wrap gap-4 empty:hidden">
               {items.length > 1 && (
                 <div className="w-full max-w-sm">
                   <Choice

@@ -34,6 +34,9 @@ export const CUSTOMER = texts(
       low: (left: string) => `Only ${left} are left in the meter`,
       due: (bill: string, amount: string) => `Bill ${bill}: ${amount} are open`,
       other: "Something waits for you",
+      keyChanged: (time: string) => `The key of this wallet was changed on ${time}`,
+      keyChangedText: "If neither you nor your utility at your wish did this, tell your utility now.",
+      keyChangedGo: "Look at your keys",
     },
     link: {
       title: "Link your home",
@@ -429,6 +432,9 @@ export const CUSTOMER = texts(
       low: (left) => `Nur noch ${left} sind im Zähler`,
       due: (bill, amount) => `Rechnung ${bill}: ${amount} sind offen`,
       other: "Etwas wartet auf Sie",
+      keyChanged: (time) => `Der Schlüssel dieser Wallet wurde am ${time} gewechselt`,
+      keyChangedText: "Waren das weder Sie noch auf Ihren Wunsch Ihr Versorger, so sagen Sie es ihm jetzt.",
+      keyChangedGo: "Ihre Schlüssel ansehen",
     },
     link: {
       title: "Ihr Zuhause verbinden",

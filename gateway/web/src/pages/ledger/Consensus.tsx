@@ -22,7 +22,9 @@ interface NodeShown {
   readonly engine: string;
   readonly validators: number;
   readonly latency_ms: number;
-  readonly view?: number;
+  /** Of PBFT: the view that the node is in, and who leads it. */
+  readonly view: number | null;
+  readonly leader: string;
 }
 
 const EVERY_MS = 3_000;
@@ -37,6 +39,7 @@ export default function Consensus() {
   useLive("blocks", ["/validators", "/evidence"]);
   const current = epochs.data?.items[0];
   const height = Math.max(0, ...(nodes.data?.items.map((node) => node.height) ?? []));
+  const newest = nodes.data?.items.filter((node) => node.leader).sort((one, other) => other.height - one.height)[0];
   return (
     <Page title={t.consensus} lead={t.consensusLead}>
       <Columns of={4}>
@@ -59,9 +62,14 @@ export default function Consensus() {
         flush
       >
         <Answer of={epochs} empty={(answer) => answer.items.length === 0}>
-          {(answer) => <Seats rows={answer.items[0]?.seats ?? []} />}
+          {(answer) => <Seats rows={answer.items[0]?.seats ?? []} leader={newest?.leader ?? ""} />}
         </Answer>
       </Card>
+      {(epochs.data?.items.length ?? 0) > 1 && (
+        <Card title={t.epochs} lead={t.epochsLead} flush>
+          <Epochs rows={epochs.data?.items ?? []} />
+        </Card>
+      )}
       <Card title={t.evidence} lead={t.evidenceLead} flush>
         <Answer
           of={faults}
@@ -108,7 +116,7 @@ function Nodes({ rows, height }: { rows: readonly NodeShown[]; height: number })
       id: "view",
       title: t.view,
       figure: true,
-      cell: (row) => (row.view === undefined ? "–" : format.number(row.view)),
+      cell: (row) => (row.view === null ? "–" : format.number(row.view)),
     },
     {
       id: "latency",
@@ -123,19 +131,50 @@ function Nodes({ rows, height }: { rows: readonly NodeShown[]; height: number })
       cell: (row) => (row.answers ? format.moment(row.time_ms) : "–"),
     },
   ];
-  const known = rows.some((row) => row.view !== undefined);
+  const known = rows.some((row) => row.view !== null);
   const shown = known ? columns : columns.filter((column) => column.id !== "view");
   return <Table caption={t.nodes} columns={shown} rows={rows} keyOf={(row) => `${row.number}`} />;
 }
 
-function Seats({ rows }: { rows: readonly Seat[] }) {
+function Epochs({ rows }: { rows: readonly Epoch[] }) {
+  const t = useTexts(TEXTS);
+  const format = useFormat();
+  const columns: Column<Epoch>[] = [
+    { id: "epoch", title: t.epoch, main: true, cell: (row) => format.number(row.epoch) },
+    {
+      id: "from",
+      title: t.fromBlock,
+      figure: true,
+      cell: (row) => <To href={toBlock(row.from_height)}>{format.number(row.from_height)}</To>,
+    },
+    {
+      id: "quorum",
+      title: t.quorum,
+      figure: true,
+      cell: (row) => t.of(format.number(row.quorum), format.number(row.seats.length)),
+    },
+    {
+      id: "seats",
+      title: t.validators,
+      cell: (row) => [...new Set(row.seats.map((seat) => seat.organisation))].join(", "),
+    },
+  ];
+  return <Table caption={t.epochs} columns={columns} rows={rows} keyOf={(row) => `${row.epoch}`} />;
+}
+
+function Seats({ rows, leader }: { rows: readonly Seat[]; leader: string }) {
   const t = useTexts(TEXTS);
   const columns: Column<Seat>[] = [
     {
       id: "organisation",
       title: t.organisation,
       main: true,
-      cell: (row) => <To href={toIdentity(row.identity)}>{row.organisation}</To>,
+      cell: (row) => (
+        <span className="inline-flex flex-wrap items-center gap-2">
+          <To href={toIdentity(row.identity)}>{row.organisation}</To>
+          {row.identity === leader && <Badge tone="accent">{t.leads}</Badge>}
+        </span>
+      ),
     },
     { id: "identity", title: t.identity, cell: (row) => <Hash value={row.identity} /> },
     { id: "key", title: t.publicKey, cell: (row) => <Hash value={row.public_key} /> },

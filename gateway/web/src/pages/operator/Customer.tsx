@@ -2,6 +2,7 @@
 
 import { useAsked, usePages } from "../../api/asking";
 import { part } from "../../api/client";
+import { useNames } from "../../api/names";
 import type { InvoiceRow, PointRow, Tenancy, WalletRow } from "../../api/rows";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
@@ -13,8 +14,14 @@ import { TEXTS } from "./texts";
 export default function Customer({ params }: { params: { id: string } }) {
   const t = useTexts(TEXTS);
   const asked = useAsked<CustomerShown>(`/customers/${part(params.id)}`);
+  const named = useNames([params.id]).get(params.id);
+  const lead = named?.name && [params.id, ...named.lines].join(" · ");
   return (
-    <Page title={params.id} lead={t.customer} back={{ href: `${OPERATOR}/customers`, label: t.customers }}>
+    <Page
+      title={named?.name || params.id}
+      lead={lead || t.customer}
+      back={{ href: `${OPERATOR}/customers`, label: t.customers }}
+    >
       <Answer of={asked} lines={6}>
         {(shown) => (
           <>

@@ -1,18 +1,13 @@
 /** A utility's customers, and wallets that claim to be one of them. */
 
 import { useEffect, useState } from "react";
-import { useAsked, usePages } from "../../api/asking";
-import { useLive } from "../../api/LiveProvider";
-import type { ClaimRow, CustomerRow } from "../../api/rows";
-import { isStaff } from "../../app/roles";
-import { useFormat } from "../../format";
+import { usePages } from "../../api/asking";
+import { useNames } from "../../api/names";
+import type { CustomerRow } from "../../api/rows";
 import { useTexts } from "../../i18n";
-import { usePerson, useSession } from "../../session/SessionProvider";
 import { Answer, Card, type Column, Empty, Field, Hash, Page, Table, To } from "../../ui";
-import { Act } from "../Act";
 import { toTransaction } from "../ledger/places";
-import type { Items } from "./answers";
-import { ClaimCode } from "./ClaimCode";
+import { Claims } from "./Claims";
 import { toCustomer } from "./places";
 import { TEXTS } from "./texts";
 
@@ -27,12 +22,22 @@ export default function Customers() {
     return () => clearTimeout(timer);
   }, [typed]);
   const asked = usePages<CustomerRow>("/customers", { q, size: 50 });
+  const shown = asked.data?.map((row) => row.customer) ?? [];
+  const names = useNames(shown, shown.length > 0);
   const columns: Column<CustomerRow>[] = [
     {
       id: "customer",
       title: t.customer,
       main: true,
-      cell: (row) => <To href={toCustomer(row.customer)}>{row.customer}</To>,
+      cell: (row) => {
+        const name = names.get(row.customer)?.name;
+        return (
+          <>
+            <To href={toCustomer(row.customer)}>{name || row.customer}</To>
+            {name && <span className="block text-sm font-normal text-ink-soft">{row.customer}</span>}
+          </>
+        );
+      },
     },
     { id: "utility", title: t.utility, cell: (row) => row.utility },
     {
@@ -79,64 +84,5 @@ export default function Customers() {
         </Answer>
       </Card>
     </Page>
-  );
-}
-
-/** Somebody signed up with a code from the bill: staff compare it and decide. */
-function Claims() {
-  const t = useTexts(TEXTS);
-  const format = useFormat();
-  const person = usePerson();
-  const asked = useAsked<Items<ClaimRow>>("/claims");
-  useLive("blocks", ["/claims"]);
-  const { account } = useSession();
-  const decides = isStaff(person.role);
-  if (asked.data?.items.length === 0) return null;
-  return (
-    <Card title={t.claims} lead={t.claimsLead}>
-      <Answer of={asked}>
-        {(answer) => (
-          <ul className="grid gap-4">
-            {answer.items.map((row) => (
-              <li
-                key={`${row.premises} ${row.wallet}`}
-                className="flex flex-wrap items-center justify-between gap-3 border-line not-first:border-t not-first:pt-4"
-              >
-                <div className="min-w-0">
-                  <p className="font-medium">{row.premises}</p>
-                  <p className="text-sm text-ink-soft">
-                    <Hash value={row.wallet} /> · {format.time(row.claimed_ms)}
-                  </p>
-                </div>
-                {decides && account && <ClaimCode premises={row.premises} wallet={row.wallet} />}
-                {decides && (
-                  <div className="flex gap-2">
-                    <Act
-                      call={{
-                        contract: "registry",
-                        function: "approve_claim",
-                        arguments: { premises: row.premises, wallet: row.wallet },
-                      }}
-                    >
-                      {t.approve}
-                    </Act>
-                    <Act
-                      look="plain"
-                      call={{
-                        contract: "registry",
-                        function: "refuse_claim",
-                        arguments: { premises: row.premises, wallet: row.wallet },
-                      }}
-                    >
-                      {t.refuse}
-                    </Act>
-                  </div>
-                )}
-              </li>
-            ))}
-          </ul>
-        )}
-      </Answer>
-    </Card>
   );
 }

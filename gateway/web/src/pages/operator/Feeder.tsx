@@ -258,6 +258,7 @@ function Flow({ rows, path }: { rows: readonly IntervalRow[]; path: string }) {
   const asked = useAsked<FlowShown>(`${path}/flow`, { interval_ms: interval }, { when: interval !== undefined });
   const nodes = [
     { id: "generation", label: t.generation, column: 0, colour: 2 },
+    { id: "storage", label: t.storage, column: 0, colour: 5 },
     { id: "supply", label: t.grid, column: 0, colour: 3 },
     { id: "own_use", label: t.ownUse, column: 1, colour: 2 },
     { id: "pool", label: t.pool, column: 1, colour: 6 },

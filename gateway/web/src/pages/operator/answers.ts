@@ -48,3 +48,13 @@ export interface PointShown {
 }
 
 export type Series = Items<BucketRow>;
+
+/** `GET /notices`, as staff are told */
+export interface Told {
+  readonly kind: string;
+  readonly about: string;
+  readonly since_ms: number;
+  readonly detail: string;
+}
+
+export const waitingKinds = (rows: readonly Told[]): ReadonlySet<string> => new Set(rows.map((row) => row.kind));

@@ -2,14 +2,19 @@
 
 import { lazy } from "react";
 import { Route, Switch } from "wouter";
+import { useAsked } from "../../api/asking";
+import { isStaff } from "../../app/roles";
 import { useTexts } from "../../i18n";
+import { usePerson } from "../../session/SessionProvider";
 import { Failed } from "../../ui";
 import { Area, At } from "../Area";
+import type { Told } from "./answers";
 import { OPERATOR } from "./places";
 import { TEXTS } from "./texts";
 
 const Feeders = lazy(() => import("./Feeders"));
 const Feeder = lazy(() => import("./Feeder"));
+const Inbox = lazy(() => import("./Inbox"));
 const Meters = lazy(() => import("./Meters"));
 const Meter = lazy(() => import("./Meter"));
 const Customers = lazy(() => import("./Customers"));
@@ -25,8 +30,11 @@ const Backtest = lazy(() => import("./Backtest"));
 
 export default function OperatorPages() {
   const t = useTexts(TEXTS);
+  const person = usePerson();
+  const asked = useAsked<{ readonly items: readonly Told[] }>("/notices", {}, { when: isStaff(person.role) });
   const places = [
     { href: OPERATOR, title: t.feeders },
+    { href: `${OPERATOR}/inbox`, title: t.inbox, count: isStaff(person.role) ? (asked.data?.items.length ?? 0) : 0 },
     { href: `${OPERATOR}/meters`, title: t.meters },
     { href: `${OPERATOR}/customers`, title: t.customers },
     { href: `${OPERATOR}/tariffs`, title: t.tariffs },
@@ -41,6 +49,7 @@ export default function OperatorPages() {
       <Switch>
         <At path={OPERATOR} page={Feeders} />
         <At path={`${OPERATOR}/feeders/:id`} page={Feeder} />
+        <At path={`${OPERATOR}/inbox`} page={Inbox} />
         <At path={`${OPERATOR}/meters`} page={Meters} />
         <At path={`${OPERATOR}/meters/:id`} page={Meter} />
         <At path={`${OPERATOR}/customers`} page={Customers} />

@@ -5,6 +5,12 @@ import { texts } from "../../i18n/texts";
 export const TEXTS = texts(
   {
     operator: "Operations",
+    inbox: "Inbox",
+    inboxLead: "What waits for you or a colleague: decisions, wallets, disputes, alarms.",
+    inboxEmpty: "Nothing waits",
+    inboxEmptyText: "What needs a second person, and who would speak for a home, appears here by itself.",
+    inboxOthers: "To look after",
+    inboxDispute: "Dispute",
     show: "Show",
     yes: "Yes",
     no: "No",
@@ -108,6 +114,7 @@ export const TEXTS = texts(
     ownUse: "Own use",
     pool: "Shared nearby",
     toGrid: "To the grid",
+    storage: "Batteries",
     earlier: "Earlier",
     later: "Later",
 
@@ -319,6 +326,12 @@ export const TEXTS = texts(
   },
   {
     operator: "Betrieb",
+    inbox: "Eingang",
+    inboxLead: "Was auf Sie oder eine Kollegin wartet: Entscheidungen, Wallets, Streitfälle, Alarme.",
+    inboxEmpty: "Nichts wartet",
+    inboxEmptyText: "Was eine zweite Person braucht, und wer für ein Zuhause sprechen will, erscheint hier von selbst.",
+    inboxOthers: "Worum man sich kümmert",
+    inboxDispute: "Streitfall",
     show: "Zeigen",
     yes: "Ja",
     no: "Nein",
@@ -422,6 +435,7 @@ export const TEXTS = texts(
     ownUse: "Eigenverbrauch",
     pool: "In der Nähe geteilt",
     toGrid: "Ins Netz",
+    storage: "Batterien",
     earlier: "Früher",
     later: "Später",
 

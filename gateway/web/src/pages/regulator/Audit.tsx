@@ -26,9 +26,11 @@ import {
   blocksAreSigned,
   blocksFollow,
   type Checked,
+  type Currency,
   consumptionIsAllocated,
   energyIsConserved,
   generationIsAllocated,
+  moneyIsConserved,
 } from "./checks";
 import { TEXTS } from "./texts";
 
@@ -127,6 +129,7 @@ function useChecks(): readonly CheckRow[] {
   const epochs = useAsked<Listed<Epoch>>("/validators", { size: 50 });
   const accounts = useWhole<AccountRow>("/accounts");
   const bills = useWhole<InvoiceRow>("/bills");
+  const currency = useAsked<Currency>("/currency");
   const feeders = useWhole<FeederRow>("/feeders");
   const reports = useQueries({
     queries: (feeders.data ?? []).map(({ feeder }) => {
@@ -154,6 +157,12 @@ function useChecks(): readonly CheckRow[] {
     { name: t.checkEnergy, found: intervals && energyIsConserved(intervals), error: wrong, said: t.ofIntervals },
     { name: t.checkUse, found: intervals && consumptionIsAllocated(intervals), error: wrong, said: t.ofIntervals },
     { name: t.checkMade, found: intervals && generationIsAllocated(intervals), error: wrong, said: t.ofIntervals },
+    {
+      name: t.checkSupply,
+      found: currency.data && moneyIsConserved(currency.data),
+      error: currency.error,
+      said: t.ofAccounts,
+    },
     {
       name: t.checkMoney,
       found: accounts.data && accountsAreCovered(accounts.data),

@@ -1,6 +1,13 @@
 /** What must hold of rows that the ledger tells: pure, each answers how many it looked at and which do not hold. */
 
-import type { AccountRow, BlockRow, IntervalRow, InvoiceRow } from "../../api/rows";
+import type { AccountRow, BlockRow, HeldRow, IntervalRow, InvoiceRow } from "../../api/rows";
+
+/** `GET /currency`; what accounts hold is told to who may see all of them. */
+export interface Currency {
+  readonly code: string;
+  readonly supply_minor: number;
+  readonly held: HeldRow | null;
+}
 
 export interface Checked {
   readonly looked: number;
@@ -28,6 +35,7 @@ export function blocksAreSigned(rows: readonly BlockRow[], quorums: ReadonlyMap<
 function sums(
   rows: readonly IntervalRow[],
   of: (row: IntervalRow) => readonly [(number | null)[], (number | null)[]],
+  holds = (left: bigint, right: bigint) => left === right,
 ): Checked {
   let looked = 0;
   const broken: string[] = [];
@@ -36,7 +44,7 @@ function sums(
     if (left.includes(null) || right.includes(null)) continue;
     looked += 1;
     const total = (parts: (number | null)[]) => parts.reduce<bigint>((sum, part) => sum + BigInt(part ?? 0), 0n);
-    if (total(left) !== total(right)) broken.push(`${row.feeder} ${new Date(row.interval_ms).toISOString()}`);
+    if (!holds(total(left), total(right))) broken.push(`${row.feeder} ${new Date(row.interval_ms).toISOString()}`);
   }
   return { looked, broken };
 }
@@ -47,16 +55,27 @@ export const energyIsConserved = (rows: readonly IntervalRow[]): Checked =>
     [row.consumption_mwh, row.loss_mwh],
   ]);
 
-/** What houses do not make themselves comes out of the pool, or is missing on the feeder. */
+/** What houses use and do not make is missing on the feeder; what they make and do not use is its surplus. */
 export const consumptionIsAllocated = (rows: readonly IntervalRow[]): Checked =>
   sums(rows, (row) => [
     [row.consumption_mwh, row.surplus_mwh],
-    [row.self_mwh, row.pool_mwh, row.deficit_mwh],
+    [row.generation_mwh, row.deficit_mwh],
   ]);
 
-/** The pool is all that houses do not use themselves, what then leaves the feeder included. */
+/** All that was made is used by who made it or is in the pool, with what batteries have given beyond it. */
 export const generationIsAllocated = (rows: readonly IntervalRow[]): Checked =>
-  sums(rows, (row) => [[row.generation_mwh], [row.self_mwh, row.pool_mwh]]);
+  sums(
+    rows,
+    (row) => [[row.self_mwh, row.pool_mwh], [row.generation_mwh]],
+    (left, right) => left >= right,
+  );
+
+/** All accounts together hold what was minted less what was burned. */
+export function moneyIsConserved(found: Currency): Checked {
+  if (!found.held) return { looked: 0, broken: [] };
+  const held = BigInt(found.held.available_minor) + BigInt(found.held.escrow_minor);
+  return { looked: found.held.accounts, broken: held === BigInt(found.supply_minor) ? [] : [found.code] };
+}
 
 export function accountsAreCovered(rows: readonly AccountRow[]): Checked {
   const broken = rows.filter((row) => row.available_minor < 0 || row.escrow_minor < 0).map((row) => row.account);

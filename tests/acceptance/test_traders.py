@@ -36,7 +36,7 @@ def trader(street: Street, market: Market, house: House, **more: Any) -> Trader:
     return Trader(street.community.ledger, house.wallet.signer, setting)
 
 
-def test_strategies_trade_by_what_their_meters_showed(street: Street) -> None:
+def test_004_6_strategies_trade_live_by_what_their_meters_showed(street: Street) -> None:
     """004-6, live: two houses see their intervals on the ledger, order within their limits, and trade; a third one
     plays along without sending anything. What was placed is not placed again."""
     community = street.community
@@ -82,7 +82,7 @@ def test_strategies_trade_by_what_their_meters_showed(street: Street) -> None:
     assert again.number is not None
 
 
-def test_commands_read_the_ledger(street: Street) -> None:
+def test_001_8_and_004_6_a_forecast_and_a_dry_run_read_the_ledger(street: Street) -> None:
     """001-8, 004-6: a forecast from a point's own intervals, and a dry run, as its wallet; no stranger may read it.
     They sign by the ledger's clock, which is simulated and ahead of the machine's."""
     community = street.community
