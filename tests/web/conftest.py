@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.gateway.sessions.openid_provider import running_provider
 from tests.web.site import Guest, Place, Site
@@ -21,6 +21,11 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def launched(playwright: Playwright) -> Browser:
+    """Debian's own, headless."""
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +47,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium: `tests/system.sh browser` installs it."""
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        found = launched(playwright)
         yield found
         found.close()
 
