@@ -235,7 +235,8 @@ ledgernode meter ciu my-meter --load 2000 --speed 600
 ```
 
 In a terminal the unit is drawn, with keys to type or click; `+` and `-` change the load, `m` fails the mains, `c`
-opens the cover (`pip install ledgernode[community]`). Through a pipe keys come as lines: `59386323472137426967#` is a
+opens the cover (`pip install ledgernode[community]`). With `--gateway HOST:PORT` a registered meter's unit is linked
+to its ledger: what is bought arrives on this display. Through a pipe keys come as lines: `59386323472137426967#` is a
 token of 0.1 kWh, an empty line lets time pass. `q` ends.
 """
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from devices.meter.events import Phase, RegistersRead
 from devices.metrology import registers as registers_kept
-from devices.metrology.accuracy import ALTERNATING, DIRECT, RATE_HZ, Meter, alternating_meter, direct_meter, looked_at
+from devices.metrology.accuracy import RATE_HZ, Meter, alternating_meter, direct_meter, looked_at
 from devices.metrology.registers import Registers
 from devices.metrology.unit import State, Unit, step
 from devices.metrology.waveform import Waveform, constant, sine
@@ -165,12 +165,6 @@ class Recorded:
     def __call__(self, at_ms: int) -> Sequence[complex]:
         place = int(np.searchsorted(self._begins_ms, at_ms % self._round_ms, side="right")) - 1
         return self._powers[place]
-
-
-def largest_w(*, direct: bool) -> float:
-    """What one phase of such a meter can measure."""
-    rating = DIRECT if direct else ALTERNATING
-    return rating.voltage_v * rating.maximum_a
 
 
 def _steady_ms() -> int:

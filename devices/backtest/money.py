@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from devices.backtest.mechanisms import Deal
 from devices.house.strategy import MICRO, Terms
@@ -118,9 +117,6 @@ def settle(
         account.retail_nano += terms.retail_micro * lacking_wh
         account.feed_in_nano += terms.feed_in_micro * giving_wh
     return delivered
-
-
-NANO_PER_MICRO: Final = 1_000
 
 
 def _half_even(numerator: int, denominator: int) -> int:

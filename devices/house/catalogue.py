@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from devices.house.appliances import EVERY_PHASE, Plugged, Shiftable, Thermostatic
 from devices.house.occupants import Habits
 from devices.house.standing import House
@@ -110,16 +108,4 @@ def villagers(lamps: int = 3) -> Habits:
     uses = tuple((f"lamp {number}", 18.0, 4.5 - 0.7 * (number - 1)) for number in range(1, lamps + 1))
     return Habits(
         people=4, always_w=1.0, awake_w=1.2, light_w=0.0, cooking_w=0.0, water_l=0.0, trip_wh=0, fills=(), uses=uses
-    )
-
-
-def lively(habits: Habits | None = None, *, scale: float = 1.0) -> Habits:
-    """The same people, more or less of it: so that houses of a street differ."""
-    known = habits or Habits()
-    return msgspec.structs.replace(
-        known,
-        always_w=known.always_w * scale,
-        awake_w=known.awake_w * scale,
-        light_w=known.light_w * scale,
-        cooking_w=known.cooking_w * scale,
     )

@@ -151,10 +151,5 @@ class Standing(msgspec.Struct, frozen=True):
         )
 
     @property
-    def generated_mwh(self) -> int:
-        """What a generation meter shows."""
-        return self.flowed.generated_nwh // NWH_PER_MWH
-
-    @property
     def used_mwh(self) -> int:
         return self.flowed.used_nwh // NWH_PER_MWH

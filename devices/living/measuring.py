@@ -1,4 +1,4 @@
-"""What a community takes of one machine: processor time, memory and disk of its node and its gateway.
+"""What a community takes of one machine: processor time, memory and disk of its node, gateway and vending service.
 
 Meters and houses are simulated in the process that measures; in the real world they are devices of their own, and are
 left out. Two things are measured: what the processes take when nothing happens, and what they take while a community
@@ -82,11 +82,11 @@ async def _look(play: Play, found: dict[str, Measured]) -> None:
     await play.resting.wait()
     if play.over.is_set():
         return
-    processes = {name: node.process_id for name, node in play.nodes.nodes.items()} | {
-        "gateway": play.carrier.process_id
-    }
+    services = {service.name: service for service in (play.carrier, play.vending)}
+    processes = {name: node.process_id for name, node in play.nodes.nodes.items()}
+    processes |= {name: service.process_id for name, service in services.items()}
     homes = {node.name: play.directory / node.home for node in play.nodes.network.nodes}
-    homes["gateway"] = play.carrier.directory
+    homes |= {name: service.directory for name, service in services.items()}
 
     def looked() -> tuple[float, dict[str, Taken]]:
         return time.monotonic(), {

@@ -7,6 +7,7 @@ mains and open the cover, to see what a meter makes of it.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -136,6 +137,8 @@ class CustomerUnit(App[None]):
     def on_mount(self) -> None:
         self.look()
         self.set_interval(TICK_S, self.pass_time)
+        if self.bench.link is not None:
+            self.run_worker(self.bench.link.run())
 
     def pass_time(self) -> None:
         self.bench.pass_time()
@@ -215,12 +218,20 @@ class CustomerUnit(App[None]):
         self.look()
 
 
-def run(home: Path, *, load_w: int, speed: int) -> None:
+def run(home: Path, *, load_w: int, speed: int, gateways: Sequence[str] = ()) -> None:
     """Open a unit for a meter's home until it is ended."""
     began_s = time.monotonic()
-    began_ms = time.time_ns() // 1_000_000
-    bench = Bench(home, lambda: began_ms + int((time.monotonic() - began_s) * 1_000 * speed), load_w=load_w)
+    began_ms = _clock_ms()
+
+    def clock_ms() -> int:
+        return began_ms + int((time.monotonic() - began_s) * 1_000 * speed)
+
+    bench = Bench(home, clock_ms, load_w=load_w, gateways=gateways)
     try:
         CustomerUnit(bench, speed=speed).run()
     finally:
         bench.close()
+
+
+def _clock_ms() -> int:
+    return time.time_ns() // 1_000_000

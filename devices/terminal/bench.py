@@ -1,16 +1,18 @@
 """A meter with a load, mains that may fail, and a clock that may run faster: what a unit in a terminal hangs on.
 
-Nothing but the meter's shell writes to disk, and what the display shows is there already. There is no link unless
-somebody gives it one.
+Nothing but the meter's shell writes to disk, and what the display shows is there already. Where gateways are named it
+has a link to the ledger; else what it signs waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from devices.bearers import bearers
 from devices.customer_unit import CODES, PAGES
+from devices.gateway_link import GatewayLink, Way
 from devices.meter.events import (
     Alarm,
     Answer,
@@ -39,7 +41,7 @@ class Face:
         self.lines = ("", "")
         self.relays: dict[str, bool] = {}
         self.happened: list[str] = []
-        self.asked = ""
+        self.link: GatewayLink | None = None
 
     def _say(self, line: str) -> None:
         self.happened = [*self.happened, line][-HEARD:]
@@ -59,10 +61,16 @@ class Face:
         self._say(f"alarm: {alarm.kind.lower().replace('_', ' ')} {alarm.detail}".rstrip())
 
     def send(self, key: str, sequence: int, envelope: bytes) -> None:
-        self._say(f"sent {key} #{sequence}, {len(envelope)} bytes")
+        self._say(f"{'sent' if self.link else 'signed'} {key} #{sequence}, {len(envelope)} bytes")
+        if self.link is not None:
+            self.link.send(key, sequence, envelope)
 
     def ask(self, pan: str) -> None:
-        self.asked = pan
+        if self.link is not None:
+            self.link.ask(pan)
+
+    def linked(self, gateway: str, reason: str) -> None:
+        self._say(f"gateway {gateway}" if gateway else f"no gateway: {reason}")
 
     def request(self, certificate_request: str) -> None:
         self._say(f"asked for a certificate, {len(certificate_request)} characters")
@@ -71,11 +79,17 @@ class Face:
 
 
 class Bench:
-    """`clock_ms` never goes back."""
+    """`clock_ms` never goes back. Who has named `gateways` runs the `link`."""
 
-    def __init__(self, home: Path, clock_ms: Callable[[], int], *, load_w: int = 0) -> None:
+    def __init__(
+        self, home: Path, clock_ms: Callable[[], int], *, load_w: int = 0, gateways: Sequence[str] = ()
+    ) -> None:
         self.face = Face()
         self.shell = MeterShell(home, self.face, clock_ms)
+        if gateways:
+            settings = self.shell.meter.settings
+            way = Way(settings.identity, settings.chain_id, bearers(gateways, home), self.shell.question)
+            self.face.link = GatewayLink(way, self.shell.step, clock_ms, self.face.linked)
         self.load_w = load_w
         self.mains = True
         self.pulses = 0
@@ -109,6 +123,10 @@ class Bench:
 
     def open_cover(self) -> None:
         self.shell.step(Tampered(self._clock_ms(), "cover"))
+
+    @property
+    def link(self) -> GatewayLink | None:
+        return self.face.link
 
     @property
     def has_power(self) -> bool:

@@ -200,12 +200,12 @@ class Viewer:
 
 @asynccontextmanager
 async def in_time() -> AsyncIterator[None]:
-    """A gateway that is too busy says so: whoever asks may ask again."""
+    """Refuses (Unavailable) what takes too long: that is no failure of ours, and whoever asks may ask for less."""
     try:
         async with asyncio.timeout(ANSWER_S):
             yield
-    except TimeoutError as error:
-        raise Unavailable("the answer takes too long: ask for less, or later") from error
+    except TimeoutError as late:
+        raise Unavailable(f"no answer within {ANSWER_S:.0f} s: ask for less at a time") from late
 
 
 def _nothing() -> AddressUnknown:

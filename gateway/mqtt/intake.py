@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -22,9 +21,9 @@ from gateway.intake.desk import Answer, Desk, refused
 from gateway.intake.stream import Ask, answer_messages, observed, signers_of, welcome
 from gateway.mqtt.connection import Access, Connection, Message, Will
 from gateway.mqtt.flow import Acknowledgements, Refusals, pause_ms
+from gateway.mqtt.outcomes import Outcomes
 from gateway.mqtt.said import Said, read_said
 from gateway.mqtt.topics import Device, Kind, Topics, read_device
-from gateway.outbox.entry import Entry
 from gateway.settings import BrokerSetting
 from gateway.v1 import gateway_pb2 as pb
 from ledgernode.errors import BadRequest, Broken, LedgerError, NodeStopping, RateLimited
@@ -34,8 +33,6 @@ _WELCOME_LIFE_S: Final = 10
 """It says what time it is."""
 _REPLY_LIFE_S: Final = 60
 """Nobody waits longer for it."""
-_OUTCOMES_S: Final = 0.03
-_OUTCOMES_OF_MESSAGE: Final = 500
 _HEARD_KEPT: Final = 100_000
 _LASTING_S: Final = 10.0
 """A connection that ends sooner has failed: another client under our name, for one, would throw us out at once."""
@@ -91,10 +88,8 @@ class BrokerIntake:
         self._working: set[asyncio.Task[None]] = set()
         self._heard: dict[Device, Heard] = {}
         self._only: dict[Device, frozenset[bytes]] = {}
-        self._accounts: dict[bytes, Device] = {}
-        self._outcomes: dict[Device, list[pb.Outcome]] = {}
+        self.outcomes = Outcomes(self._tell_outcomes)
         self._stopping = asyncio.Event()
-        self._outcomes_due = asyncio.Event()
         self.refusals = Refusals(self._limits.refusals_said_ms)
         self.taken = 0
         self.connects = 0
@@ -108,7 +103,7 @@ class BrokerIntake:
     # ------------------------------------------------------------ its life
 
     async def run(self) -> None:
-        telling = asyncio.create_task(self._tell_outcomes())
+        telling = asyncio.create_task(self.outcomes.run())
         failures = 0
         try:
             while not self._stopping.is_set():
@@ -283,7 +278,7 @@ class BrokerIntake:
         if isinstance(said, pb.Question):
             self._question(device, said, message)
             return True
-        self._remember(sender.account, device)
+        self.outcomes.remember(sender.account, device)
         if isinstance(said, pb.Readings):
             found = await self._desk.readings(sender, said.meter, observed(said.readings), by="broker")
         else:
@@ -357,10 +352,6 @@ class BrokerIntake:
         if heard is not None:
             self._dispatch.devices(heard, False)
 
-    def _remember(self, account: bytes, device: Device) -> None:
-        if len(self._accounts) < _HEARD_KEPT:
-            self._accounts[account] = device
-
     # ------------------------------------------------------------ told
 
     def _answer(self, device: Device, message: Message, number: int, found: list[Answer]) -> None:
@@ -392,25 +383,5 @@ class BrokerIntake:
         life_s = max(1, 2 * self._limits.command_again_ms // 1_000)
         self._publish(device, Kind.COMMANDS, command, life_s=life_s)
 
-    def settled(self, entry: Entry, code: str, height: int) -> None:
-        """What became of an entry, to who brought it by way of the broker."""
-        device = self._accounts.get(entry.lane[: len(entry.lane) - len(entry.creator)])
-        if device is None:
-            return
-        outcome = pb.Outcome(
-            creator=entry.creator, sequence=entry.sequence, transaction_id=entry.id, code=code, height=height
-        )
-        self._outcomes.setdefault(device, []).append(outcome)
-        self._outcomes_due.set()
-
-    async def _tell_outcomes(self) -> None:
-        """Those of a device together, thirty times a second."""
-        publish = partial(self._publish, kind=Kind.SETTLED, life_s=self._limits.answer_life_s)
-        while True:
-            await self._outcomes_due.wait()
-            await asyncio.sleep(_OUTCOMES_S)
-            self._outcomes_due.clear()
-            outcomes, self._outcomes = self._outcomes, {}
-            for device, found in outcomes.items():
-                for first in range(0, len(found), _OUTCOMES_OF_MESSAGE):
-                    publish(device, content=pb.Settled(outcomes=found[first : first + _OUTCOMES_OF_MESSAGE]))
+    def _tell_outcomes(self, device: Device, outcomes: pb.Settled) -> None:
+        self._publish(device, Kind.SETTLED, outcomes, life_s=self._limits.answer_life_s)

@@ -83,10 +83,6 @@ class Changes:
         """What follows comes from this call."""
         self.height, self.position = call.height, call.position
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.appended or self.put_rows or self.added_rows or self.metered or self.corrections)
-
     def append(self, table: Table, **values: Any) -> None:
         if "height" not in values:
             values["height"], values["position"] = self.height, self.position

@@ -95,5 +95,9 @@ if __name__ == "__main__":
     process._clock_ms = CLOCK.now_ms
     process.Gateway = VendingGateway  # type: ignore[misc]
     meter_process._clock_ms = CLOCK.now_ms
+    if "ciu" in sys.argv:
+        from devices.terminal import app
+
+        app._clock_ms = CLOCK.now_ms
     sampling._steady_ms = lambda: FASTER * time.monotonic_ns() // 1_000_000
     main()

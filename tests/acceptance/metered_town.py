@@ -25,6 +25,7 @@ from tests.gateway.mqtt.running import GATEWAYS, broker_setting, password
 from tests.gateway.running import GatewayProcess, gateway_identity
 from tests.mosquitto import Mosquitto
 from tests.running import LEDGER, Person
+from tests.terminal import DRAWS, Terminal
 
 STREET = "metered"
 CONTRACTS = ("registry", "currency", "tariff", "metering", "prepaid", "settlement", "commands")
@@ -130,6 +131,11 @@ class MeteredTown:
     ) -> MeterRunning:
         found = [self.gateway.endpoint] if gateways is None else gateways
         return MeterRunning(home, found, load_w=load_w, program=program(self.network, faster))
+
+    def unit(self, home: Path) -> Terminal:
+        """The customer unit of a meter that does not run, drawn in a terminal, linked by this town's gateway."""
+        command = [*program(self.network), "meter", "ciu", str(home), "--gateway", self.gateway.endpoint]
+        return Terminal(command, **DRAWS)
 
     # ------------------------------------------------------------ what people do
 

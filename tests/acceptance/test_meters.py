@@ -191,7 +191,8 @@ def share(meter: MeterRunning, pan: str, tenths: str, pin: str) -> None:
 
 def test_000_7_the_customer_unit_says_everything_on_two_lines_of_sixteen(town: MeteredTown) -> None:
     """000-7: the balance, what to do, confirmations, refusals by their code, the warning of low credit, the price, all
-    on a display of 16x2 by twelve keys. What it shows is what the ledger knows; nobody has sent the price."""
+    on a display of 16x2 by twelve keys. What it shows is what the ledger knows; nobody has sent the price. The same
+    unit drawn in a terminal hears the ledger, too."""
     house, community = town.house(), town.community
     with town.meter(house, ask_ms=1_000) as unit:
         unit.when(lambda: unit.gateway)
@@ -213,10 +214,14 @@ def test_000_7_the_customer_unit_says_everything_on_two_lines_of_sixteen(town: M
         unit.do("**")
         community.ok(community.operator, "commands", "terms", point=house.point, low_mwh=kwh(14))
         unit.shows("LOW CREDIT")
-        unit.do("mains off")
-        unit.shows("NO MAINS")
         shown = [line for one in unit.said if one["event"] == "display" for line in one["lines"]]
         assert {len(line) for line in shown} == {COLUMNS}
+    with town.unit(unit.home) as drawn:
+        drawn.until(lambda seen: f"gateway {town.gateway.endpoint}" in seen)
+        town.block(house, on=True)
+        drawn.until(lambda seen: "relay supply opened" in seen)
+        assert drawn.end("q") == 0
+    until(lambda: "OK" in {one["code"] for one in community.events("commands", "SupplyAnswered")}, LIMIT_S)
 
 
 def test_000_8_a_purchase_and_a_transfer_take_moments(town: MeteredTown) -> None:

@@ -13,8 +13,14 @@ from tests.gateway.sessions.openid_provider import running_provider
 from tests.web.site import Guest, Place, Site
 from tests.web.town import Town
 
-_CHROMIUM = "/usr/bin/chromium"
-_QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+CHROMIUM = "/usr/bin/chromium"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +42,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 def browser() -> Iterator[Browser]:
     """Debian's Chromium: `tests/system.sh browser` installs it."""
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=_CHROMIUM, args=[*_QUIET, "--disable-sync"])
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield found
         found.close()
 

@@ -8,7 +8,6 @@ from gateway.readmodel.tables.metering import CORRECTIONS, HEADS, TAMPERS
 
 DEVICE = "d"
 GATEWAY = "g"
-ACCEPT = "accept"
 
 
 def _recorded(out: Changes, call: Call, event: Event) -> None:

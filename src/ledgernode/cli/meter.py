@@ -21,6 +21,15 @@ _KEYS: Final = "0123456789*#"
 _HOUR_MS: Final = 3_600_000
 
 
+_gateways = click.option(
+    "--gateway",
+    "gateways",
+    multiple=True,
+    metavar="ADDRESS",
+    help="HOST:PORT of a gateway, or mqtts://HOST:PORT/LEDGER of a broker; in order of preference, repeatable.",
+)
+
+
 @click.group()
 def meter() -> None:
     """A prepaid meter: make one, run it through gateways, use its display and keypad; see how true meters measure."""
@@ -115,13 +124,7 @@ def new(
 
 @meter.command()
 @click.argument("home", type=_HOME)
-@click.option(
-    "--gateway",
-    "gateways",
-    multiple=True,
-    metavar="ADDRESS",
-    help="HOST:PORT of a gateway, or mqtts://HOST:PORT/LEDGER of a broker; in order of preference, repeatable.",
-)
+@_gateways
 @click.option(
     "--return-s",
     type=click.IntRange(1),
@@ -167,21 +170,30 @@ def run(*, home: Path, gateways: tuple[str, ...], return_s: int, load_w: float, 
 @click.argument("home", type=_HOME)
 @click.option("--load", "load_w", type=click.IntRange(0, 100_000), default=0, help="W that the house draws.")
 @click.option("--speed", type=click.IntRange(1, 100_000), default=1, help="So many times faster than the clock.")
-def ciu(*, home: Path, load_w: int, speed: int) -> None:
+@_gateways
+def ciu(*, home: Path, load_w: int, speed: int, gateways: tuple[str, ...]) -> None:
     """Use a meter's display and keypad: 0-9, * back, # on; q ends.
 
     In a terminal the unit is drawn, with keys to click; through a pipe keys come line by line, and an empty line lets
-    time pass. There is no link: what the meter signs waits on its disk. `docs/customer-unit.md` has every page and
-    code.
+    time pass. With gateways the drawn unit is linked to its ledger, as in `meter run`; without, what the meter signs
+    waits on its disk. `docs/customer-unit.md` has every page and code.
+
+    \b
+    ledgernode meter ciu my-meter --load 2000 --speed 600
+    ledgernode meter ciu my-meter --gateway near.example:7060
     """
+    if gateways and speed > 1:
+        raise click.UsageError("a ledger's time is not faster than the clock: leave out --speed or --gateway")
     if sys.stdin.isatty() and sys.stdout.isatty():
         try:
             from devices.terminal.app import run
         except ModuleNotFoundError:
             click.echo("install ledgernode[community] to see the unit; line by line instead", err=True)
         else:
-            run(home, load_w=load_w, speed=speed)
+            run(home, load_w=load_w, speed=speed, gateways=gateways)
             return
+    if gateways:
+        raise click.UsageError("line by line there is no link: `ledgernode meter run` takes keys through a pipe, too")
     from devices.meter.events import KeyPressed, Measured, Phase, Ticked
     from devices.meter_shell import MeterShell
 
