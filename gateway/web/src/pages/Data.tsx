@@ -1,11 +1,15 @@
-/** Data of a proposal in words and figures. */
+/** What a call asks for: as the sheet says it where it knows the call, else its data in words and figures. */
 
 import { type Format, useFormat } from "../format";
 import { Facts, Hash } from "../ui";
+import { Lines } from "../wallet/ConfirmSheet";
+import { linesOf } from "../wallet/reading";
 import { type Entry, entriesOf } from "./data";
 
-export function Data({ value }: { value: unknown }) {
+export function Data({ call, value }: { call: string; value: unknown }) {
   const format = useFormat();
+  const lines = linesOf(call, value, format.ground.digits);
+  if (lines) return <Lines of={lines} />;
   return <Facts of={entriesOf(value).map((entry) => [entry.label, shown(entry, format)] as const)} />;
 }
 

@@ -113,7 +113,7 @@ function One({ row }: { row: ProposalRow }) {
           </p>
         </div>
         {mine && !own && (
-          <Act call={call} beside={<Data value={row.arguments} />}>
+          <Act call={call} beside={<Data call={`${row.contract}.${row.function}`} value={row.arguments} />}>
             {t.approve}
           </Act>
         )}
@@ -121,7 +121,7 @@ function One({ row }: { row: ProposalRow }) {
       <details>
         <summary className="w-fit text-sm text-ink-soft">{t.change}</summary>
         <div className="mt-2">
-          <Data value={row.arguments} />
+          <Data call={`${row.contract}.${row.function}`} value={row.arguments} />
         </div>
       </details>
     </li>
