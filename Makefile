@@ -8,9 +8,10 @@ unexport PYTHONDONTWRITEBYTECODE
 WORKERS ?= 2
 ENGINE ?= pbft
 FROM ?= 0
+INTO ?= $(or $(TMPDIR),/tmp)/ledgernode-screenshots
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak wheel-check deploy-check k8s-test clean
+.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check deploy-check k8s-test clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -44,6 +45,10 @@ test-fast: setup ## The tests that need no processes
 test-web: web-check console ## The console in a real browser, before a living ledger (Debian's Chromium, Node 20)
 	@bash tests/system.sh browser
 	$(BIN)/python -m pytest -q -m browser tests/web
+
+screenshots: setup console ## Pictures of every page into INTO= (outside the repository): themes, sizes, and how pages stand
+	@bash tests/system.sh browser
+	$(BIN)/python -m tests.web.screenshots $(INTO)
 
 coverage: setup system ## Branch coverage of all packages (at least 90 %): the fast tests and most processes (`test` judges those, this what ran)
 	rm -f .coverage .coverage.*
@@ -83,6 +88,12 @@ lock: ## Resolve the dependencies again into requirements.lock
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra dev -o requirements.lock pyproject.toml
 	rm -rf .venv-lock
+
+bench-console: setup system console ## The explorer with 1,000,000 transactions over HTTP, on both databases; the first page; a reading to its pixel
+	$(BIN)/python -m tests.suites.explorer
+	$(BIN)/python -m tests.suites.explorer --database postgresql
+	@bash tests/system.sh browser
+	$(BIN)/python -m tests.suites.pages
 
 soak: setup system ## 10,000 meters for ten minutes, everything killed under them; nothing may be lost or doubled
 	$(BIN)/python -m tests.suites.soak

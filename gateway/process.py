@@ -73,6 +73,9 @@ class Home(msgspec.Struct, frozen=True):
     """Where the read model is, if there is one."""
     tls_now: Callable[[], TlsFiles] | None = None
     """Reads the TLS files again: they may be replaced while it runs."""
+    log_level: str = ""
+    """Wins over that of the settings."""
+    log_json: bool = False
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -94,7 +97,7 @@ Ready = Callable[[Serving], None]
 
 def run_gateway(home: Home, *, ready: Ready | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Refuses an outbox or address that is in use."""
-    logs.set_up(as_json=False)
+    logs.set_up(as_json=home.log_json, level=home.log_level or home.settings.log_level)
     uvloop.run(_run(home, ready or _say))
 
 
@@ -246,6 +249,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, stopping.set)
+        logs.heed_hangup(loop)
         if self.listener is not None:
             await self.listener.start()
         writing = asyncio.create_task(self.outbox.write())

@@ -107,6 +107,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleSetting | None = None
     observe: str = ""
     """Where health checks and metrics are served to its operator, HOST:PORT; empty: nowhere."""
+    log_level: str = "info"
 
     @property
     def model_database(self) -> str:
@@ -132,6 +133,8 @@ def with_broker(settings: Settings, *, address: str | None, **given: str | None)
     if not changes:
         return settings
     if settings.broker is None and address is None:
+        if changes.keys() == {"client"}:
+            return settings  # what we would be called there: manifests say it of every gateway
         raise BadRequest("there is no broker: name its address")
     broker = settings.broker or BrokerSetting(address or "")
     return msgspec.structs.replace(settings, broker=msgspec.structs.replace(broker, **changes))

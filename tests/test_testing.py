@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ledgernode import testing
 from ledgernode.errors import BudgetExceeded, BudgetOutOfRange, ContractRefused, RoleRefused, UnknownFunction
 from ledgernode.execution.sandbox.package import pack, package_hash
 from ledgernode.identity.keys import verify, verify_digest
+from ledgernode.store.lmdb import LmdbStore
 from ledgernode.testing import START_MS, TestLedger
 from ledgernode.wire.block import header_hash
 from ledgernode.wire.parameters import Parameters
@@ -188,3 +190,52 @@ class Ticker(Contract):
     monkeypatch.setattr(testing, "BLOCKS_A_MOVE", 30)
     with pytest.raises(BudgetExceeded):
         ledger.advance(days=1)
+
+
+class Scene:
+    """What a test file founds once."""
+
+    def __init__(self, shop: Path) -> None:
+        self.ledger = TestLedger()
+        self.ledger.deploy(str(shop))
+        self.clerk = self.ledger.identity("clerk", role="operator")
+        self.ledger.submit(self.clerk, "shop", "open", until_ms=START_MS + 60_000)
+
+    def sold(self) -> int:
+        found: int = self.ledger.query(self.clerk, "shop", "sold")
+        return found
+
+
+def test_a_copy_has_the_same_past_and_goes_its_own_way(shop: Path) -> None:
+    """Blocks, timers and the clock of one are nothing to the other; both are the same ledger until then."""
+    scene = Scene(shop)
+    twin = deepcopy(scene)
+    assert (twin.clerk, twin.ledger.chain.chain_id) == (scene.clerk, scene.ledger.chain.chain_id)
+    assert header_hash(twin.ledger.chain.head) == header_hash(scene.ledger.chain.head)
+    twin.ledger.submit(twin.clerk, "shop", "buy", amount=3)
+    assert (twin.sold(), scene.sold()) == (3, 0)
+    assert [done.by_timer for done in twin.ledger.advance(minutes=2)] == [True]
+    assert scene.ledger.events(name="ShopClosed") == ()
+    scene.ledger.submit(scene.clerk, "shop", "buy", amount=5)
+    assert (twin.sold(), scene.sold()) == (3, 5)
+    assert twin.ledger.attempt(twin.clerk, "shop", "buy", amount=1).code == "shop.CLOSED"
+    assert twin.ledger.height != scene.ledger.height
+
+
+def test_a_copy_reads_the_parameters_that_it_decides(shop: Path) -> None:
+    """At its door too: what the one ledger has changed does not hold for the other."""
+    ledger = TestLedger(organisations=("alone",))
+    twin = ledger.copy()
+    change = {"kind": "parameters", "change": {"budget": 1_000_000}}
+    twin.submit(twin.admin(), "governance", "propose", **change)
+    assert (twin.parameters.budget, ledger.parameters.budget) == (1_000_000, Parameters().budget)
+    twin.sign(twin.admin(), "governance", "policy", {}, budget=900_000)
+    with pytest.raises(BudgetOutOfRange):
+        ledger.sign(ledger.admin(), "governance", "policy", {}, budget=900_000)
+
+
+def test_a_ledger_on_a_disk_is_not_copied(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path / "ledger")
+    with pytest.raises(AssertionError, match="disk"):
+        TestLedger(store=store).copy()
+    store.close()

@@ -9,7 +9,8 @@ areas        the list of areas; a new one is one line there
 ledger       facts, blocks, transactions, events, search
 submitting   signed transactions and questions, handed on as they are
 proofs       evidence of a transaction
-registry     customers, points, meters, claims, consents
+registry     customers, claims, consents
+points       points; `meters` what hangs there
 names        of people, from the utility's own file
 governance   organisations, identities, proposals, contracts
 consensus    validators, their nodes, evidence against them

@@ -174,7 +174,7 @@ class Viewer:
 
         The question's answer is a function of the ledger's state: what changes without a block is no such thing.
         """
-        async with asyncio.timeout(ANSWER_S), self.looking() as look:
+        async with in_time(), self.looking() as look:
             headers = self.headers(look)
             if answering.has(self.request, headers):
                 return Response(status_code=304, headers=headers)
@@ -185,7 +185,7 @@ class Viewer:
 
     async def asked(self, question: Callable[[Look], Awaitable[_T | None]]) -> _T:
         """What the question finds, for what is done with it when the connection is given back; refuses as `answer`."""
-        async with asyncio.timeout(ANSWER_S), self.looking() as look:
+        async with in_time(), self.looking() as look:
             found = await question(look)
         if found is None:
             raise _nothing()
@@ -196,6 +196,16 @@ class Viewer:
         return answering.headers_of(
             self.request, self.asking.chain_id, look.scope, look.height, self.asking.model.status
         )
+
+
+@asynccontextmanager
+async def in_time() -> AsyncIterator[None]:
+    """Refuses (Unavailable) what takes too long: that is no failure of ours, and whoever asks may ask for less."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            yield
+    except TimeoutError as late:
+        raise Unavailable(f"no answer within {ANSWER_S:.0f} s: ask for less at a time") from late
 
 
 def _nothing() -> AddressUnknown:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from gateway.api import answering
 from gateway.api.answering import SIZE, After, Filter, Name, Size, gives
-from gateway.api.asking import Asking, Look, Viewer
+from gateway.api.asking import Asking, Look, Viewer, in_time
 from gateway.api.names import may_name
 from gateway.api.places import place_of
 from gateway.documents.bill import Bill, Ground, Invoice, Line, Part, Proof, Standing, require_whole
@@ -221,7 +221,7 @@ async def _document(
     viewer: Viewer, which: str, media_type: str, make: Callable[[Bill], bytes], ending: str
 ) -> Response:
     """The same bytes for the same block; drawn beside the event loop."""
-    async with asyncio.timeout(10.0):
+    async with in_time():
         async with viewer.looking() as look:
             headers = viewer.headers(look)
             if answering.has(viewer.request, headers):

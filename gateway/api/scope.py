@@ -105,6 +105,10 @@ class Scope(msgspec.Struct, frozen=True):
         """What an organisation keeps for itself: its feeders, runs, proposals, customers."""
         return self.sees_all or (bool(organisation) and self.staff_of == organisation)
 
+    def may_list(self, organisation: str) -> bool:
+        """What is an organisation's; of all organisations ('') for who sees all."""
+        return self.sees_organisation(organisation) if organisation else self.sees_all
+
     def sees_customer(self, customer: str) -> bool:
         """Bills, payments, orders and whatever else stands under a customer's id."""
         return bool(customer) and (customer == self.customer or self.sees_organisation(organisation_of(customer)))

@@ -15,8 +15,10 @@ import structlog
 
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
+from gateway.outbox.verdict import Verdict
 from ledgernode.client import LedgerClient, Outcome, Signed, Stage
 from ledgernode.errors import LedgerError, SequenceReplayed
+from ledgernode.logs import says_all
 from ledgernode.wire.types import TimeMs, TransactionId
 
 
@@ -68,7 +70,10 @@ class Drain:
     def _answer(self, outcome: Outcome) -> None:
         for entry in self._on_its_way.pop(outcome.transaction_id, ()):
             self.answered += 1
-            self._outbox.answered(entry, outcome)
+            verdict = self._outbox.answered(entry, outcome)
+            if verdict is not Verdict.SETTLED and says_all():
+                named, code = entry.id.hex(), outcome.code
+                self._log.debug("not taken by the ledger", transaction=named, code=code, verdict=verdict.name.lower())
 
     async def _source(self) -> AsyncIterator[Signed]:
         """Batches as they become worth sending. One transaction that two senders brought is sent once."""

@@ -21,12 +21,14 @@ import structlog
 import uvloop
 
 from gateway.http.app import create_app
+from gateway.http.door import Requests
 from gateway.http.server import HttpServer, Listen
 from gateway.vending import webhook
 from gateway.vending.keystore import open_store, read_passphrase
 from gateway.vending.ledger import VendingLedger
 from gateway.vending.minter import Courier, Minter
 from gateway.vending.module import KeyStoreModule, VendingModule
+from gateway.vending.observed import Observed
 from gateway.vending.partners import payer_of
 from gateway.vending.remote import ModuleServer, SocketModule
 from gateway.vending.seller import Seller
@@ -36,6 +38,8 @@ from ledgernode import logs
 from ledgernode.client import LedgerClient, Signer
 from ledgernode.errors import BadRequest
 from ledgernode.identity.tls import TlsFiles, channel_credentials
+from ledgernode.observe.listener import Listener
+from ledgernode.observe.turning import Turning
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_GRACE_S: Final = 5.0
@@ -61,6 +65,8 @@ class Serving(msgspec.Struct, frozen=True):
     http_port: int
     utility: str
     keys: int
+    observe_port: int = 0
+    """Where its operator asks for health and metrics; 0: nowhere."""
 
 
 Ready = Callable[[Serving], None]
@@ -94,16 +100,28 @@ async def _run(home: Home, ready: Ready) -> None:
         ending.push_async_callback(seller.close)
         minter = Minter(*common, is_own=payers.is_one, clock_ms=_clock_ms, on_minted=courier.take)
         area = webhook.router(seller, ledger, partners, answered=courier.answered)
-        app = create_app([area], limits=settings.limits, steady_ms=_steady_ms, title="ledgernode vending")
+        requests, turning = Requests(), Turning()
+        app = create_app(
+            [area], limits=settings.limits, steady_ms=_steady_ms, title="ledgernode vending", requests=requests
+        )
+        observed = Observed(store, seller.codes, requests, turning, _clock_ms)
+        listener = Listener(settings.observe, observed.addresses()) if settings.observe else None
+        if listener is not None:
+            await listener.start()
+            ending.push_async_callback(listener.stop)
         server = HttpServer(app, home.http, settings.limits)
         keys = len(await module.keys())
         tasks = [asyncio.create_task(each.run()) for each in (courier, seller, minter)]
-        ending.push_async_callback(_ended, tasks)
+        lagging = asyncio.create_task(turning.run())
+        ending.push_async_callback(_ended, [*tasks, lagging])
         await server.start()
-        ready(Serving(home.http.host, server.port, settings.utility, keys))
+        observed.serving = True
+        observe_port = 0 if listener is None else listener.port
+        ready(Serving(home.http.host, server.port, settings.utility, keys, observe_port))
         log.info("serving", port=server.port, keys=keys)
         told = asyncio.create_task(stopping.wait())
         await asyncio.wait((told, *tasks), return_when=asyncio.FIRST_COMPLETED)
+        observed.stopping = True
         log.info("stopping")
         await server.stop(_STOP_GRACE_S)
         for task in tasks:

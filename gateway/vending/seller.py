@@ -37,6 +37,8 @@ from ledgernode.errors import (
     RateLimited,
     VendingKeyUnknown,
 )
+from ledgernode.observe.figures import Codes
+from ledgernode.wire.receipt import OK
 
 Name: TypeAlias = tuple[str, str]
 """Partner and key."""
@@ -67,6 +69,8 @@ class Seller:
         self._under_way: dict[Name, tuple[Purchase, asyncio.Task[Purchase]]] = {}
         self._failed: dict[Name, int] = {}
         self._currency = ""
+        self.codes = Codes()
+        """Purchases that are over, by code, since the start."""
         self._log: Any = structlog.get_logger("vending")
 
     # ------------------------------------------------------------ for partners
@@ -153,6 +157,9 @@ class Seller:
         error = None if task.cancelled() else task.exception()
         if error is None:
             self._failed.pop(name, None)
+            if not task.cancelled():
+                purchase = task.result()
+                self.codes.note(OK if purchase.state is State.MINTED else purchase.code)
         else:
             self._failed[name] = min(self._failed.get(name, 0) + 1, 16)
             code = error.code if isinstance(error, LedgerError) else type(error).__name__

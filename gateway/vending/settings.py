@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateways: tuple[GatewaySetting, ...] = ()
     bounds: Bounds = Bounds()
     limits: Limits = Limits()
+    observe: str = ""
+    """Where health checks and metrics are served to its operator, HOST:PORT; empty: nowhere."""
 
 
 class GatewayAt(msgspec.Struct, frozen=True):

@@ -1,12 +1,16 @@
 """Logs of a process: structured lines on standard error, as JSON or for the console.
 
-One line per thing that happens to a node or gateway, never per transaction. Whatever other modules and libraries log
-through `logging` comes out in the same form. The level can be changed while the process runs.
+One line per thing that happens to a node or gateway, and for each transaction none above `debug`. Lines about a ledger
+say `ledger`, about a block `height`, about a transaction `transaction` (its id), about another validator `peer`.
+Whatever other modules and libraries log through `logging` comes out in the same form. The level can be changed while
+the process runs.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import signal
 import sys
 from collections import Counter
 from typing import Any, Final, TextIO
@@ -28,6 +32,7 @@ _SHARED: Final[list[Any]] = [
 ]
 
 
+_CHOSEN: Final = ["info"]
 LINES: Final[Counter[str]] = Counter()
 """Lines logged by this process since its start, by level."""
 
@@ -71,7 +76,35 @@ def set_level(level: str) -> str:
     if level not in LEVELS:
         raise BadRequest(f"a log level is one of {', '.join(LEVELS)}, not {level!r}")
     logging.getLogger().setLevel(LEVELS[level])
+    _CHOSEN[0] = level
     return level
+
+
+def toggle() -> str:
+    """Everything, or again what was chosen; answers the level that holds now."""
+    chosen = _CHOSEN[0] if _CHOSEN[0] != "debug" else "info"
+    now = chosen if level() == "debug" else "debug"
+    logging.getLogger().setLevel(LEVELS[now])
+    return now
+
+
+def heed_hangup(loop: asyncio.AbstractEventLoop) -> None:
+    """SIGHUP toggles between everything and what was chosen: for whoever has the process and no certificate.
+
+    In a terminal it goes on to mean that this was closed, and ends the process.
+    """
+    if sys.stderr.isatty():
+        return
+
+    def hung_up() -> None:
+        logger().warning("log level set", level=toggle(), by="SIGHUP")
+
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
+
+
+def says_all() -> bool:
+    """Is there anybody to read what is said at the level debug? Ask before making a line for each transaction."""
+    return logging.getLogger().isEnabledFor(logging.DEBUG)
 
 
 def level() -> str:

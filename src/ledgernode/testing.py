@@ -76,6 +76,9 @@ class Member:
         self.role = role
         self.identity: IdentityId = identity_id(key.public_key)
 
+    def __deepcopy__(self, _: dict[int, Any]) -> Member:
+        return self
+
     @property
     def id(self) -> str:
         """What contracts see as `ctx.creator.id`."""
@@ -147,13 +150,33 @@ class TestLedger:
                 parameters=parameters or Parameters(),
             )
         )
-        self.chain = ChainStore.create(store or MemoryStore(), genesis_block(self.genesis_bytes))
-        self._contracts = Contracts()
-        self._executor = Executor(self.chain, self._contracts)
-        self._admission = Admission(self.chain.chain_id, lambda: self.parameters)
-        self._read_parameters = Height(-1), Parameters()
+        self._store = MemoryStore() if store is None else store
+        self._stand_on(ChainStore.create(self._store, genesis_block(self.genesis_bytes)))
         self._time_ms = START_MS
         self._nonces = 0
+
+    def copy(self) -> TestLedger:
+        """Another ledger with the same past and the same people, which goes its own way from here.
+
+        A scene is so founded once, and each test has one of its own: `copy.deepcopy` of an object that holds a ledger
+        does the same. Only a ledger in memory is copied.
+        """
+        assert isinstance(self._store, MemoryStore), "what is on a disk is not copied"
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self))
+        twin._store = self._store.copy()
+        twin._stand_on(ChainStore.open(twin._store, self.chain.chain_id))
+        return twin
+
+    def __deepcopy__(self, _: dict[int, Any]) -> TestLedger:
+        return self.copy()
+
+    def _stand_on(self, chain: ChainStore) -> None:
+        self.chain = chain
+        self._contracts = Contracts()
+        self._executor = Executor(chain, self._contracts)
+        self._admission = Admission(chain.chain_id, lambda: self.parameters)
+        self._read_parameters = Height(-1), Parameters()
 
     # ------------------------------------------------------------ who
 

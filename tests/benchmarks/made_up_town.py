@@ -74,7 +74,9 @@ def person(number: int) -> str:
 class Town:
     """Transactions and what they come to, one after another, all from a seed."""
 
-    def __init__(self, transactions: int, wallet: str = FAST, start_ms: int = START_MS) -> None:
+    def __init__(
+        self, transactions: int, wallet: str = FAST, start_ms: int = START_MS, month_rows: int = MONTH_ROWS
+    ) -> None:
         self.draw = random.Random(1)
         self.transactions = transactions
         self.wallet = wallet
@@ -87,14 +89,15 @@ class Town:
         self.trades = 0
         self.invoices = 0
         self.month_rows = 0
+        self.month_ends = month_rows
         self.month_register = 0
 
     def made(self) -> Iterator[Made]:
         yield from self.founded()
         kinds = (self.payment, self.readings, self.order, self.bill, self.token)
-        month = self.transactions / (MONTH_ROWS / 360)
+        month = self.transactions / (self.month_ends / 360)
         for number in range(self.transactions):
-            if self.month_rows < MONTH_ROWS and number >= self.month_rows / 360 * month:
+            if self.month_rows < self.month_ends and number >= self.month_rows / 360 * month:
                 yield self.month()
                 continue
             made = self.draw.choices(kinds, (35, 33, 25, 4, 3))[0]()
@@ -216,10 +219,12 @@ class Town:
 class MadeUp:
     """A source of such blocks after a chain's own first one (`gateway.readmodel.following.Source`)."""
 
-    def __init__(self, transactions: int, ground: Ground | None = None, wallet: str = FAST) -> None:
+    def __init__(
+        self, transactions: int, ground: Ground | None = None, wallet: str = FAST, month_rows: int = MONTH_ROWS
+    ) -> None:
         self.ground = ground or tested_ground()
         self.parent = parse_header(self.ground.first.header)
-        self.town = Town(transactions, wallet, max(START_MS, int(self.parent.time_ms)))
+        self.town = Town(transactions, wallet, max(START_MS, int(self.parent.time_ms)), month_rows)
         self.height = -(-(transactions + 4 + METERS) // BLOCK_TRANSACTIONS)
         self.making_s = 0.0
 

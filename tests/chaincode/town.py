@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ class Town:
 
     def __init__(
         self, *contracts: str, parameters: Parameters | None = None, store: KeyValueStore | None = None
+    ) -> None:
+        if store is None:  # founded once, and copied for each test
+            vars(self).update(vars(deepcopy(_founded(contracts, parameters))))
+        else:
+            self._found(contracts, parameters, store)
+
+    def _found(
+        self, contracts: tuple[str, ...], parameters: Parameters | None, store: KeyValueStore | None = None
     ) -> None:
         self.ledger = TestLedger(parameters=parameters, store=store)
         for contract in ("registry", *contracts):
@@ -130,6 +139,13 @@ class Town:
         """Move the clock to the next boundary; answers it."""
         self.ledger.advance(ms=self.boundary_ms - self.now_ms)
         return self.now_ms
+
+
+@lru_cache(16)
+def _founded(contracts: tuple[str, ...], parameters: Parameters | None) -> Town:
+    town = object.__new__(Town)
+    town._found(contracts, parameters)
+    return town
 
 
 def plain_zone() -> dict[str, Any]:

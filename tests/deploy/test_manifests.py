@@ -147,6 +147,16 @@ def test_probes_ask_what_nodes_and_gateways_answer(name: str) -> None:
         assert f"--observe=0.0.0.0:{port}" in container["args"]
 
 
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_a_file_is_mounted_where_its_folder_is_ours(name: str) -> None:
+    """Folders on the way to a single mounted file are made by root: whoever writes beside it could not."""
+    for workload in workloads(name):
+        for container in containers(workload):
+            folders = [one["mountPath"] for one in container["volumeMounts"] if "subPath" not in one]
+            files = [one["mountPath"] for one in container["volumeMounts"] if "subPath" in one]
+            assert {one.rpartition("/")[0] for one in files} <= set(folders)
+
+
 def test_gateways_are_given_the_time_that_they_need_to_empty() -> None:
     """What is waited before, what the outbox may take, and the stop itself fit into the grace period."""
     deployment = next(one for one in of_kind("overlays/ha", "Deployment"))

@@ -33,7 +33,7 @@ SERVING: Final = {
     "house tie": "listening",
 }
 """Commands that go on, and what each has said when it serves."""
-WAITS_S: Final = 60
+WAITS_S: Final = 240
 _NAMESPACES: Final = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 _PROGRAM: Final = """#!/bin/bash
@@ -80,7 +80,7 @@ stop() {{
     for code in "$SERVED"/*.log; do
         [ -e "$code" ] || continue
         name=${{code%.log}}
-        for _ in $(seq 300); do [ -e "$name.code" ] && break; sleep 0.1; done
+        for _ in $(seq 1200); do [ -e "$name.code" ] && break; sleep 0.1; done
         [ "$(cat "$name.code")" = 0 ] && continue
         echo "did not stop well ($(cat "$name.code")):" >&3
         cat "$code" >&3

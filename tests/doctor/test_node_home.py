@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
@@ -24,16 +25,27 @@ from tests.services.four import LEDGER, Four
 YEAR_MS = 365 * 86_400_000
 
 
-@pytest.fixture
-async def home(house: House) -> Path:
-    """Of a node that has made two blocks, and was stopped."""
-    served = house.open()
-    served.start()
-    for text in ("a", "b"):
-        await served.submissions.submit(house.remark(text).envelope, Wait.COMMITTED, 20)
-    await served.stop()
-    house.close()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a node that has made two blocks, and was stopped."""
+    house = House(tmp_path_factory.mktemp("made"))
+
+    async def work() -> None:
+        served = house.open()
+        served.start()
+        for text in ("a", "b"):
+            await served.submissions.submit(house.remark(text).envelope, Wait.COMMITTED, 20)
+        await served.stop()
+        house.close()
+
+    asyncio.run(work())
     return house.network.home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path) -> Path:
+    """A copy to plant faults in."""
+    return shutil.copytree(made, tmp_path / "home")
 
 
 def said(home: Path, clock: Callable[[], int] = now_ms) -> list[Finding]:
@@ -162,8 +174,6 @@ async def test_validators_that_do_not_answer(tmp_path: Path) -> None:
     four = Four(tmp_path / "network")
     home = four.home("north")
     await four.close()
-    import asyncio
-
     found = await asyncio.to_thread(look_over, home, now_ms)
     assert [one.check for one in found if one.severity is Severity.WARNING and one.check == "peers"] == ["peers"] * 3
     assert ("peers", "0 of 3 other validators of test answer") in errors(found)

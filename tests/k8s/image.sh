@@ -21,11 +21,19 @@ if ! buildah "${store[@]}" inspect --type image "$base" >/dev/null 2>&1; then
     buildah "${store[@]}" commit --quiet --rm "$container" "$base" >/dev/null
 fi
 
+if [ ! -f "$cache/images/pause.tar" ]; then
+    # what holds a pod's network while its containers come and go: anything that sleeps
+    container=$(buildah "${store[@]}" from "$base")
+    buildah "${store[@]}" config --entrypoint '["/bin/sleep", "infinity"]' --user 65535:65535 "$container"
+    buildah "${store[@]}" commit --quiet --rm "$container" localhost/pause:test >/dev/null
+    buildah "${store[@]}" push --quiet localhost/pause:test "docker-archive:$cache/images/pause.tar:localhost/pause:test"
+fi
+
 cd "$root"
 parts=(deploy/Containerfile deploy/requirements.lock pyproject.toml hatch_build.py src gateway devices)
 newest=$(find "${parts[@]}" \( -name node_modules -o -name __pycache__ -o -name dist \) -prune -o -type f -newer "$archive" -print -quit 2>/dev/null ||
     echo none)
-if [ ! -f "$archive" ] || [ -n "$newest" ]; then
+if [ ! -f "$archive" ] || { [ -n "$newest" ] && [ -z "${LEDGERNODE_K8S_KEEP_IMAGE:-}" ]; }; then
     authority=/etc/ssl/certs/ca-certificates.crt # of this machine: a proxy's own is among them
     buildah "${store[@]}" build --quiet --isolation chroot --format docker --layers --build-arg BASE="$base" \
         --build-arg PIP_CERT=$authority --build-arg NODE_EXTRA_CA_CERTS=$authority \

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gateway import metrics as gateway
+from gateway.vending import observed as vending
 from ledgernode.observe.figures import Figure, Kind, Sheet
 from ledgernode.services import metrics as node
 
+ALL = (*node.FIGURES, *gateway.FIGURES, *vending.FIGURES)
 HEAD = """# Metrics
 
 What a node and a gateway show at `/metrics` of their operator's listener (`observe`, `--observe`; docs/observability.md
@@ -20,12 +22,13 @@ one; without, it is pieces. Besides, each process tells its own `process_…`: p
 
 def page() -> str:
     parts = [HEAD, *_section("Of a node", node.FIGURES), *_section("Of a gateway", gateway.FIGURES)]
+    parts += _section("Of a vending service", vending.FIGURES)
     return "\n".join(parts)
 
 
 def names() -> set[str]:
     """Every name that a rule or a dashboard may use."""
-    found = {sample for figure in (*node.FIGURES, *gateway.FIGURES) for sample in samples(figure)}
+    found = {sample for figure in ALL for sample in samples(figure)}
     return found | {metric.name for metric in Sheet(()).collect()} | {"process_cpu_seconds_total", "up"}
 
 

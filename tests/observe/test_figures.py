@@ -8,11 +8,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import metrics as gateway
+from gateway.vending import observed as vending
 from ledgernode.observe.figures import Codes, Kind, Sheet, Tally, counter, gauge, histogram
 from ledgernode.services import metrics as node
+from tests.observe.page import ALL as EVERY
 from tests.observe.page import page
 
-ALL = {figure.name: figure for figure in (*node.FIGURES, *gateway.FIGURES)}
+ALL = {figure.name: figure for figure in EVERY}
 
 
 def test_a_tally_counts_below_each_bound() -> None:
@@ -69,7 +71,7 @@ def test_no_name_is_given_twice() -> None:
     """But for what both processes have: what runs, their loop, their log."""
     shared = {figure.name for figure in node.FIGURES} & {figure.name for figure in gateway.FIGURES}
     assert shared == {"ledgernode_event_loop_lag_seconds", "ledgernode_log_lines_total"}
-    for figures in (node.FIGURES, gateway.FIGURES):
+    for figures in (node.FIGURES, gateway.FIGURES, vending.FIGURES):
         assert len({figure.name for figure in figures}) == len(figures)
 
 

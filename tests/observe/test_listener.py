@@ -21,6 +21,7 @@ async def listening() -> AsyncIterator[Listener]:
         "/health/live": lambda: as_json(200, {"status": "live"}),
         "/health/ready": lambda: as_json(503, {"status": "syncing"}),
         "/metrics": lambda: Answer(200, b"up 1\n", "text/plain"),
+        "/broken": lambda: as_json(1 // 0, {}),
         "/large": lambda: Answer(200, b"x" * 8_000_000, "text/plain"),
     }
     found = Listener("127.0.0.1:0", addresses)
@@ -124,6 +125,12 @@ async def test_connections_are_bounded(listening: Listener) -> None:
     assert (await reader.read()).endswith(b"up 1\n")
     for _, one in idle:
         one.close()
+
+
+async def test_a_failure_inside_is_told_and_ends_nothing(listening: Listener) -> None:
+    """A figure that cannot be read now may be there with the next question."""
+    assert (await ask(listening, "GET", "/broken")).status_code == 500
+    assert (await ask(listening, "GET", "/metrics")).status_code == 200
 
 
 async def test_a_taken_address_is_refused(listening: Listener) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from ledgernode.node.health import Condition
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.observed import Observed
 from tests.services.four import LEDGER, Four
@@ -84,3 +85,41 @@ async def test_a_node_that_stops_gets_no_more_work(served: ServedLedger) -> None
     observed.stopping = True
     assert told(observed, "/health/ready")[1]["status"] == "stopping"
     assert told(observed, "/health/live")[0] == 200
+
+
+class StandsStill:
+    """A ledger that is behind three others in reach, until it moves."""
+
+    is_closed = has_ended = False
+
+    def __init__(self) -> None:
+        self.height = 100
+
+    def mark(self) -> tuple[int, ...]:
+        return (self.height,)
+
+    def condition(self, still_ms: int = 0) -> Condition:
+        seen = Condition(height=self.height, members=4, connected=3, heard=3, ahead=3, lag=50)
+        return msgspec.structs.replace(seen, still_ms=still_ms)
+
+
+def test_a_node_that_stands_still_is_stuck_until_it_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a second it is looked at; after the set time it says so, and a single block ends it."""
+    now_ns = [0]
+    monkeypatch.setattr("ledgernode.services.observed.time.monotonic_ns", lambda: now_ns[0])
+    ledger = StandsStill()
+    observed = Observed({LEDGER: ledger}, [LEDGER], STUCK_MS)  # type: ignore[dict-item]
+
+    def look(seconds: int) -> tuple[int, str]:
+        for _ in range(seconds):
+            observed.beat()
+            now_ns[0] += 1_000_000_000
+        status, document = told(observed, "/health/live")
+        return status, str(document["reason"])
+
+    assert look(60)[0] == 200
+    status, reason = look(1)
+    assert status == 503
+    assert "nothing has moved for 60 s" in reason
+    ledger.height += 1
+    assert look(1)[0] == 200

@@ -88,7 +88,9 @@ class Place(NamedTuple):
 
 
 @contextmanager
-def place(directory: Path, transactions: int, database: str) -> Iterator[Place]:
+def place(
+    directory: Path, transactions: int, database: str = "sqlite", month_rows: int = MONTH_ROWS
+) -> Iterator[Place]:
     """Founded, with people, and a read model of so many transactions."""
     with ExitStack() as running:
         network = SoloNetwork(directory / "network")
@@ -105,7 +107,7 @@ def place(directory: Path, transactions: int, database: str) -> Iterator[Place]:
             database = str(directory / "model.db")
         key = PrivateKey.load(validator_directory(network.home) / "key.pem")
         wallet = people["customer"].signer.identity.hex()
-        source = MadeUp(transactions, Ground(network.genesis_bytes, first, key), wallet)
+        source = MadeUp(transactions, Ground(network.genesis_bytes, first, key), wallet, month_rows)
         print(asyncio.run(_filled(database, source)), flush=True)
         yield Place(network, node, people, database)
 
@@ -207,6 +209,8 @@ def questions(client: httpx.Client) -> Mapping[str, Asked]:
         "events, the first page": Asked(lambda _: to("events"), public),
         "events, any page": Asked(lambda d: to("events", after=deep(d)), public),
         "events of a contract, any page": Asked(lambda d: to("events", contract="market", after=deep(d)), public),
+        "events of a contract with few": Asked(lambda _: to("events", contract="registry"), public),
+        "events of a contract without any": Asked(lambda _: to("events", contract="nothing"), public),
         "events of a name, any page": Asked(
             lambda d: to("events", contract="billing", name="InvoicePaid", after=deep(d)), public
         ),

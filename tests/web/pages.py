@@ -123,6 +123,18 @@ class Market:
         self.guest.press(f"Take order {number}")
         return self.guest.confirm(str(number))
 
+    def bid_lower(self, number: int, price: str) -> str:
+        """A counter-bid to somebody's offer; what the sheet said."""
+        self.guest.press(f"Other terms for order {number}")
+        terms = self.guest.page.get_by_role("dialog", name=require_said("Bid lower, or take a part"))
+        self.guest.fill("Price for a kWh", price, within=terms)
+        self.guest.press("Continue", within=terms)
+        return self.guest.confirm(str(number), price)
+
+    def accept(self, counter: int) -> str:
+        self.guest.press(f"Accept counter-bid {counter}")
+        return self.guest.confirm(str(counter))
+
     def take_back(self, number: int) -> None:
         self.guest.press(f"Take back order {number}")
         self.guest.confirm(str(number))

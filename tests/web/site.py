@@ -128,9 +128,9 @@ class Guest:
         self.actions += 1
         (within or self.page).get_by_role("button", name=require_said(button), exact=True).first.click()
 
-    def fill(self, label: str, text: str) -> None:
+    def fill(self, label: str, text: str, *, within: Locator | None = None) -> None:
         self.actions += 1
-        self.page.get_by_label(require_said(label), exact=True).first.fill(text)
+        (within or self.page).get_by_label(require_said(label), exact=True).first.fill(text)
 
     def choose(self, label: str, option: str) -> None:
         self.actions += 1

@@ -40,7 +40,7 @@ def test_002_6_blocks_are_found_by_their_hash(town: Town, visitor: Callable[...,
 
 
 def test_004_7_each_role_has_its_own_pages(town: Town, visitor: Callable[..., Guest]) -> None:
-    """004-7: an admin's module, a customer's module, tabs of market, wallet and explorer; by role."""
+    """004-7: modules of admins and customers, tabs of market, wallet and explorer; by role."""
     everybody = {"Market", "Wallet", "Ledger"}
     shown = {
         "town-3": {"Home", "Usage", "Tokens", "Share", "Bills"} | everybody,
@@ -63,9 +63,11 @@ def test_003_6_a_solar_house_has_its_meter_its_sun_and_the_market(town: Town, vi
     customer = visitor().enter("town-3")
     customer.follow("See your consumption")
     customer.press("Earlier")
-    customer.switch_to("Year")
-    customer.sees("Given back")
-    customer.sees("5 kWh")
+    customer.sees("Given back5 kWh")
+    neighbour = visitor().enter("moving-2")
+    neighbour.go("/consumption")
+    neighbour.switch_to("Month")
+    neighbour.sees("Given back1.6 kWh")
     market = Market(visitor().enter("market-4"), town.market.id)
     market.keep_battery(energy="1", below="0.05", above="0.30", target="5", budget="10")
     expect(market.guest.row("Keep the battery filled")).to_contain_text("Running", timeout=WAITS_MS)

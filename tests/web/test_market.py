@@ -69,12 +69,34 @@ def test_002_2_an_offer_on_the_board_is_seen_by_all_and_taken_by_anyone(
     offering.place("Sell", "1", "0.10")
     for market in (taking, looking):
         expect(market.guest.card("Offers and requests")).to_contain_text("€0.10", timeout=WAITS_MS)
-    [offer] = town.community.ask(town.community.operator, "market", "book", market=town.board.id, slot=slot_of(town))
-    taking.take(offer["order"])
+    taking.take(open_order(town))
     expect(looking.guest.card("Offers and requests")).to_contain_text("The book is empty", timeout=WAITS_MS)
     assert_moved(taking.guest, cost_minor(1_000, 10))
     offering.mine()
     expect(offering.guest.row("Sold #")).to_contain_text("1 kWh", timeout=WAITS_MS)
+
+
+def test_002_2_a_buyer_bids_lower_and_the_seller_accepts(town: Town, visitor: Callable[..., Guest]) -> None:
+    """002-2: buyers may bid lower; what is bid is set aside, and accepting it trades at that price, at once."""
+    town.next_quarter()
+    offering = Market(visitor().enter("board-1"), town.board.id)
+    bidding = Market(visitor().enter("board-3"), town.board.id)
+    offering.place("Sell", "1", "0.20")
+    offer = open_order(town)
+    bidding.bid_lower(offer, "0.08")
+    assert_moved(bidding.guest, cost_minor(1_000, 8))
+    [counter] = town.community.ask(town.house("board", 1).wallet, "market", "counters", order=offer)
+    offering.mine()
+    offering.accept(counter["order"])
+    row = offering.guest.card("Your trades").get_by_role("row").filter(has_text="€0.08")
+    expect(row).to_contain_text("1 kWh", timeout=WAITS_MS)
+
+
+def open_order(town: Town) -> int:
+    """The one that stands on the board."""
+    [found] = town.community.ask(town.community.operator, "market", "book", market=town.board.id, slot=slot_of(town))
+    number: int = found["order"]
+    return number
 
 
 def assert_moved(guest: Guest, cost: int) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, all_of, one_of, page_of, rows_of
+from gateway.readmodel.bounds import PAGE_LIMIT
+from gateway.readmodel.queries.pages import DEFAULT_SIZE, Page, all_of, bookmark, one_of, page_of, rows_of
 from gateway.readmodel.tables.ledger import (
     BLOCKS,
     CALLS,
@@ -216,16 +218,58 @@ async def events(
     after: str = "",
     newest_first: bool = True,
 ) -> Page[EventRow]:
-    """Of a contract and name, or about a subject; with `newest_first` false from the oldest on, as a page resumes."""
+    """Of a contract and name, or about a subject; with `newest_first` false from the oldest on, as a page resumes.
+
+    Of a contract or a name alone they are those of each kind there is of it, put together: the index is by kind, and
+    who looks through all events for a rare one looks through millions.
+    """
     question = rows_of(EventRow, EVENTS)
-    if contract:
-        question = question.where(EVENTS.c.contract == contract)
-    if name:
-        question = question.where(EVENTS.c.name == name)
     if subject:
         question = question.where(EVENTS.c.subject == subject)
+        question = question.where(EVENTS.c.contract == contract) if contract else question
+        question = question.where(EVENTS.c.name == name) if name else question
+        return await _events(connection, question, size, after, newest_first)
+    if not contract and not name:
+        return await _events(connection, question, size, after, newest_first)
+    size = min(max(size, 1), PAGE_LIMIT)
+    items: list[EventRow] = []
+    more = False
+    for of, called in await _kinds(connection, contract, name):
+        kind = question.where(EVENTS.c.contract == of, EVENTS.c.name == called)
+        page = await _events(connection, kind, size, after, newest_first)
+        items += page.items
+        more = more or bool(page.after)
+    items.sort(key=lambda row: (row.height, row.number), reverse=newest_first)
+    more, items = more or len(items) > size, items[:size]
+    return Page(tuple(items), bookmark([items[-1].height, items[-1].number]) if more else "")
+
+
+async def _events(
+    connection: AsyncConnection, question: Select[Any], size: int, after: str, newest_first: bool
+) -> Page[EventRow]:
     keys = [EVENTS.c.height, EVENTS.c.number]
     return await page_of(connection, EventRow, question, keys, size=size, after=after, newest_first=newest_first)
+
+
+async def _kinds(connection: AsyncConnection, contract: str, name: str) -> list[tuple[str, str]]:
+    """Contracts and names of events that there are, as far as they fit; from one to the next by the index."""
+    if contract and name:
+        return [(contract, name)]
+    contracts = [contract] if contract else [of async for of in _steps(connection, EVENTS.c.contract)]
+    if name:
+        return [(of, name) for of in contracts]
+    here = EVENTS.c.contract == contract
+    return [(contract, called) async for called in _steps(connection, EVENTS.c.name, here)]
+
+
+async def _steps(
+    connection: AsyncConnection, column: ColumnElement[str], *within: ColumnElement[bool]
+) -> AsyncIterator[str]:
+    """The different values of a column, each the least beyond the one before: a seek each, however many rows."""
+    last: str | None = await connection.scalar(select(func.min(column)).where(*within))
+    while last is not None:
+        yield last
+        last = await connection.scalar(select(func.min(column)).where(*within, column > last))
 
 
 def _bytes(text: str) -> bytes:

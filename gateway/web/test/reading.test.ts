@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { Arguments } from "../src/ledger/arguments";
 import { fromHex, utf8 } from "../src/ledger/bytes";
 import { call, encodeBody, newNonce } from "../src/ledger/transaction";
-import { halfEven, KNOWN_CALLS, readingOf, saysTheSame, worthMinor } from "../src/wallet/reading";
+import { halfEven, KNOWN_CALLS, linesOf, readingOf, saysTheSame, worthMinor } from "../src/wallet/reading";
 
 const chainId = "ee".repeat(32);
 const identity = "02".repeat(32);
@@ -221,4 +221,10 @@ describe("a tariff", () => {
       expect(reading.lines[0]?.shown.value).toBe(JSON.stringify(other));
     }
   });
+});
+
+it("reads what others ask for by the same words, and nothing that it does not know", () => {
+  expect(linesOf("billing.propose_resolve", { invoice: "north:7", resolution: "ok" }, 2)?.length).toBe(2);
+  expect(linesOf("billing.propose_resolve", { invoice: "north:7", resolution: "ok", also: 1 }, 2)).toBeNull();
+  expect([linesOf("registry.move_out", {}, 2), linesOf("billing.run", null, 2)]).toEqual([null, null]);
 });

@@ -1,5 +1,6 @@
 // @vitest-environment jsdom
 import { cleanup, fireEvent, render, screen } from "@testing-library/react";
+import { useState } from "react";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Refused } from "../src/api/problem";
 import { Behind } from "../src/charts/Behind";
@@ -49,6 +50,33 @@ describe("an answer", () => {
   it("that is empty says so", () => {
     draw(asked({ data: [] }));
     expect(screen.getByText("Nothing here yet")).toBeTruthy();
+  });
+});
+
+describe("a table's cell", () => {
+  it("keeps what it has opened while rows are asked anew", () => {
+    function Opens() {
+      const [open, setOpen] = useState(false);
+      return open ? (
+        <b>opened</b>
+      ) : (
+        <button type="button" onClick={() => setOpen(true)}>
+          open
+        </button>
+      );
+    }
+    const table = () => (
+      <Table
+        caption="things"
+        columns={[{ id: "a", title: "A", cell: () => <Opens /> }]}
+        rows={[{ id: "1" }]}
+        keyOf={(row) => row.id}
+      />
+    );
+    const { rerender } = render(table());
+    fireEvent.click(screen.getByRole("button"));
+    rerender(table());
+    expect(screen.getByText("opened")).toBeTruthy();
   });
 });
 

@@ -13,6 +13,7 @@ from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.gateway_broker import broker_files
 from ledgernode.cli.gateway_devices import device
 from ledgernode.cli.http_options import HttpOptions, http_options
+from ledgernode.cli.levels import LEVELS
 from ledgernode.cli.observe_option import observe_option
 from ledgernode.cli.output import counted, json_option, moment, show, table
 
@@ -39,6 +40,8 @@ gateway.add_command(broker_files)
 @click.option("--broker-password-file", type=click.Path(dir_okay=False, path_type=Path), help="Mode 0600.")
 @http_options
 @observe_option
+@click.option("--log-level", type=click.Choice(LEVELS), help="Log from this level on (default: as gateway.json says).")
+@click.option("--log-json", is_flag=True, help="Log JSON lines instead of text.")
 @network_options
 @json_option
 def run(
@@ -51,6 +54,8 @@ def run(
     broker_password_file: Path | None,
     http: HttpOptions,
     observe: str | None,
+    log_level: str | None,
+    log_json: bool,
     at: Connection,
     as_json: bool,
 ) -> None:
@@ -87,6 +92,8 @@ def run(
         ),
         http=http.listen(at),
         model=model_home(settings.model_database, directory, at),
+        log_level=log_level or "",
+        log_json=log_json,
     )
     if as_json:
         run_gateway(home)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ledgernode.cli.connection import Connection, network_options
-from ledgernode.cli.node import LEVELS
+from ledgernode.cli.levels import LEVELS
 from ledgernode.cli.output import json_option, show
 
 

@@ -9,6 +9,7 @@ import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
+from ledgernode.cli.levels import LEVELS
 from ledgernode.cli.observe_option import observe_option
 from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
 from ledgernode.cli.standing import standing
@@ -16,7 +17,6 @@ from ledgernode.cli.standing import standing
 _HOME: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _QUIET_MS: Final = 5_000
-LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 @click.group()

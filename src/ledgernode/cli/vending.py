@@ -10,6 +10,7 @@ import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.http_options import HttpOptions, http_options
+from ledgernode.cli.observe_option import observe_option
 from ledgernode.cli.output import json_option, moment, show, table
 from ledgernode.errors import BadRequest
 
@@ -30,9 +31,18 @@ def vending() -> None:
 @click.argument("directory", type=_KEPT)
 @click.option("--passphrase-file", type=_FILE, help="Opens the key store; not needed where a module holds it.")
 @http_options
+@observe_option
 @network_options
 @json_option
-def run(directory: Path, passphrase_file: Path | None, http: HttpOptions, at: Connection, as_json: bool) -> None:
+def run(
+    directory: Path,
+    *,
+    passphrase_file: Path | None,
+    http: HttpOptions,
+    observe: str | None,
+    at: Connection,
+    as_json: bool,
+) -> None:
     """Run a vending service until it is told to stop. DIRECTORY holds vending.json, keys, partners and purchases.
 
     Its identity (--as, --identity) is an operator of the utility.
@@ -41,12 +51,17 @@ def run(directory: Path, passphrase_file: Path | None, http: HttpOptions, at: Co
     ledgernode vending run ./vending --http 0.0.0.0:8444 --passphrase-file passphrase --as north/vending
     """
     _require_packages()
+    import msgspec
+
     from gateway.vending.process import Home, run_vending
     from gateway.vending.settings import read_settings
 
     listen = http.listen(at)
     if listen is None:
         raise BadRequest("partners come by HTTP: say where (--http)")
+    settings = read_settings(directory)
+    if observe is not None:
+        settings = msgspec.structs.replace(settings, observe=observe)
     home = Home(
         directory=directory,
         ledger=at.ledger,
@@ -55,7 +70,7 @@ def run(directory: Path, passphrase_file: Path | None, http: HttpOptions, at: Co
         tls=at.tls_files(),
         signer=at.signer(),
         passphrase_file=passphrase_file,
-        settings=read_settings(directory),
+        settings=settings,
     )
     if as_json:
         run_vending(home)
@@ -281,3 +296,5 @@ def _require_packages() -> None:
 
 def _say(serving: Any) -> None:
     click.echo(f"vending for {serving.utility} on {serving.host}:{serving.http_port} with {serving.keys} keys")
+    if serving.observe_port:
+        click.echo(f"health and metrics on port {serving.observe_port}")

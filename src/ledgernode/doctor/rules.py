@@ -28,7 +28,7 @@ OLDEST_LMDB: Final = (0, 9, 24)
 def certificate(what: str, ends_ms: int, now_ms: int) -> Finding:
     """`what`: whose it is."""
     days = abs(ends_ms - now_ms) // DAY_MS
-    renew = "docs/operator.md, Certificates: a new request, signed by your organisation's issuing authority"
+    renew = "docs/operator.md, Certificates that end: a new request, signed by your organisation's issuing authority"
     if ends_ms <= now_ms:
         means = "others hang up on this process; a validator stays in the set, and cannot be reached"
         return error("certificate", f"the {what} certificate ended {days} days ago", means, renew)
@@ -115,7 +115,7 @@ def database(seen: Database, now_ms: int, readers_limit: int) -> list[Finding]:
     named = f"ledger {seen.ledger}"
     if seen.damage:
         means = "the node will not open it, or halts"
-        advice = "restore it from a snapshot (docs/operator.md, When something is broken); keep the damaged files"
+        advice = "restore it from a snapshot (docs/operator.md, Snapshot and restore); keep the damaged files"
         return [error("database", f"the database of {named} does not hold: {seen.damage}", means, advice)]
     assert seen.facts is not None, "what holds was opened"
     age = "now" if now_ms - seen.time_ms < 1_000 else f"{(now_ms - seen.time_ms) // 1_000} s ago"

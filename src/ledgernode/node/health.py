@@ -8,7 +8,7 @@
   part of a snapshot. It is stuck when nothing did for a set time although enough others are ahead and reachable, when
   one write to its disk has lasted that long, or when the loop that makes its blocks has ended without a word.
 
-A ledger that has halted is not ready, and it is live: it stopped on purpose (docs/operator.md says why it may have), it
+A ledger that has halted is not ready, and it is live: it stopped on purpose, for a fault of its disk or its results; it
 still answers what stands, and starting it again would only halt it again. That is for people: an alert calls them.
 """
 

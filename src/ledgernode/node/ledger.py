@@ -205,6 +205,7 @@ class ServedLedger:
             chain=self.chain,
             forward=self.peers.forward if self.peers is not None else None,
             measures=self.measures,
+            log=self.log,
         )
         self.questions = Questions(
             chain=self.chain,

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ledgernode.errors import CommitUnknown, LedgerError, MempoolFull, Pruned
 from ledgernode.execution.replay import LONGEST_VALIDITY_MS
+from ledgernode.logs import says_all
 from ledgernode.node.admission import Admission, Checked
 from ledgernode.node.announcement import admitted, committed, never, refused
 from ledgernode.node.door import Door
@@ -41,7 +43,9 @@ class Submissions:
         chain: ChainStore,
         forward: Callable[[list[bytes]], None] | None = None,
         measures: Measures | None = None,
+        log: Any = None,
     ) -> None:
+        self._log = log
         self._measures = measures or Measures()
         self._admission = admission
         self._door = door
@@ -60,6 +64,7 @@ class Submissions:
         self._driver.require_open()
         transaction = self._let_in([self._admission.checked(raw)])[0]
         if isinstance(transaction, LedgerError):
+            self._say_refused(raw, transaction)
             raise transaction
         if wait is Wait.ADMITTED:
             return admitted(transaction.id)
@@ -79,6 +84,7 @@ class Submissions:
             self._driver.require_open()
             for found in self._let_in(checked):
                 if isinstance(found, LedgerError):
+                    self._say_refused(envelopes[at], found)
                     inbox(refused(_id_of(envelopes[at]), found))
                 elif wait is Wait.ADMITTED:
                     inbox(admitted(found.id))
@@ -122,6 +128,11 @@ class Submissions:
             self._forward([found.raw for found in let_in if isinstance(found, Transaction)])
         self._driver.work_arrived()
         return let_in
+
+    def _say_refused(self, envelope: bytes, refusal: LedgerError) -> None:
+        if self._log is not None and says_all():
+            named = _id_of(envelope).hex()
+            self._log.debug("transaction refused", transaction=named, code=refusal.code, reason=str(refusal)[:200])
 
     def _known(self, transaction_id: TransactionId, valid_until_ms: int) -> Outcome | None:
         # time first: a block that comes between the two can only make the look-up find more

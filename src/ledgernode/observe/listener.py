@@ -25,6 +25,7 @@ from ledgernode.config import (
     OBSERVE_REQUESTS,
 )
 from ledgernode.errors import BadRequest
+from ledgernode.logs import logger
 from ledgernode.observe.health import Verdict
 
 _READ_BYTES: Final = 4 * 1024
@@ -161,7 +162,11 @@ class _Conversation:
             return as_json(404, {"status": "unknown", "reason": f"here are {', '.join(sorted(self._addresses))}"})
         if request.method not in (b"GET", b"HEAD"):
             return as_json(405, {"status": "refused", "reason": "here is only asked, by GET"})
-        return ask()
+        try:
+            return ask()
+        except Exception as error:  # noqa: BLE001  # whatever failed, the operator is told, and may ask again
+            logger().error("what was asked failed inside", path=path, exc_info=error)
+            return as_json(500, {"status": "failed", "reason": "this failed inside; the log has the trace"})
 
     async def _say(self, answer: Answer, method: bytes) -> None:
         headers = [

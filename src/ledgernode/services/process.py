@@ -100,6 +100,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, stopping.set)
+    logs.heed_hangup(loop)
     with ExitStack() as opened:
         tls = Trust(load_tls(tls_directory(home)))
         ledgers: dict[str, ServedLedger] = {}

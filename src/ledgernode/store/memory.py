@@ -93,5 +93,12 @@ class MemoryStore:
                 else:
                     self._tables[table].put(key, value)
 
+    def copy(self) -> MemoryStore:
+        """Another store that holds the same, and goes its own way."""
+        found = MemoryStore()
+        with self._lock:
+            found._tables = {table: rows.copy() for table, rows in self._tables.items()}
+        return found
+
     def close(self) -> None:
         """Nothing to close; what was written is gone with the object."""

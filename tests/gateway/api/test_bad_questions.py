@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.api import asking
 from gateway.readmodel.following import State
 from tests.gateway.api.site import Site
 from tests.postgres import PostgresServer
@@ -168,6 +169,13 @@ async def test_nodes_that_are_away_are_told_and_pages_go_on(site: Site) -> None:
     site.town.ledger.advance(minutes=14)
     gone = await site.get("regulator", "/blocks")
     assert gone.json()["code"] in {"NODE_UNREACHABLE", "TICKET_INVALID"}, "not believed for ever"
+
+
+async def test_an_answer_that_takes_too_long_is_a_clear_503(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "ANSWER_S", 0.0)
+    for path in ("/customers", "/points/utility:house-1/now"):
+        late = await site.get("operator", path)
+        assert (late.status_code, late.json()["code"]) == (503, "UNAVAILABLE")
 
 
 async def test_a_database_that_is_away_is_a_clear_503_until_it_is_back(

@@ -95,5 +95,6 @@ def test_the_command_line_says_more_than_the_file() -> None:
     changed = with_broker(kept, address="two:2", username=None, password_file="p").broker
     assert changed == BrokerSetting("two:2", username="a", password_file="p", formats=("tele/#",))
     assert with_broker(Settings(), address="two:2").broker == BrokerSetting("two:2")
+    assert with_broker(Settings(), address=None, client="pod-1") == Settings()
     with pytest.raises(BadRequest):
         with_broker(Settings(), address=None, username="a")

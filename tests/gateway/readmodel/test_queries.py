@@ -92,6 +92,20 @@ async def test_events_resume_where_a_page_ended(asked: AsyncConnection, town: Wh
     assert [msgspec.json.decode(row.payload) for row in found] == [event.payload for event in told]
 
 
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("given", [{"contract": "market"}, {"name": "Approved"}, {"name": "OrderPlaced"}])
+async def test_events_of_several_kinds_are_put_together(
+    asked: AsyncConnection, given: dict[str, str], newest_first: bool
+) -> None:
+    """Page by page the same as those among all that fit; a kind that nobody told of gives none."""
+    everything = await every(queries.ledger.events, asked, newest_first=newest_first)
+    fit = [row for row in everything if all(getattr(row, name) == value for name, value in given.items())]
+    assert len(fit) > 1
+    assert await every(queries.ledger.events, asked, **given, newest_first=newest_first) == fit
+    assert await every(queries.ledger.events, asked, contract="nothing") == []
+    assert await every(queries.ledger.events, asked, name="Nothing") == []
+
+
 async def test_every_row_leads_to_its_transaction(asked: AsyncConnection, town: WholeTown) -> None:
     """Height and position of a row are those of the id it names."""
     for row in (

@@ -5,7 +5,6 @@
 
 import {
   type ColumnDef,
-  flexRender,
   getCoreRowModel,
   getSortedRowModel,
   type SortingState,
@@ -20,7 +19,7 @@ import { joined } from "./joined";
 export interface Column<R> {
   readonly id: string;
   readonly title: string;
-  /** What the cell shows */
+  /** What the cell shows. It is called, not mounted: what it opens stays open while rows are asked anew. */
   cell(row: R): ReactNode;
   /** By what the column is sorted; without it, it is not */
   value?(row: R): number | string | bigint;
@@ -52,7 +51,6 @@ export function Table<R>({ caption, columns, rows, keyOf, sortable = false, onMo
           id: column.id,
           header: column.title,
           accessorFn: (row) => column.value?.(row),
-          cell: (context) => column.cell(context.row.original),
           enableSorting: sortable && column.value !== undefined,
           sortingFn: (one, other) => compare(one.getValue(column.id), other.getValue(column.id)),
         }),
@@ -122,7 +120,7 @@ export function Table<R>({ caption, columns, rows, keyOf, sortable = false, onMo
                       column?.figure && "sm:text-end sm:whitespace-nowrap",
                     )}
                   >
-                    {flexRender(cell.column.columnDef.cell, cell.getContext())}
+                    {column?.cell(row.original)}
                   </td>
                 );
               })}

@@ -107,20 +107,16 @@ export function ConfirmSheet({ body: prepared, account, ledger, beside, ended }:
 
 /** What the call says, line by line. Money and energy stand out. */
 export function Said({ reading }: { reading: Reading }) {
-  const t = useTexts(WALLET);
-  const names: Readonly<Record<string, string>> = t.labels;
-  return (
-    <Facts
-      of={[
-        ...reading.lines.map(
-          (line) => [labelOf(line, names), <Value key={labelOf(line, names)} shown={line.shown} />] as const,
-        ),
-        reading.call
-          ? null
-          : (["→", <code key="call">{`${reading.body.contract}.${reading.body.function}`}</code>] as const),
-      ]}
-    />
+  const call = reading.call ? "" : `${reading.body.contract}.${reading.body.function}`;
+  return <Lines of={reading.lines} call={call} />;
+}
+
+export function Lines({ of, call = "" }: { of: readonly Line[]; call?: string }) {
+  const names: Readonly<Record<string, string>> = useTexts(WALLET).labels;
+  const lines = of.map(
+    (line) => [labelOf(line, names), <Value key={labelOf(line, names)} shown={line.shown} />] as const,
   );
+  return <Facts of={[...lines, call ? (["→", <code key="call">{call}</code>] as const) : null]} />;
 }
 
 const labelOf = ({ label, of }: Line, names: Readonly<Record<string, string>>): string =>
@@ -180,7 +176,7 @@ function Money({ reading, balance, done }: { reading: Reading; balance: Balance 
           have === null ? null : [done ? t.afterNow : t.before, format.money(have)],
           done || after === null
             ? null
-            : [t.after, <strong key="after">{format.money(after < 0n ? 0n : after)}</strong>],
+            : [reading.more ? t.afterAndMore : t.after, <strong key="after">{format.money(after < 0n ? 0n : after)}</strong>],
         ]}
       />
       {!done && reading.more && <p className="mt-3 text-sm text-ink-soft">{t.more}</p>}

@@ -186,6 +186,21 @@ export function readingOf(bytes: Bytes, expected: Expected): Reading {
   return { body, call: null, lines, spendsMinor: null, more: true, warnings: [...warnings, "unknownCall"] };
 }
 
+/** What a call of others asks for, as the sheet would say it; null where it is not known. */
+export function linesOf(name: string, values: unknown, currencyDigits: number): readonly Line[] | null {
+  if (!Object.hasOwn(CALLS, name) || typeof values !== "object" || values === null) return null;
+  try {
+    const take = new Taken(values as Record<string, unknown>);
+    const draw: Draw = CALLS[name as Known];
+    const { lines } = draw(take, { chainId: "", identity: "", nowMs: 0, currencyDigits });
+    take.end();
+    return lines;
+  } catch (error) {
+    if (error instanceof Other) return null;
+    throw error;
+  }
+}
+
 /** Do two readings say the same to a person? All but the nonce and until when it is good. */
 export function saysTheSame(one: Reading, other: Reading): boolean {
   const said = ({ body, warnings }: Reading) =>

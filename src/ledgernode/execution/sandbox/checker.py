@@ -14,6 +14,7 @@ import msgspec
 
 from ledgernode.errors import ChaincodeRefused
 from ledgernode.execution.sandbox import source
+from ledgernode.execution.sandbox.expressions import bound_names
 from ledgernode.execution.sandbox.names import Names
 from ledgernode.execution.sandbox.package import Package
 from ledgernode.execution.sandbox.rules import Rules
@@ -45,14 +46,15 @@ def check(package: Package) -> tuple[Finding, ...]:
 def _read(package: Package) -> tuple[dict[str, ast.Module], tuple[Finding, ...]]:
     found: list[Finding] = []
     trees: dict[str, ast.Module] = {}
+    parts: dict[str, list[ast.AST]] = {}
     nodes = 0
     for file in sorted(package.files):
         try:
-            trees[file] = source.parse(file, package.files[file])
+            trees[file], parts[file] = source.parts(file, package.files[file])
         except source.Unreadable as error:
             found.append(_unreadable(error))
             continue
-        nodes += len(source.walk(trees[file]))
+        nodes += len(parts[file])
         if nodes > NODES_LIMIT:
             found.append(
                 Finding(file, 1, "size", f"a package has at most {NODES_LIMIT} parts: names, numbers, calls, …")
@@ -64,7 +66,7 @@ def _read(package: Package) -> tuple[dict[str, ast.Module], tuple[Finding, ...]]
     found += _cycle_findings(trees)
     names = Names(trees)
     for file, tree in trees.items():
-        rules = Rules(file, tree, names)
+        rules = Rules(file, tree, names, bound_names(parts[file]))
         found += [Finding(file, line, rule, reason) for line, rule, reason in rules.findings()]
     return trees, tuple(sorted(set(found)))
 

@@ -8,10 +8,10 @@ by being new.
 from __future__ import annotations
 
 import ast
+from collections.abc import Set
 from typing import Final
 
 from ledgernode.execution.sandbox import language, source
-from ledgernode.execution.sandbox.expressions import bound_names
 from ledgernode.execution.sandbox.guards import FORMAT_SPEC
 from ledgernode.execution.sandbox.meter import INTEGER_BITS
 from ledgernode.execution.sandbox.names import Names
@@ -28,12 +28,12 @@ _UNORDERED: Final = "a set has no order that every node shares: use a dict or a 
 class CodeRules(ast.NodeVisitor):
     """Walks code of one module and notes what breaks a rule."""
 
-    def __init__(self, file: str, tree: ast.Module, names: Names) -> None:
+    def __init__(self, file: str, tree: ast.Module, names: Names, bound: Set[str]) -> None:
         self._file = file
         self._tree = tree
         self._names = names
         self._found: list[Found] = []
-        self._bound = bound_names(tree)
+        self._bound = bound
         self._typing: set[str] = set()
         self._marks: set[str] = set()
         self._in_comprehension = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ledgernode.execution.sandbox.guards import hidden, method_name
@@ -33,6 +33,16 @@ _RESULT: Final = hidden("result")
 _RUNS_OTHERS: Final = (ast.Call, ast.GeneratorExp, ast.Lambda)
 """What a lambda without it cannot do: run other code of the contract, and so be deep."""
 
+_BINDING: Final[dict[type[ast.AST], str]] = {
+    ast.arg: "arg",
+    ast.FunctionDef: "name",
+    ast.ClassDef: "name",
+    ast.ExceptHandler: "name",
+    ast.MatchAs: "name",
+    ast.MatchStar: "name",
+}
+"""What binds a name, besides names and imports, and where it says it."""
+
 _CONSUMERS: Final = frozenset({"all", "any", "dict", "list", "max", "min", "sorted", "sum", "tuple"})
 """Built-in functions that use a generator expression up before they return, so that none can be kept."""
 
@@ -40,10 +50,10 @@ _CONSUMERS: Final = frozenset({"all", "any", "dict", "list", "max", "min", "sort
 class Expressions(ast.NodeTransformer):
     """Rewrites the expressions of one module. `weights` prices what it charges for."""
 
-    def __init__(self, tree: ast.Module, weights: Weights) -> None:
+    def __init__(self, nodes: Iterable[ast.AST], weights: Weights) -> None:
         self.weights = weights
         self.records: set[str] = set()
-        self._rebound = bound_names(tree) & BUILTINS
+        self._rebound = bound_names(nodes) & BUILTINS
         self.binds_here = False
 
     def is_builtin(self, node: ast.expr, *names: str) -> bool:
@@ -300,20 +310,20 @@ def called(guard: str, *arguments: ast.expr) -> ast.Call:
     return ast.Call(func=ast.Name(id=hidden(guard), ctx=ast.Load()), args=list(arguments), keywords=[])
 
 
-def bound_names(tree: ast.AST) -> set[str]:
-    """Every name that the module binds anywhere, in any scope."""
+def bound_names(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """Every name that is bound anywhere among these nodes, in any scope."""
     found: set[str] = set()
-    for node in walk(tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-                found.add(name)
-            case ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                found.add(name)
-            case ast.alias(name=name, asname=other):
-                found.add(other or name)
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                found.add(name)
-    return found
+    for node in nodes:
+        kind = type(node)
+        if kind is ast.Name:
+            if type(node.ctx) is not ast.Load:  # type: ignore[attr-defined]
+                found.add(node.id)  # type: ignore[attr-defined]
+        elif kind is ast.alias:
+            found.add(node.asname or node.name)  # type: ignore[attr-defined]
+        elif kind in _BINDING:
+            found.add(getattr(node, _BINDING[kind]))
+    found.discard(None)  # of a handler or a pattern without a name
+    return frozenset(found)
 
 
 def _are_two(arguments: Sequence[ast.expr]) -> bool:

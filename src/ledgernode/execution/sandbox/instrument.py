@@ -46,16 +46,16 @@ _TURN: Final = f"{_METER}.left -= UNITS\nif {_METER}.left < 0:\n    {_METER}.sto
 _BRANCH: Final = f"{_METER}.left -= UNITS"
 
 
-def instrument(tree: ast.Module, weights: Weights) -> ast.Module:
-    """The module, rewritten in place."""
-    return placed(Statements(tree, weights).module(tree))
+def instrument(tree: ast.Module, nodes: Sequence[ast.AST], weights: Weights) -> ast.Module:
+    """The module, rewritten in place; `nodes` are all of it."""
+    return placed(Statements(nodes, weights).module(tree))
 
 
 class Statements(Expressions):
     """Rewrites statements; expressions are the base class's."""
 
-    def __init__(self, tree: ast.Module, weights: Weights) -> None:
-        super().__init__(tree, weights)
+    def __init__(self, nodes: Sequence[ast.AST], weights: Weights) -> None:
+        super().__init__(nodes, weights)
         self._temporaries = 0
 
     # ------------------------------------------------------------ modules and classes

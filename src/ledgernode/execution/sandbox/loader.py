@@ -85,8 +85,9 @@ def _rewritten(  # noqa: PLR0917  # a cache's key is by position
     mention, `largest` is of all that are known.
     """
     tree = source.read(file, text)  # its own: what is rewritten has lost its types
-    weights = Weights(dict(classes), tree, imported, largest=largest)
-    return source.compile_tree(place, instrument(tree, weights)), weights.functions
+    nodes = source.walk(tree)
+    weights = Weights(dict(classes), tree, nodes, imported, largest=largest)
+    return source.compile_tree(place, instrument(tree, nodes, weights)), weights.functions
 
 
 class _Loading:

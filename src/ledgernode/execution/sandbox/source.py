@@ -7,10 +7,11 @@ what is accepted.
 from __future__ import annotations
 
 import ast
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -41,9 +42,20 @@ class Unreadable(ChaincodeRefused):
 
 def parse(file: str, text: str) -> ast.Module:
     """The syntax tree of a source. Refuses (Unreadable) what is not Python, or is nested too deep."""
+    return parts(file, text)[0]
+
+
+def parts(file: str, text: str) -> tuple[ast.Module, list[ast.AST]]:
+    """The same, and every node of it as `walk` finds them: whoever needs both walks once."""
     tree = read(file, text)
-    _check_depth(file, tree)
-    return tree
+    found: list[ast.AST] = []
+    level: list[ast.AST] = [tree]
+    for _ in range(TREE_DEPTH):
+        found += level
+        level = _below(level)
+        if not level:
+            return tree, found
+    raise unreadable(file, 1, _TOO_DEEP)
 
 
 def read(file: str, text: str) -> ast.Module:
@@ -127,21 +139,28 @@ def _constant_texts(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
 
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below one, in order of the text; contexts and signs of operators are no nodes of their own."""
-    found: list[ast.AST] = []
-    for field in _FIELDS[type(node)]:
-        value = getattr(node, field, None)
-        if isinstance(value, ast.AST):
-            found.append(value)
-        elif isinstance(value, list):
-            found += [part for part in value if isinstance(part, ast.AST)]
-    return found
+    return _below((node,))
 
 
 def walk(root: ast.AST) -> list[ast.AST]:
     """A node and all below it, level by level: `ast.walk` in a fraction of its time."""
-    found = [root]
-    for node in found:  # grows as it goes
-        found += children(node)
+    found: list[ast.AST] = []
+    level = [root]
+    while level:
+        found += level
+        level = _below(level)
+    return found
+
+
+def _below(level: Iterable[ast.AST]) -> list[ast.AST]:
+    found: list[ast.AST] = []
+    for node in level:
+        for field, are_many in _FIELDS[type(node)]:
+            value: Any = getattr(node, field, None)
+            if are_many:
+                found += filter(None, value)  # a map that is spread into another has no key
+            elif value is not None:
+                found.append(value)
     return found
 
 
@@ -164,22 +183,25 @@ def _placed(node: ast.AST, parents: tuple[int, int, int, int]) -> tuple[int, int
     return line, column, have["end_lineno"], have["end_col_offset"]
 
 
-def _check_depth(file: str, tree: ast.Module) -> None:
-    level: list[ast.AST] = [tree]
-    for _ in range(TREE_DEPTH):
-        below = [child for node in level for child in children(node)]
-        if not below:
-            return
-        level = below
-    raise unreadable(file, 1, _TOO_DEEP)
-
-
 def _kinds(kind: type[ast.AST]) -> Iterator[type[ast.AST]]:
     yield kind
     for below in kind.__subclasses__():
         yield from _kinds(below)
 
 
-_NO_NODES: Final = ("ctx", "op", "ops", "id", "attr", "arg", "kind", "type_comment", "lineno", "level")
-_FIELDS: Final = {kind: tuple(name for name in kind._fields if name not in _NO_NODES) for kind in _kinds(ast.AST)}
+_NODES: Final = frozenset(
+    {"alias", "arg", "arguments", "comprehension", "excepthandler", "expr", "keyword", "match_case", "pattern", "stmt"}
+    | {"withitem"}
+)
+_FIELD: Final = re.compile(r"(?P<kind>\w+)(?P<many>[*?]?) (?P<name>\w+)")
+
+
+def _fields(kind: type[ast.AST]) -> tuple[tuple[str, bool], ...]:
+    """Which fields of a node are nodes, and whether they are lists of them: the grammar says so of every kind."""
+    found = (_FIELD.fullmatch(part) for part in (kind.__doc__ or "").removesuffix(")").partition("(")[2].split(", "))
+    return tuple((one["name"], one["many"] == "*") for one in found if one is not None and one["kind"] in _NODES)
+
+
+_FIELDS: Final = {kind: _fields(kind) for kind in _kinds(ast.AST)}
 _HAS_PLACE: Final = {kind: "lineno" in getattr(kind, "_attributes", ()) for kind in _FIELDS}
+assert _FIELDS[ast.Module] == (("body", True),), "the interpreter tells its grammar"

@@ -8,7 +8,7 @@ Counted in quarters of a unit and rounded up, so that a suite never costs nothin
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from ledgernode.execution.sandbox.source import children, walk
@@ -54,18 +54,24 @@ _FREE: Final = (ast.Expr, ast.arguments, ast.arg)
 class Weights:
     """Weighs code of one file, given what its names are known to make.
 
-    `classes` maps the names of the package's classes to the quarters an instance costs, `imported` names its
-    functions that the file imports; a call of a name that is neither a known function nor a known class may
-    make any of them, and pays for the largest, which is `largest` where that is more. So does a name that the
-    file also uses for something else.
+    `nodes` are all of its tree. `classes` maps the names of the package's classes to the quarters an instance costs,
+    `imported` names its functions that the file imports; a call of a name that is neither a known function nor a
+    known class may make any of them, and pays for the largest, which is `largest` where that is more. So does a name
+    that the file also uses for something else.
     """
 
     def __init__(
-        self, classes: Mapping[str, int], tree: ast.Module, imported: Iterable[str] = (), *, largest: int = 0
+        self,
+        classes: Mapping[str, int],
+        tree: ast.Module,
+        nodes: Sequence[ast.AST],
+        imported: Iterable[str] = (),
+        *,
+        largest: int = 0,
     ) -> None:
         own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        variables = {node.id for node in walk(tree) if isinstance(node, ast.Name) and _is_stored(node)}
-        variables |= {node.arg for node in walk(tree) if isinstance(node, ast.arg)}
+        variables = {node.id for node in nodes if isinstance(node, ast.Name) and _is_stored(node)}
+        variables |= {node.arg for node in nodes if isinstance(node, ast.arg)}
         self._classes = {name: quarters for name, quarters in classes.items() if name not in variables}
         self.functions: Final = frozenset(own - variables)
         self._functions = (own | set(imported)) - variables

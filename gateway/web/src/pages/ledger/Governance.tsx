@@ -7,8 +7,9 @@ import { isStaff } from "../../app/roles";
 import { useFormat } from "../../format";
 import { useTexts } from "../../i18n";
 import { usePerson } from "../../session/SessionProvider";
-import { Answer, Badge, Card, type Column, Empty, Json, Page, Table, To, type Tone } from "../../ui";
+import { Answer, Badge, Card, type Column, Empty, Page, Table, To, type Tone } from "../../ui";
 import { Act } from "../Act";
+import { Data } from "../Data";
 import { toProposal } from "./places";
 import { TEXTS } from "./texts";
 
@@ -112,7 +113,7 @@ function One({ row }: { row: ProposalRow }) {
           </p>
         </div>
         {mine && !own && (
-          <Act call={call} beside={<Json value={row.arguments} />}>
+          <Act call={call} beside={<Data call={`${row.contract}.${row.function}`} value={row.arguments} />}>
             {t.approve}
           </Act>
         )}
@@ -120,7 +121,7 @@ function One({ row }: { row: ProposalRow }) {
       <details>
         <summary className="w-fit text-sm text-ink-soft">{t.change}</summary>
         <div className="mt-2">
-          <Json value={row.arguments} />
+          <Data call={`${row.contract}.${row.function}`} value={row.arguments} />
         </div>
       </details>
     </li>

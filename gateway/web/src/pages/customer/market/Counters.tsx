@@ -68,7 +68,7 @@ function ToOffer({ offer }: { offer: OrderRow }) {
             {rows.map((row) => (
               <li
                 key={row.order}
-                className="flex flex-wrap items-center justify-between gap-x-4 border-b border-line py-2"
+                className="flex flex-wrap items-center justify-between gap-x-4 border-line py-2 not-first:border-t"
               >
                 <span>{t.counterBid(format.energyWh(row.energy_wh), format.price(row.price_micro))}</span>
                 <Button aria-label={t.acceptOf(String(row.order))} onClick={() => accept(row)}>

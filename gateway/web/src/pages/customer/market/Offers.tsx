@@ -29,8 +29,9 @@ export function Offers({ at, point, own, mayTake }: OffersProps) {
   const mine = new Set(own.map((row) => row.number));
   const answer = (row: OpenRow, terms: Terms) => {
     setHaggled(null);
-    const price = { energy_wh: Number(terms.energyWh), price_micro: Number(terms.priceMicro) };
-    void confirm(answerTo(row, point, terms), { beside: <AsListed row={{ ...row, ...price }} /> });
+    const call = answerTo(row, point, terms);
+    const listed = call.function === "counter" ? row : { ...row, energy_wh: Number(terms.energyWh) };
+    void confirm(call, { beside: <AsListed row={listed} /> });
   };
   const whole = (row: OpenRow) => answer(row, { energyWh: BigInt(row.energy_wh), priceMicro: BigInt(row.price_micro) });
   const columns: Column<OpenRow>[] = [
