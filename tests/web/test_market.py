@@ -12,7 +12,7 @@ from tests.web.pages import Market, Wallet
 from tests.web.site import WAITS_MS, Guest
 from tests.web.town import Town
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 PURSE_MINOR = 10_000_000
 
 
