@@ -16,7 +16,7 @@ from ledgernode.wire.keys import composite_key, state_key
 from tests.audit.whole_town import WholeTown
 from tests.cli.command_line import command, done
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

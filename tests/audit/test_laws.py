@@ -28,7 +28,7 @@ from ledgernode.wire.receipt import Event, encode_receipt, parse_receipt
 from ledgernode.wire.types import Height
 from tests.audit.whole_town import WholeTown, lived
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 Change = Callable[[Any], Any]
 BUYER = 3
 """The buyer's place among the points, which stand in order of their ids."""

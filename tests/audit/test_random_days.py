@@ -18,7 +18,7 @@ from ledgernode.wire.types import Height
 from tests.audit.whole_town import WholeTown
 from tests.chaincode.town import CONTRACTS, DAY_MS, INTERVAL_MS, KWH
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 INTERVALS = 9
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chaincode.clearing import MECHANISMS
 from ledgernode.bench.clearing import measure
 from tests.cli.command_line import done
 from tests.speed import slowness
 
 
+@pytest.mark.slow
 def test_ten_thousand_orders_clear_in_half_a_second() -> None:
     """Every mechanism, also between feeders and where a customer's own orders cross; on a slow machine, longer."""
     slow = max(slowness() for _ in range(3))

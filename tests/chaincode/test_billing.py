@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -28,9 +29,14 @@ def cost(price_micro: int, energy_mwh: int) -> int:
     return price_times_energy(price_micro, energy_mwh, DIGITS)[0]
 
 
-@pytest.fixture
-def town() -> Billed:
+@pytest.fixture(scope="module")
+def founded() -> Billed:
     return Billed()
+
+
+@pytest.fixture
+def town(founded: Billed) -> Billed:
+    return deepcopy(founded)
 
 
 def month_mwh(town: Billed, each_mwh: int = 10_000, start_ms: int = 0, day: tuple[int, int, int] = (2026, 2, 1)) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,14 @@ class Scene:
         self.ledger.deploy(tmp_path / "market.py")
 
 
-@pytest.fixture
-def scene() -> Scene:
+@pytest.fixture(scope="module")
+def founded() -> Scene:
     return Scene()
+
+
+@pytest.fixture
+def scene(founded: Scene) -> Scene:
+    return deepcopy(founded)
 
 
 # ---------------------------------------------------------------- issuing
@@ -603,7 +609,7 @@ class Conservation(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_money_is_conserved_whatever_is_called() -> None:
     """And what was tried includes every movement there is, taking effect at least once."""
     REACHED.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -199,13 +200,18 @@ class Grid(Town):
         return found
 
 
-@pytest.fixture
-def grid(tmp_path: Path) -> Grid:
-    """Two houses, the second one solar; meters without error."""
-    grid = Grid(tmp_path, reverse_limit_w=5_000)
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    grid = Grid(tmp_path_factory.mktemp("contracts"), reverse_limit_w=5_000)
     grid.solar(grid.houses[1])
     grid.begin(**LOOSE)
     return grid
+
+
+@pytest.fixture
+def grid(founded: Grid) -> Grid:
+    """Two houses, the second one solar; meters without error."""
+    return deepcopy(founded)
 
 
 # ---------------------------------------------------------------- the source's own feeder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from tests.chaincode.bazaar import CENT, MARKET, MONEY, Bazaar, market_data
@@ -12,9 +14,14 @@ SLACK = 5 * 4
 COLLATERAL = {"collateral_micro": 2 * CENT}
 
 
-@pytest.fixture
-def board() -> Bazaar:
+@pytest.fixture(scope="module")
+def founded() -> Bazaar:
     return Bazaar("board", **COLLATERAL)
+
+
+@pytest.fixture
+def board(founded: Bazaar) -> Bazaar:
+    return deepcopy(founded)
 
 
 def buy(board: Bazaar, house: House, order: int, energy_wh: int = 0) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,14 @@ class Scene(Town):
         return [event.payload for event in self.ledger.events("metering", name)]
 
 
-@pytest.fixture
-def scene() -> Scene:
+@pytest.fixture(scope="module")
+def founded() -> Scene:
     return Scene()
+
+
+@pytest.fixture
+def scene(founded: Scene) -> Scene:
+    return deepcopy(founded)
 
 
 # ---------------------------------------------------------------- batches

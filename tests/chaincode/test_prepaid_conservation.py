@@ -201,7 +201,7 @@ class Conservation(RuleBasedStateMachine):
                     assert sum(worth["energy_mwh"] for worth in credit["worths"]) == credit["energy_mwh"]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_units_and_money_are_conserved_whatever_is_called() -> None:
     """Meter balance = tokens + transfers in + returns - transfers out - consumption; money in = money out; one credit
     one TID: with reports late, doubled and out of order. Every movement took effect at least once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -245,9 +246,14 @@ def plain(value: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return Scene(tmp_path_factory.mktemp("contracts"))
+
+
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    return Scene(tmp_path)
+def scene(founded: Scene) -> Scene:
+    return deepcopy(founded)
 
 
 # ---------------------------------------------------------------- from a reading to money

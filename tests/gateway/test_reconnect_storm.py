@@ -33,7 +33,7 @@ from tests.gateway.running import GatewayProcess, gateway_identity
 from tests.networks import RunningNetwork
 from tests.running import now_ms
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]  # two storms, on a machine that others may want, too
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # two storms, on a machine that others may want, too
 DEVICES = 1_000
 LIMIT_S = 50
 

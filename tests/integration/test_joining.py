@@ -27,7 +27,7 @@ from tests.conditions import until
 from tests.networks import RECOVERY_SECONDS, RunningNetwork
 from tests.running import START_SECONDS, FoundedNetwork, NodeProcess, Person, now_ms, register
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def newcomer(founded: FoundedNetwork, name: str) -> tuple[Person, str]:

@@ -19,7 +19,7 @@ from tests.networks import RunningNetwork
 from tests.running import notes
 
 ENGINES = ("solo", "pbft", "pow")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(

@@ -30,7 +30,7 @@ from ledgernode.wire.voting import Phase, order_vote_bytes
 from tests.networks import RunningNetwork
 from tests.running import LEDGER, NodeProcess, notes
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 EPOCH = Epoch(0)
 ONE, TWO = b"\x01" * 32, b"\x02" * 32

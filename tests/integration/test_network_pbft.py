@@ -15,7 +15,7 @@ from ledgernode.client import Outcome
 from tests.networks import RECOVERY_SECONDS, Load, RunningNetwork
 from tests.running import NodeProcess
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 UNDER_LOAD_SECONDS = 1.0
 CLIENTS_MAY_WAIT_SECONDS = 3.0

@@ -11,7 +11,7 @@ from ledgernode.identity.home import data_directory
 from tests.networks import Load, RunningNetwork
 from tests.running import LEDGER
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 UNDER_LOAD_SECONDS = 1.5
 

@@ -21,7 +21,7 @@ from tests.mined import CURRENCY, REWARD_MINOR
 from tests.networks import OPTIONS, Load, RunningNetwork
 from tests.running import LEDGER, deploy
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ALLOWED_MINOR = 1_000_000
 UNDER_LOAD_SECONDS = 3.0

@@ -19,7 +19,7 @@ from tests.networks import RECOVERY_SECONDS, Load
 from tests.running import NodeProcess, notes
 from tests.switched import SwitchedNetwork
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 PARTED_SECONDS = 2.0
 

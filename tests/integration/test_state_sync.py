@@ -20,7 +20,7 @@ from ledgernode.wire.answers import LedgerStatus
 from tests.networks import Load, RunningNetwork, headers
 from tests.running import LEDGER, NodeProcess, notes
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 EVERY_BLOCKS = 100
 FAR_BLOCKS = 40

@@ -51,7 +51,7 @@ from tests.conditions import until
 from tests.networks import RECOVERY_SECONDS, Load, RunningNetwork
 from tests.running import LEDGER, NodeProcess, notes, now_ms
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 FOUNDED_MS = now_ms() - 2 * DAY_MS
 EXPIRED = "west"

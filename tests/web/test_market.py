@@ -13,7 +13,7 @@ from tests.web.pages import Market, Wallet
 from tests.web.site import WAITS_MS, Guest
 from tests.web.town import Town
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 PURSE = Decimal(1_000)
 ROUNDING = Decimal("0.001")
 """What is set aside covers the lines of a price, each rounded."""

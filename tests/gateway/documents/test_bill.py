@@ -107,6 +107,7 @@ def test_a_late_fee_is_a_bill_of_its_own() -> None:
     assert "For bill" in text
 
 
+@pytest.mark.slow
 def test_the_same_bill_is_the_same_bytes_in_another_process_too() -> None:
     made = pdf(bill(), ENGLISH)
     again = "import sys; from tests.gateway.documents.bills import bill; from gateway.documents import pdf, speech;"

@@ -21,7 +21,7 @@ from tests.conditions import until
 from tests.gateway.running import GatewayProcess, gateway_identity
 from tests.running import NodeProcess, SoloNetwork, deploy, notes
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
