@@ -107,7 +107,7 @@ class Market:
     def depth(self, side: str, price: str, energy: str) -> None:
         """So much stands in the book at this price."""
         book = self.guest.card("Order book")
-        table = book.get_by_role("group")
+        table = book.locator("details")
         if table.get_attribute("open") is None:
             table.get_by_text(require_said("Show as a table")).click()
         levels = book.locator("tbody").filter(has_text=require_said(side))
@@ -242,10 +242,10 @@ class FeederPage:
 
     def table(self, card: str) -> Locator:
         """What is behind a chart, opened."""
-        found = self.guest.card(card)
-        if found.get_by_role("table").count() == 0:
-            found.get_by_text(require_said("Show as a table")).click()
-        return found.get_by_role("table")
+        behind = self.guest.card(card).locator("details")
+        if behind.get_attribute("open") is None:
+            behind.get_by_text(require_said("Show as a table")).click()
+        return behind.get_by_role("table")
 
     def waits_for(self, label: str, value: str, happens: Callable[[], object]) -> int:
         """How long it takes, in ms, from something that happens to a figure of this page which nobody asks for."""

@@ -13,7 +13,7 @@ from tests.web.pages import Bills, Disputes
 from tests.web.site import WAITS_MS, Guest
 from tests.web.town import Town
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 ACTIONS = 5
 
 

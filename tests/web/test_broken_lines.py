@@ -15,7 +15,7 @@ from tests.web.site import WAITS_MS, Guest
 from tests.web.town import GOOD, Console, Town
 from tests.web.words import require_said
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 BREAKS_MS = 60_000
 """Within which a page notices by itself; how the model stands is asked every 15 s."""
 

@@ -15,7 +15,7 @@ from tests.web.site import WAITS_MS, Guest
 from tests.web.town import Town
 from tests.web.words import require_said
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 NOT_CHECKED = "Nothing to check"
 
 

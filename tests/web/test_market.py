@@ -13,7 +13,7 @@ from tests.web.pages import Market, Wallet
 from tests.web.site import WAITS_MS, Guest
 from tests.web.town import Town
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 PURSE = Decimal(1_000)
 ROUNDING = Decimal("0.001")
 """What is set aside covers the lines of a price, each rounded."""
@@ -86,8 +86,9 @@ def test_002_2_a_buyer_bids_lower_and_the_seller_accepts(town: Town, visitor: Ca
     bidding.bid_lower(offer, "0.08")
     assert_moved(bidding.guest, cost_minor(1_000, 8))
     [counter] = town.community.ask(town.house("board", 1).wallet, "market", "counters", order=offer)
-    offering.mine()
+    offering.trade()
     offering.accept(counter["order"])
+    offering.mine()
     row = offering.guest.card("Your trades").get_by_role("row").filter(has_text="€0.08")
     expect(row).to_contain_text("1 kWh", timeout=WAITS_MS)
 

@@ -14,7 +14,7 @@ from tests.web.pages import FeederPage, TariffPage, approve_waiting, by_provider
 from tests.web.site import WAITS_MS, Guest
 from tests.web.town import GOOD, GROUP, HOT, Town
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 DASHBOARD_S = 5.0
 
 
@@ -41,7 +41,7 @@ def test_001_5_tx_alpha_09_is_on_the_dashboard_within_five_seconds(town: Town, v
     page.shows("Loading", "70.1")
     page.shows("Loss", "0.13 kWh")
     page.shows("Temperature", "60")
-    page.guest.sees("11.0 kV / 230.0 V")
+    page.guest.sees("11 kV / 230.0 V")
     table = page.table("Loss")
     expect(table.get_by_role("row")).to_have_count(5)  # its head, and four quarters of 0.125 kWh each
     waited_ms = page.waits_for("Power", "9.3 kW", lambda: observe(street, 1, 9_300, **GOOD))

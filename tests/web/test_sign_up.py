@@ -14,7 +14,7 @@ from tests.web.pages import Claims, SignUp
 from tests.web.site import WAITS_MS, Guest
 from tests.web.town import Town
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
 CODE = "7H2K-19QX"
 
 
