@@ -176,7 +176,10 @@ function Money({ reading, balance, done }: { reading: Reading; balance: Balance 
           have === null ? null : [done ? t.afterNow : t.before, format.money(have)],
           done || after === null
             ? null
-            : [reading.more ? t.afterAndMore : t.after, <strong key="after">{format.money(after < 0n ? 0n : after)}</strong>],
+            : [
+                reading.more ? t.afterAndMore : t.after,
+                <strong key="after">{format.money(after < 0n ? 0n : after)}</strong>,
+              ],
         ]}
       />
       {!done && reading.more && <p className="mt-3 text-sm text-ink-soft">{t.more}</p>}
