@@ -18,10 +18,10 @@ FOLLOWED = [
 ]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("document", FOLLOWED)
 def test_every_shell_block_does_what_the_document_says(document: str, tmp_path: Path) -> None:
     """All of it, in its order, on a machine of its own: half a minute at most where nothing else runs."""
     if why := missing():
         pytest.fail(why)
-    follow(ROOT / document, tmp_path, limit_s=590)
+    follow(ROOT / document, tmp_path, limit_s=1_190)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from tests.gateway.sessions.openid_provider import running_provider
 from tests.web.conftest import CHROMIUM, QUIET
 from tests.web.site import Guest
 from tests.web.speed import (
@@ -43,8 +44,8 @@ def main() -> None:
     given = parser.parse_args()
     weighs = sum(built_first_load().values())
     print(f"first load as built, gzip: {weighs:,} bytes", flush=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        town = Town(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, running_provider() as provider, sync_playwright() as playwright:
+        town = Town(Path(folder), provider)
         try:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
             entries = [entry(browser, town.origin) for _ in range(OPENED)]

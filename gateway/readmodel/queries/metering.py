@@ -122,13 +122,14 @@ async def steps(connection: AsyncConnection, meter: str, from_ms: int, until_ms:
     question = select(*(READINGS.c[name] for name in names)).where(*here, READINGS.c.state.in_(("a", "o", "z")))
     rows = (await connection.execute(question.order_by(READINGS.c.time_ms).limit(SERIES_LIMIT))).all()
     found = []
-    for one, other in pairwise(rows):
-        if other.state == "a":
-            taken, given = other.import_mwh - one.import_mwh, other.export_mwh - one.export_mwh
-            length_ms = other.time_ms - one.time_ms
-            by_device = length_ms if other.origin == "d" else 0
+    for one, other in pairwise(map(tuple, rows)):  # thousands of them: by place, not by name
+        from_ms, imported, exported, *_ = one
+        until_ms, taken, given, state, origin, height, position = other
+        if state == "a":
+            length_ms = until_ms - from_ms
+            by_device = length_ms if origin == "d" else 0
             known = by_device, length_ms - by_device, 0
-            found.append(BucketRow(one.time_ms, taken, given, *known, other.height, other.position))
+            found.append(BucketRow(from_ms, taken - imported, given - exported, *known, height, position))
     return tuple(found)
 
 
