@@ -242,7 +242,7 @@ class Newsroom:
         try:
             while True:
                 height = await self._model.beyond(self.height)
-                if not self._listeners:
+                if not self._listeners or self.height < 0:
                     self._skip_to(max(height, self.height))
                     continue
                 if height <= self.height:

@@ -92,7 +92,7 @@ _NOTHING: Final = Head(-1, b"", b"", 0)
 
 
 class Following:
-    """One ledger into one database. `told` is called with each height that is written."""
+    """One ledger into one database. `told` is called with each height that the tables have come to."""
 
     def __init__(
         self,
@@ -166,6 +166,8 @@ class Following:
                 head = Head(row["height"], row["header_hash"], row["next_set"], row["time_ms"])
                 self._certified = Certified(self._chain, head, parse_set(encoded))
         self.status = msgspec.structs.replace(self.status, height=head.height, time_ms=head.time_ms, unread=unread)
+        if self._told is not None and head.height >= 0:
+            self._told(head.height)
 
     # ------------------------------------------------------------ blocks in
 

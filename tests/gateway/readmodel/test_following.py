@@ -119,6 +119,18 @@ async def test_follows_what_comes(database: Database, town: WholeTown, blocks: l
     task.cancel()
 
 
+async def test_model_that_is_opened_at_the_head_says_so_at_once(tmp_path: Path, town: WholeTown) -> None:
+    """On a quiet ledger no block comes that would say it: who waits for the model would wait for ever."""
+    blocks, heights = blocks_of(town.ledger.chain)[:3], list[int]()
+    for _ in range(2):
+        database = Database(str(tmp_path / "model.db"))
+        heights.clear()
+        following = Following(database, Played(blocks), town.ledger.genesis_bytes, told=heights.append)
+        await following.run(to_height=2)
+        await database.close()
+    assert heights == [2]
+
+
 async def test_node_that_goes_away_is_asked_again(database: Database, town: WholeTown, blocks: list[Block]) -> None:
     source = Played(blocks, until=30, fails_at=20)
     following = Following(database, source, town.ledger.genesis_bytes)
