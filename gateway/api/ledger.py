@@ -24,7 +24,7 @@ from gateway.readmodel.queries import accounts, governance, ledger, registry
 from gateway.readmodel.queries.ledger import BlockDetail, BlockRow, CallRow, EventRow, TransactionDetail, TransactionRow
 from gateway.readmodel.queries.pages import Page
 from gateway.readmodel.queries.search import LONGEST, Found
-from ledgernode.errors import LedgerError, Unavailable
+from ledgernode.errors import BadRequest, LedgerError, Unavailable
 from ledgernode.wire.parameters import Parameters
 
 Hash = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
@@ -117,6 +117,8 @@ def router(asking: Asking) -> APIRouter:
         after: After = "",
     ) -> Response:
         """Transactions and timers' calls. `creator` is empty where it is not for the person to know."""
+        if function and not contract:
+            raise BadRequest("a function is a contract's: ask for that contract as well")
 
         async def found(look: Look) -> Page[TransactionRow]:
             if creator and not await _sees_creator(look, creator):

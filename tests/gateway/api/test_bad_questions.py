@@ -43,6 +43,7 @@ def is_problem(response: httpx.Response, status: int, code: str) -> bool:
         "/transactions?height=9223372036854775808",
         "/transactions?creator=utility",
         "/transactions?refused=perhaps",
+        "/transactions?function=transfer",
         "/transactions/abc",
         "/events?contract=%00",
         "/events?subject=a%0Ab",

@@ -205,7 +205,7 @@ async def test_a_partner_that_waits_too_long_gives_nothing_up(tmp_path: Path, le
     async with service(tmp_path, ledger, answer_ms=100) as one:
         with pytest.raises(CommitUnknown):
             await one.seller.pay("kiosk", "k", PAYMENT)
-        assert one.seller.find("kiosk", "k").state is State.RESERVED
+        await eventually(lambda: one.seller.find("kiosk", "k").state is State.RESERVED)
         held.set()
         await eventually(lambda: one.seller.find("kiosk", "k").over)
 
