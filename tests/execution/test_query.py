@@ -53,6 +53,25 @@ def test_question_is_answered_from_the_height_it_names(ledger: ProbeLedger) -> N
         assert ledger.ask(lambda ctx: ctx.time_ms, head - back) == ledger.chain.header(Height(head - back)).time_ms
 
 
+def test_a_block_that_is_written_and_not_yet_told_of_answers_as_itself(
+    ledger: ProbeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread may ask between the write and the new head: no state is given out as another block's."""
+    asked, head = question(ledger, lambda ctx: ctx.get("n")), Height(ledger.height)
+    store, found = ledger.chain._kv, []
+    write = store.write
+
+    def write_and_ask(writes: Any) -> None:
+        write(writes)
+        assert ledger.chain.head.height == head, "it is not told of yet"
+        found.extend(evaluate(ledger.chain, asked, height=at, contracts=ledger.contracts) for at in (None, head))
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(store, "write", write_and_ask)
+        ledger.run(lambda ctx: ctx.put("n", 4)).require_success()
+    assert found[:2] == [(b"4", head + 1), (b"3", head)]
+
+
 def test_heights_out_of_reach_are_refused(ledger: ProbeLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the head there is nothing yet, below the window nothing any more."""
     with pytest.raises(UnknownBlock):

@@ -37,13 +37,12 @@ def evaluate(
     chain: ChainStore, query: Transaction, *, height: Height | None = None, contracts: Contracts | None = None
 ) -> tuple[bytes, Height]:
     """The result as JSON, and the height whose state gave it. Refuses as a transaction would be refused."""
-    header = chain.head
     if query.body.kind is not Kind.QUERY:
         raise WrongFunctionKind("this is signed as a transaction, not as a query")
     if query.body.chain_id != chain.chain_id:
         raise WrongChain("the query names another ledger")
     contracts = contracts or _system()
-    with chain.state() as view:
+    with chain.newest() as (header, view):
         signer = _signer(view, query, header)
         if height is None or height == header.height:
             return _answer(_block(chain, view, header, contracts), query, signer), header.height

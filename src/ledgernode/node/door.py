@@ -37,9 +37,8 @@ class Door:
 
     def check_many(self, transactions: Sequence[Checked]) -> list[Checked]:
         """The same, with a refusal in place of each transaction that the state refuses."""
-        head = self._chain.head
-        time_ms = TimeMs(max(self._clock_ms(), head.time_ms + 1))
-        with self._chain.state() as state:
+        with self._chain.newest() as (head, state):
+            time_ms = TimeMs(max(self._clock_ms(), head.time_ms + 1))
             view = LedgerView(state, self._cache, Height(head.height + 1), time_ms)
             known = self._committed(transactions, time_ms - LONGEST_VALIDITY_MS)
             return [

@@ -303,6 +303,15 @@ class ChainStore:
             yield CurrentState(reader)
 
     @contextmanager
+    def newest(self) -> Iterator[tuple[Header, StateView]]:
+        """The last block and the state after it, which belong together: a block stands in the database before `head`
+        tells of it, and another thread may write meanwhile.
+        """
+        with self._kv.reader() as reader:
+            told, height = self._head, _meta_height(reader, META_HEAD)
+            yield told if told.height == height else _header(reader, height), CurrentState(reader)
+
+    @contextmanager
     def state_at(self, height: Height) -> Iterator[StateView]:
         """The state after an earlier block; refuses with UnknownBlock or, outside the window, Pruned."""
         with self._kv.reader() as reader:
@@ -323,6 +332,13 @@ class ChainStore:
         """Newest first, (height, position) and record of each write; refuses with Pruned below the base."""
         with self._kv.reader() as reader:
             return past.history(reader, key, limit, self._base)
+
+
+def _header(reader: Reader, height: Height) -> Header:
+    raw = reader.get(Table.HEADERS, height_key(height))
+    if raw is None:
+        raise DatabaseDamaged(f"the header of block {height} is lost")
+    return parse_header(raw)
 
 
 def _check_origin(reader: Reader, chain_id: ChainId) -> None:
