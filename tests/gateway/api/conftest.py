@@ -24,6 +24,12 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
+def postgresql(request: pytest.FixtureRequest) -> str:
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.url("api")
+
+
+@pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("model") / "model.db")
 
@@ -40,7 +46,7 @@ async def any_site(
     request: pytest.FixtureRequest, town: tuple[WholeTown, dict[str, Member]], database: str
 ) -> AsyncIterator[Site]:
     """On each kind of database."""
-    url = database if request.param == "sqlite" else request.getfixturevalue("postgres").url("api")
+    url = database if request.param == "sqlite" else request.getfixturevalue("postgresql")
     async for found in _site(town, url):
         yield found
 

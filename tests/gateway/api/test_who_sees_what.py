@@ -10,8 +10,11 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.http.app import PREFIX
+from ledgernode.testing import Member
+from tests.audit.whole_town import WholeTown
 from tests.gateway.api.expected.form import ROLES, Row
-from tests.gateway.api.site import NOBODY, Site
+from tests.gateway.api.site import NOBODY, Site, peopled
+from tests.postgres import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60, func_only=True)]  # the town is built once, for all of them
 _SESSION = f"{PREFIX}/session"
@@ -42,6 +45,22 @@ def routes(app: FastAPI) -> set[str]:
         for method in methods
         if not path.startswith(_SESSION)
     }
+
+
+@pytest.fixture(scope="module")
+def town() -> tuple[WholeTown, dict[str, Member]]:
+    """Of its own: in the one that other tests share time goes on, and what stood open ends."""
+    return peopled()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("seen") / "model.db")
+
+
+@pytest.fixture(scope="module")
+def postgresql(postgres: PostgresServer) -> str:
+    return postgres.url("seen")
 
 
 async def test_every_route_has_its_row(site: Site) -> None:
