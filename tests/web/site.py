@@ -29,6 +29,13 @@ WAITS_MS = 30_000
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 900}
 _AXE = Path(__file__).parents[2] / "gateway" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+_SETTLED = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
+    await frame();
+    await frame();
+    const moving = document.getAnimations().filter((one) => one instanceof CSSTransition);
+    await Promise.allSettled(moving.map((one) => one.finished));
+}"""
 _SEVERE = ("serious", "critical")
 
 
@@ -221,6 +228,7 @@ class Guest:
     def barriers(self) -> list[str]:
         """What keeps people from using this page, as axe finds it: serious and critical ones."""
         self.page.evaluate(_AXE.read_text(encoding="utf-8"))
+        self.page.evaluate(_SETTLED)  # or a colour on its way from one theme to the other is taken for too pale
         found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{self.page.url}: {one['id']}: {one['help']}: {[node['target'] for node in one['nodes']][:3]}"

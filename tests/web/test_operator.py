@@ -105,7 +105,7 @@ def test_004_7_a_tariff_is_tried_on_real_data_and_decided_by_two(town: Town, vis
     operator.go("/operator/tariffs")
     operator.sees("Proposed by you: somebody else decides.")
     admin.go("/operator/tariffs")
-    approve_waiting(admin, "350000")
+    approve_waiting(admin, "€0.35")
     expect(admin.row(FLAT_TARIFF, "Decided for later")).to_contain_text("€0.35", timeout=WAITS_MS)
 
 

@@ -15,6 +15,7 @@ import { COMMON, useTexts } from "../i18n";
 import { Button } from "./Button";
 import { Icon } from "./icons";
 import { joined } from "./joined";
+import { Scrolling } from "./Scrolling";
 
 export interface Column<R> {
   readonly id: string;
@@ -67,7 +68,7 @@ export function Table<R>({ caption, columns, rows, keyOf, sortable = false, onMo
   });
   const of = (id: string) => columns.find((column) => column.id === id);
   return (
-    <div className="overflow-x-auto">
+    <Scrolling named={caption}>
       <table className="rows w-full border-collapse text-start">
         <caption className="sr-only">{caption}</caption>
         <thead>
@@ -135,7 +136,7 @@ export function Table<R>({ caption, columns, rows, keyOf, sortable = false, onMo
           </Button>
         </div>
       )}
-    </div>
+    </Scrolling>
   );
 }
 
