@@ -47,7 +47,7 @@ def standing(guest: Guest, state: str) -> Iterator[None]:
         return
     guest.page.route(_API, lambda route: _answer(route, state))
     yield
-    guest.page.unroute(_API)
+    guest.page.unroute_all(behavior="ignoreErrors")  # one may be on its way while the page is left
 
 
 def _answer(route: Route, state: str) -> None:

@@ -75,6 +75,7 @@ def test_every_page_says_how_it_stands(visitor: Callable[..., Guest], name: str)
             someone.sees(require_said("This could not be loaded"))
             someone.sees("Code BAD_REQUEST")
             expect(someone.page.get_by_role("button", name=require_said("Try again")).first).to_be_visible()
+            expect(someone.page.get_by_role("heading", level=1)).to_have_count(1)
     with standing(someone, "stale"):
         someone.go(paths[0])
         someone.sees(require_said("These figures are behind"))

@@ -22,7 +22,7 @@ export function Badge({ tone = "plain", children }: { tone?: Tone; children: Rea
   return (
     <span
       className={joined(
-        "inline-flex items-center gap-1 rounded-full px-2.5 py-0.5 text-sm font-medium wrap-normal",
+        "inline-flex items-center gap-1 rounded-full px-2.5 py-0.5 text-sm font-medium whitespace-nowrap",
         TONES[tone],
       )}
     >

@@ -11,6 +11,7 @@ import { COMMON, useTexts } from "../i18n";
 import { Button } from "./Button";
 import { Icon, type IconName } from "./icons";
 import { joined } from "./joined";
+import { Page } from "./Page";
 
 /** What TanStack's queries answer, as far as it is needed here. */
 export interface Asked<T> {
@@ -28,13 +29,19 @@ interface AnswerProps<T> {
   readonly whenEmpty?: ReactNode;
   /** How many lines to hint at while waiting */
   readonly lines?: number;
+  /** The page's title, where the whole page waits for this answer */
+  readonly title?: string;
   children(data: T): ReactNode;
 }
 
-export function Answer<T>({ of, empty, whenEmpty, lines = 3, children }: AnswerProps<T>) {
+export function Answer<T>({ of, empty, whenEmpty, lines = 3, title, children }: AnswerProps<T>) {
   if (of.data === undefined) {
-    if (of.error) return <Failed error={of.error} onRetry={() => of.refetch()} busy={of.isFetching} />;
-    return <Loading lines={lines} />;
+    const waiting = of.error ? (
+      <Failed error={of.error} onRetry={() => of.refetch()} busy={of.isFetching} />
+    ) : (
+      <Loading lines={lines} />
+    );
+    return title ? <Page title={title}>{waiting}</Page> : waiting;
   }
   return (
     <>

@@ -54,7 +54,7 @@ export function Bill() {
   useLive("notices", ["/bills", "/payments"]);
   const asked = useAsked<BillShown>(`/bills/${part(id)}`);
   return (
-    <Answer of={asked} lines={8}>
+    <Answer of={asked} lines={8} title={t.bill}>
       {(found) => <Shown bill={found} back={{ href: "/bills", label: t.all }} />}
     </Answer>
   );

@@ -39,7 +39,7 @@ export function Consumption() {
   const t = useTexts(CUSTOMER);
   const homes = useHomes();
   return (
-    <Answer of={homes.asked} lines={6}>
+    <Answer of={homes.asked} lines={6} title={t.consumption.title}>
       {() =>
         homes.point ? <Used homes={homes} point={homes.point.point} /> : <LinkHome title={t.consumption.title} />
       }

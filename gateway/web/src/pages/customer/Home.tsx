@@ -38,7 +38,7 @@ export function Home() {
   const t = useTexts(CUSTOMER);
   const homes = useHomes();
   return (
-    <Answer of={homes.asked} lines={6}>
+    <Answer of={homes.asked} lines={6} title={t.home.title}>
       {() => (homes.point ? <AtHome homes={homes} /> : <LinkHome title={t.home.title} />)}
     </Answer>
   );

@@ -53,6 +53,7 @@ export function Market() {
     <Answer
       of={asked}
       lines={6}
+      title={t.title}
       empty={(found) => found.items.length === 0}
       whenEmpty={
         <Page title={t.title}>

@@ -39,7 +39,7 @@ export function Share() {
   const t = useTexts(CUSTOMER);
   const homes = useHomes();
   return (
-    <Answer of={homes.asked} lines={6}>
+    <Answer of={homes.asked} lines={6} title={t.share.title}>
       {() => {
         if (!homes.point) return <LinkHome title={t.share.title} />;
         if (!homes.point.prepaid) return <NotPrepaid homes={homes} />;

@@ -47,7 +47,7 @@ export function Tokens() {
   const t = useTexts(CUSTOMER);
   const homes = useHomes();
   return (
-    <Answer of={homes.asked} lines={6}>
+    <Answer of={homes.asked} lines={6} title={t.tokens.title}>
       {() => {
         if (!homes.point) return <LinkHome title={t.tokens.title} />;
         if (!homes.point.prepaid) return <NotPrepaid homes={homes} />;
