@@ -142,7 +142,7 @@ class CustomerUnit(App[None]):
 
     def pass_time(self) -> None:
         self.bench.pass_time()
-        if self.query(Display):  # a tick can come when the screen is being taken down
+        if self.query(Display) and self.query("#page"):  # a tick can come when the screen is being taken down
             self.look()
 
     def look(self) -> None:

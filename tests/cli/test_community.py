@@ -50,7 +50,10 @@ def test_two_houses_live_trade_and_pay_and_everything_adds_up(two: tuple[Path, A
     assert told["clock"] == "simulated"
     assert told["ledger"]["readings"] >= 46 * 4  # two houses, a roof and the transformer, once a minute
     assert told["ledger"]["refused"] == {}
-    assert told["tokens"]["bought"] == told["tokens"]["redeemed"] - told["tokens"]["returned"] >= 2
+    tokens = told["tokens"]
+    assert tokens["bought"] >= 2
+    on_the_way = tokens["bought"] - (tokens["redeemed"] - tokens["returned"])
+    assert on_the_way in (0, 1), "the last may have been bought a moment before the end"
     assert told["trades"]["agreed"] >= 1
     assert 1 <= told["trades"]["heard"] <= told["trades"]["agreed"], "deliveries that began were told at the broker"
     assert abs(told["truth"]["imbalance_nwh"]) < 10_000
