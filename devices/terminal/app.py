@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -16,6 +17,7 @@ from textual import events, on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Horizontal, Vertical
+from textual.css.query import NoMatches
 from textual.reactive import reactive
 from textual.widgets import Button, Footer, Static
 
@@ -142,7 +144,7 @@ class CustomerUnit(App[None]):
 
     def pass_time(self) -> None:
         self.bench.pass_time()
-        if self.query(Display) and self.query("#page"):  # a tick can come when the screen is being taken down
+        with suppress(NoMatches):  # a tick can come while the screen is being taken down, piece by piece
             self.look()
 
     def look(self) -> None:
