@@ -192,6 +192,7 @@ class Guest:
     def _signed(self, shows: Sequence[str]) -> str:
         for words in shows:
             expect(self.sheet).to_contain_text(words, timeout=WAITS_MS)
+        expect(self.sheet.locator("[aria-busy=true]")).to_have_count(0, timeout=WAITS_MS)
         shown = self.sheet.inner_text()
         self.press("Confirm", within=self.sheet)
         return shown

@@ -15,7 +15,7 @@ export function Scrolling({ named, children }: { named: string; children: ReactN
     look();
     return () => observer.disconnect();
   }, []);
-  const reached = scrolls ? { role: "region", "aria-label": named, tabIndex: 0 } : {};
+  const reached = scrolls ? { role: "group", "aria-label": named, tabIndex: 0 } : {};
   return (
     <div ref={place} className="overflow-x-auto" {...reached}>
       {children}

@@ -29,6 +29,9 @@ type Stage =
   | { readonly at: "waiting" | "done"; readonly outcome: Outcome }
   | { readonly at: "failed"; readonly error: unknown };
 
+/** Not answered yet is undefined; null is an answer that did not come. */
+type Asked<T> = T | null | undefined;
+
 const LOOK_AGAIN_MS = 1_500;
 
 export function ConfirmSheet({ body: prepared, account, ledger, beside, ended }: SheetProps) {
@@ -162,23 +165,24 @@ function Code({ value }: { value: string }) {
   );
 }
 
-function Money({ reading, balance, done }: { reading: Reading; balance: Balance | null; done: boolean }) {
+/** Its lines have their places before their figures are known: nothing moves under the finger that confirms. */
+function Money({ reading, balance, done }: { reading: Reading; balance: Asked<Balance>; done: boolean }) {
   const t = useTexts(WALLET);
   const format = useFormat();
   const spends = reading.spendsMinor;
-  const have = balance === null ? null : BigInt(balance.available_minor);
+  const have = balance ? BigInt(balance.available_minor) : null;
   const after = have === null || spends === null ? null : have - spends;
   return (
-    <div className="rounded-xl bg-sunken p-4">
+    <div className="rounded-xl bg-sunken p-4" aria-busy={balance === undefined}>
       <Facts
         of={[
           [t.fee, t.noFee],
-          have === null ? null : [done ? t.afterNow : t.before, format.money(have)],
-          done || after === null
+          balance === null ? null : [done ? t.afterNow : t.before, have === null ? t.looking : format.money(have)],
+          done || balance === null || spends === null
             ? null
             : [
                 reading.more ? t.afterAndMore : t.after,
-                <strong key="after">{format.money(after < 0n ? 0n : after)}</strong>,
+                <strong key="after">{after === null ? t.looking : format.money(after < 0n ? 0n : after)}</strong>,
               ],
         ]}
       />
@@ -244,8 +248,8 @@ function Raw({ body, reading }: { body: Bytes; reading: Reading }) {
 }
 
 /** Before, and again when it is done: what the ledger says, not what we reckon. */
-function useBalance(account: Account, ledger: LedgerInfo, done: boolean): Balance | null {
-  const [balance, setBalance] = useState<Balance | null>(null);
+function useBalance(account: Account, ledger: LedgerInfo, done: boolean): Asked<Balance> {
+  const [balance, setBalance] = useState<Asked<Balance>>(undefined);
   // biome-ignore lint/correctness/useExhaustiveDependencies: asked again when it is done
   useEffect(() => {
     let here = true;
