@@ -184,7 +184,7 @@ class ServedLedger:
             engine_log=EngineLog(self._kv),
             network=among or Alone(),
             endorsement=self.endorsement,
-            checker=Checker(admission, self.mempool),
+            checker=Checker(admission, self.mempool, self.measures.traces),
             mempool=self.mempool,
             announcement=self.announcement,
             accuse=self.accuser.notice,
