@@ -86,8 +86,8 @@ stubs: setup ## Generate the protobuf stubs again
 
 lock: ## Resolve the dependencies again into requirements.lock
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra dev -o requirements.lock pyproject.toml
-	.venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra gateway -c requirements.lock -o deploy/requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra trace --extra dev -o requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra gateway --extra trace -c requirements.lock -o deploy/requirements.lock pyproject.toml
 	rm -rf .venv-lock
 
 bench-console: setup system console ## The explorer with 1,000,000 transactions over HTTP, on both databases; the first page; a reading to its pixel
