@@ -2,8 +2,10 @@
 
 python -m tests.k8s.load NETWORK FILE writers            people who write straight to validators: a line for each commit
 python -m tests.k8s.load NETWORK FILE devices GATEWAY    meters at the gateways: a line for each reading that is safe
-python -m tests.k8s.load NETWORK FILE check              all that is noted is on the ledger; how much that is, and the
-                                                         longest time for which one of them heard nothing
+python -m tests.k8s.load NETWORK FILE machine            nobody: a line for each small write that came to the disk
+python -m tests.k8s.load NETWORK FILE check FROM TO      all that is noted is on the ledger; how much that is, and the
+                                                         longest time between FROM and TO (ms) for which one of them,
+                                                         or all writers together, heard nothing
 
 A line is `time_ms who transaction`. Until SIGTERM. What a device has heard nothing of it sends again, as devices do.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import signal
 import sys
 import threading
@@ -31,7 +34,10 @@ from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.types import TransactionId
 from tests.k8s.consortium import METERS
 
+MACHINE = "machine"
+WRITER = "writer"
 WRITERS = 3
+DEVICES = METERS[1:]
 READINGS_AT_ONCE = 5
 ANEW_AFTER = 20
 """Every second device connects anew after so many: as devices that come and go."""
@@ -70,9 +76,9 @@ def people(network: Path, note: Note) -> None:
                     sys.stderr.write(f"{name} {error.code}\n")
                     time.sleep(PAUSE_S)
                     continue
-                note("everybody", found.transaction_id)  # one commit is a sign of life for all
+                note(name, found.transaction_id)
 
-    threads = [threading.Thread(target=one, args=(f"writer-{number}",)) for number in range(WRITERS)]
+    threads = [threading.Thread(target=one, args=(f"{WRITER}/{number}",)) for number in range(WRITERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -126,7 +132,7 @@ class Reporting:
 async def devices(network: Path, note: Note, gateway: str) -> None:
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    working = [Reporting(network, meter) for meter in METERS[1:]]
+    working = [Reporting(network, meter) for meter in DEVICES]
     await asyncio.gather(
         *(
             one.report(gateway, note, anew_after=ANEW_AFTER if number % 2 else sys.maxsize, stopping=stopping)
@@ -135,32 +141,56 @@ async def devices(network: Path, note: Note, gateway: str) -> None:
     )
 
 
-def check(network: Path, file: Path) -> tuple[int, int]:
+def machine(file: Path) -> None:
+    """What stops this stops everybody here: the others' pauses are to be read beside it."""
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    note = noting(file)
+    with file.with_suffix(".written").open("ab", buffering=0) as written:
+        while not stopping.wait(PAUSE_S):
+            written.write(b"x" * 512)
+            os.fdatasync(written.fileno())
+            note(MACHINE, b"")
+
+
+def noted(file: Path) -> list[tuple[int, str, str]]:
+    lines = [line.split(" ") for line in file.read_text().splitlines()]
+    return [(int(line[0]), line[1], line[2]) for line in lines if len(line) == 3]
+
+
+def check(network: Path, file: Path, began_ms: int, ended_ms: int) -> tuple[int, int]:
     """Raises where one is missing."""
-    lines = [line.split() for line in file.read_text().splitlines() if len(line.split()) == 3]
+    lines = noted(file)
     heard: dict[str, list[int]] = defaultdict(list)
     for time_ms, who, _ in lines:
-        heard[who].append(int(time_ms))
-    longest = max(after - before for times in heard.values() for before, after in pairwise(sorted(times)))
+        heard[who.partition("/")[0]].append(time_ms)
+    longest = max(
+        after - before
+        for times in heard.values() for before, after in pairwise(sorted(times))
+        if after > began_ms and before < ended_ms
+    )  # fmt: skip
     with Connection(network).open() as ledger:
         ends = time.monotonic() + SETTLES_S
-        for _, _, transaction in lines:
-            while True:
+        for _, who, transaction in lines:
+            while who != MACHINE:
                 try:
                     found = ledger.transaction(TransactionId(bytes.fromhex(transaction)))
-                    break
                 except UnknownTransaction:  # a gateway holds it yet
                     assert time.monotonic() < ends, f"{transaction} was acknowledged, and is not there"
                     time.sleep(PAUSE_S)
-            assert parse_receipt(found.receipt).succeeded, f"{transaction} was acknowledged, and did not succeed"
+                    continue
+                assert parse_receipt(found.receipt).succeeded, f"{transaction} was acknowledged, and did not succeed"
+                break
     return len(lines), longest
 
 
 def main(network: Path, file: Path, what: str, *rest: str) -> None:
     if what == "check":
-        sys.stdout.write(msgspec.json.encode(check(network, file)).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode(check(network, file, *map(int, rest))).decode() + "\n")
     elif what == "devices":
         asyncio.run(devices(network, noting(file), rest[0]))
+    elif what == "machine":
+        machine(file)
     else:
         people(network, noting(file))
 

@@ -21,6 +21,7 @@ from ledgernode.identity.organisation import identity_directory
 from tests.conditions import until
 from tests.k8s.cluster import Cluster
 from tests.k8s.consortium import ORGANISATIONS
+from tests.k8s.load import DEVICES, WRITERS, noted
 from tests.k8s.manifests import NAMESPACE
 from tests.k8s.parts import ROOT
 
@@ -77,28 +78,33 @@ class Town:
         What is given fills with what went wrong for them, when they have ended.
         """
         wrong: list[str] = []
-        with contextlib.ExitStack() as loads:
+        loads = (("writers", WRITERS), ("devices", len(DEVICES), GATEWAY), ("machine", 1))
+        with contextlib.ExitStack() as working:
             files = [
-                loads.enter_context(self._load(f"{name}, by {who}", who, *rest, wrong=wrong))
-                for who, *rest in (("writers",), ("devices", GATEWAY))
+                working.enter_context(self._load(f"{name}, by {who}", who, *rest, wrong=wrong))
+                for who, _, *rest in loads
             ]
+            # what they hear while the last of them still starts tells of this machine, and of nothing else
+            until(lambda: all(_heard(file) == one[1] for file, one in zip(files, loads, strict=True)), 180)
+            began_ms = _now_ms()
             yield wrong
+            ended_ms = _now_ms()
             sizes = [file.stat().st_size for file in files]
             for file, size in zip(files, sizes, strict=True):
                 until(lambda file=file, size=size: file.stat().st_size > size, 120)  # type: ignore[misc]  # they go on
-        for file in files:
-            count, longest = json.loads(self.module("tests.k8s.load", self.network, file, "check"))
-            say(f"{file.stem}: {count} acknowledged, none lost; the longest pause {longest} ms")
+        for file, (who, *_) in zip(files, loads, strict=True):
+            count, longest = json.loads(self.module("tests.k8s.load", self.network, file, "check", began_ms, ended_ms))
+            what = "small writes to the disk" if who == "machine" else "acknowledged, none lost"
+            say(f"{file.stem}: {count} {what}; the longest pause {longest} ms")
 
     @contextlib.contextmanager
     def _load(self, name: str, *arguments: str, wrong: list[str]) -> Iterator[Path]:
         file, errors = self.network / f"{name}.load", self.network / f"{name}.errors"
-        file.unlink(missing_ok=True)
+        file.write_text("")
         command = [sys.executable, "-m", "tests.k8s.load", self.network, file, *arguments]
         with errors.open("wb") as log:
             load = subprocess.Popen(self.cluster.inside(command, NAMESPACE), cwd=ROOT, stderr=log)
         try:
-            until(lambda: file.exists() and file.stat().st_size, 120)
             yield file
         finally:
             load.send_signal(signal.SIGTERM)
@@ -124,6 +130,14 @@ class Town:
     def shown(self, component: str, port: int) -> set[str]:
         """Hashes of the certificates that its pods show to who connects now."""
         return {_shown(pod["status"]["podIP"], port) for pod in self.pods(component)}
+
+
+def _heard(file: Path) -> int:
+    return len({who for _, who, _ in noted(file)})
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _shown(address: str, port: int) -> str:
