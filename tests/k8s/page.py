@@ -38,11 +38,12 @@ class Reader:
 
     def begin(self) -> None:
         """`ledgernode`, `kubectl` and our manifests are there, as a clone and an install would bring them."""
-        for folder in (self._folder, self._programs):
-            folder.mkdir()
+        self._folder.mkdir()
+        self._programs.mkdir()
         (self._folder / "deploy").symlink_to(ROOT / "deploy")
         python, kubectl = shlex.quote(sys.executable), " ".join(map(shlex.quote, self._cluster.program))
-        fitted = f'(cd {shlex.quote(str(ROOT))} && {python} -m tests.k8s.fitted "${{3#deploy/k8s/}}")'
+        path = shlex.quote(os.environ["PATH"])
+        fitted = f'(cd {shlex.quote(str(ROOT))} && PATH={path} {python} -m tests.k8s.fitted "${{3#deploy/k8s/}}")'
         apply = f'[ "$1 $2" != "apply -k" ] || {{ {fitted} | {kubectl} apply --validate=false -f -; exit; }}'
         for name, lines in (
             ("ledgernode", [f'exec {python} -m ledgernode.cli "$@"']),
