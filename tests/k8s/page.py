@@ -80,8 +80,8 @@ class Reader:
 
     def height(self, organisation: str) -> int:
         """Of that organisation's own node."""
-        found = json.loads(self.said(f"ledgernode block show latest --json {self.asking(organisation)}"))
-        return int(found["height"])
+        found = json.loads(self.said(f"ledgernode node status --json {self.asking(organisation)}"))
+        return int(found["nodes"][0]["ledgers"][0]["height"])
 
     def asking(self, organisation: str, *, by: str = "") -> str:
         endpoint = f"validator-0.validator.{organisation}.svc.cluster.local:7051"
@@ -153,7 +153,8 @@ def backup(cluster: Cluster) -> None:
     reader.run(restoring)
     say(f"a lost volume was filled from it, and its validator ready, after {time.monotonic() - began:.0f} s")
     assert _volume(cluster) != volume, "it is the volume that was lost"
-    until(lambda: reader.height("alpha") >= height, 120, every_s=1)
+    reader.said(f"ledgernode identity register alpha/broker.pem {reader.asking('beta', by='alpha')}")
+    until(lambda: reader.height("alpha") > height, 120, every_s=1)
 
 
 def _volume(cluster: Cluster) -> str:
