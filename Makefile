@@ -86,7 +86,7 @@ stubs: setup ## Generate the protobuf stubs again
 
 lock: ## Resolve the dependencies again into requirements.lock
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra dev -o requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra hsm --extra dev -o requirements.lock pyproject.toml
 	.venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra gateway -c requirements.lock -o deploy/requirements.lock pyproject.toml
 	rm -rf .venv-lock
 

@@ -35,6 +35,7 @@ from gateway.settings import Settings, edge_devices
 from ledgernode import logs
 from ledgernode.client import LedgerClient
 from ledgernode.errors import BadRequest, RevokedSigner
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.observe.listener import Listener
@@ -76,6 +77,8 @@ class Home(msgspec.Struct, frozen=True):
     log_level: str = ""
     """Wins over that of the settings."""
     log_json: bool = False
+    unlock: Unlock = none_given
+    """Gives the passphrase of keys that are encrypted."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -113,7 +116,7 @@ class Gateway:
         self._log: Any = structlog.get_logger("gateway")
         limits = home.settings.limits
         self._stop_s = limits.stop_ms / 1_000
-        edge = edge_devices(home.directory, home.settings, home.chain_id)
+        edge = edge_devices(home.directory, home.settings, home.chain_id, home.unlock)
         self.outbox = Outbox(home.directory / "outbox", limits, _clock_ms, steady_ms=_steady_ms)
         self.drain = Drain(self.outbox, self._client)
         signer = EdgeSigner(self.outbox, edge, home.organisation)
@@ -215,7 +218,9 @@ class Gateway:
         if setting is not None and self._home.http is None:
             raise BadRequest("the console is served by HTTP: say where (--http)")
         limits, at = self._home.settings.limits, self._home.directory
-        return Console(model, setting, at, limits=limits, clock_ms=_clock_ms, digits=inbox.digits)
+        return Console(
+            model, setting, at, limits=limits, clock_ms=_clock_ms, digits=inbox.digits, unlock=self._home.unlock
+        )
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._trust))

@@ -75,6 +75,7 @@ def run(
     from ledgernode.wire.genesis import chain_id
 
     settings = read_settings(directory)
+    at = at.unlocked_by(directory, settings.key_passphrase_file)
     if observe is not None:
         settings = msgspec.structs.replace(settings, observe=observe)
     password = str(broker_password_file.absolute()) if broker_password_file else ""
@@ -94,6 +95,7 @@ def run(
         model=model_home(settings.model_database, directory, at),
         log_level=log_level or "",
         log_json=log_json,
+        unlock=at.unlock,
     )
     if as_json:
         run_gateway(home)

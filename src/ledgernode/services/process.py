@@ -31,7 +31,8 @@ from ledgernode.errors import BadGenesis, BadRequest
 from ledgernode.identity.authority import DAY_MS
 from ledgernode.identity.endings import endings
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
-from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.key_file import load_key
+from ledgernode.identity.passphrase import Unlock, in_settings, none_given
 from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node.ledger import ServedLedger
@@ -75,8 +76,11 @@ def run_node(
     log_json: bool = False,
     ready: Ready | None = None,
     clock_ms: Clock = system_clock_ms,
+    unlock: Unlock = none_given,
 ) -> None:
     """Serve the node of `home` until SIGTERM or SIGINT. `listen` and `observe` win over the home's own; ports may be 0.
+
+    `unlock` gives the passphrase of encrypted keys, where the home's settings do not name its file.
 
     `clock_ms` is the time that its ledgers go by; it must be that of the other validators.
 
@@ -91,10 +95,14 @@ def run_node(
     logs.set_up(as_json=log_json, level=log_level or config.log_level)
     if observe is not None:
         config = msgspec.structs.replace(config, observe=observe)
-    uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms))
+    if config.key_passphrase_file:
+        unlock = in_settings(home, config.key_passphrase_file)
+    uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms, unlock))
 
 
-async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, clock_ms: Clock) -> None:
+async def _serve(  # noqa: PLR0917  # what it was started with
+    home: Path, config: NodeConfig, listen: str, ready: Ready, clock_ms: Clock, unlock: Unlock
+) -> None:
     log = logs.logger(organisation=config.organisation)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -102,7 +110,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         loop.add_signal_handler(number, stopping.set)
     logs.heed_hangup(loop)
     with ExitStack() as opened:
-        tls = Trust(load_tls(tls_directory(home)))
+        tls = Trust(load_tls(tls_directory(home), unlock))
         ledgers: dict[str, ServedLedger] = {}
         opened.callback(_close, ledgers)
         turning = Turning()
@@ -111,8 +119,9 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         listener = Listener(config.observe, observed.addresses()) if config.observe else None
         if listener is not None:
             await listener.start()
-        for name in config.ledgers:
-            ledgers[name] = _open(home, name, tls, config, clock_ms)
+        opening = {name: partial(_open, home, name, tls, config, clock_ms, unlock) for name in config.ledgers}
+        for name, open_ledger in opening.items():
+            ledgers[name] = open_ledger()
         server = Server(
             ledgers,
             tls=tls,
@@ -122,10 +131,8 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
             snapshots=_snapshots(home, config),
         )
         serving = [
-            asyncio.create_task(
-                _serve_ledger(ledgers, name, partial(_open, home, name, tls, config, clock_ms), stopping)
-            )
-            for name in config.ledgers
+            asyncio.create_task(_serve_ledger(ledgers, name, open_ledger, stopping))
+            for name, open_ledger in opening.items()
         ]
         await server.start()
         observe_port = 0 if listener is None else listener.port
@@ -135,7 +142,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         watching = asyncio.create_task(_watch(ledgers, server, observed))
         lagging = asyncio.create_task(turning.run())
         warning = asyncio.create_task(_warn_of_endings(home, log, clock_ms))
-        renewing = asyncio.create_task(Renewal(partial(load_tls, tls_directory(home)), tls, TLS_LOOK_MS).run())
+        renewing = asyncio.create_task(Renewal(partial(load_tls, tls_directory(home), unlock), tls, TLS_LOOK_MS).run())
         told = asyncio.create_task(stopping.wait())
         await asyncio.wait((told, *serving), return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
@@ -156,9 +163,11 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
     log.info("stopped")
 
 
-def _open(home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock) -> ServedLedger:
+def _open(  # noqa: PLR0917  # what the process was started with
+    home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock, unlock: Unlock
+) -> ServedLedger:
     """With what state sync has left whole put in its place."""
-    key = PrivateKey.load(validator_directory(home) / "key.pem")
+    key = load_key(validator_directory(home) / "key.pem", unlock)
     genesis_bytes = genesis_path(home, name).read_bytes()
     ledger = ServedLedger(
         data_directory(home, name),
