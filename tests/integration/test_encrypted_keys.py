@@ -14,24 +14,20 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from ledgernode.identity.authority import CertificateAuthority, issue
-from ledgernode.identity.certificate_profile import Purpose, read_pem
 from ledgernode.identity.founding import organisation_directory
 from ledgernode.identity.home import NodeConfig, tls_directory, validator_directory
-from ledgernode.identity.identity_files import new_request
-from ledgernode.identity.key_file import kept_as, load_key, protect
+from ledgernode.identity.key_file import load_key, protect
 from ledgernode.identity.keys import PrivateKey
-from ledgernode.identity.organisation import issuing_directory
 from ledgernode.identity.passphrase import from_file, none_given, read_passphrase
 from ledgernode.identity.records import Role
+from tests.cli.command_line import done
 from tests.conditions import until
 from tests.gateway.running import GatewayProcess, gateway_identity
-from tests.running import NodeProcess, SoloNetwork, now_ms, register
+from tests.running import NodeProcess, SoloNetwork, register
 
 pytestmark = pytest.mark.slow
 
 PASSPHRASE = "correct horse battery staple"
-NAMES = ("localhost", "127.0.0.1")
 
 
 class Encrypted:
@@ -53,6 +49,11 @@ class Encrypted:
         for path in self.keys:
             protect(path, none_given, read_passphrase(self.passphrase))
         msgspec.structs.replace(NodeConfig.read(home), key_passphrase_file=str(self.passphrase)).write(home)
+
+    def renew(self, folder: Path) -> None:
+        """Another TLS key in the place of the one in use, under the same passphrase."""
+        organisation = organisation_directory(self.network.directory, "north")
+        done("identity", "rotate-tls", folder, "--org", organisation, "--key-passphrase-file", self.passphrase)
 
 
 def forms(path: Path) -> list[str]:
@@ -92,8 +93,8 @@ def test_node_and_gateway_start_by_the_file_that_their_settings_name(
         places = [("127.0.0.1", gateway.serving["port"]), ("127.0.0.1", gateway.serving["http_port"])]
         places.append(("127.0.0.1", int(node.endpoint.rpartition(":")[2])))
         before = {place: ssl.get_server_certificate(place) for place in places}
-        renew(encrypted, encrypted.gateway, Role.GATEWAY, prefix="tls-")
-        renew(encrypted, tls_directory(encrypted.network.home), Role.VALIDATOR, prefix="")
+        encrypted.renew(encrypted.gateway)
+        encrypted.renew(tls_directory(encrypted.network.home))
         until(lambda: all(ssl.get_server_certificate(place) != before[place] for place in places))
         with node.ledger(anna) as ledger:
             assert ledger.facts().height > 0
@@ -102,27 +103,6 @@ def test_node_and_gateway_start_by_the_file_that_their_settings_name(
         said = log.read_text()
         assert said
         assert not [secret for secret in (PASSPHRASE, *encrypted.secrets) if secret in said]
-
-
-def renew(encrypted: Encrypted, folder: Path, role: Role, *, prefix: str) -> None:
-    """Another key under the same passphrase, and its certificate, in the place of those in use."""
-    key, certificate = folder / f"{prefix}key.pem", folder / f"{prefix}certificate.pem"
-    leaf = read_pem(certificate.read_text(), 2)[0]
-    assert leaf.member is not None
-    beside = folder.with_name(f"{folder.name}-next")
-    request = new_request(
-        beside,
-        organisation="north",
-        role=role,
-        name=leaf.member.name,
-        purpose=Purpose.TLS,
-        keeping=kept_as(key, encrypted.unlock),
-    )
-    organisation = organisation_directory(encrypted.network.directory, "north")
-    authority = CertificateAuthority.load(issuing_directory(organisation))
-    chain = issue(request, authority, now_ms=now_ms(), tls_names=NAMES)
-    (beside / "tls-key.pem").replace(key)
-    certificate.write_text(chain)
 
 
 @pytest.mark.parametrize("text", ["", "another horse altogether"], ids=["none", "wrong"])

@@ -18,6 +18,7 @@ from ledgernode.cli.members import id_of, register_all
 from ledgernode.cli.output import as_text, done, facts, json_option, moment, short, show, table
 from ledgernode.cli.passphrases import key_option
 from ledgernode.cli.protecting import protect
+from ledgernode.cli.tls_rotation import rotate_tls
 
 if TYPE_CHECKING:
     from ledgernode.identity.signing import SigningKey
@@ -32,7 +33,7 @@ def identity() -> None:
     """Keys, certificates, registration, rotation and revocation."""
 
 
-for _command in (enrolment.new, enrolment.csr, enrolment.sign, enrolment.accept, enrolment.enroll, protect):
+for _command in (enrolment.new, enrolment.csr, enrolment.sign, enrolment.accept, enrolment.enroll, protect, rotate_tls):
     identity.add_command(_command)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +20,9 @@ from ledgernode.cli.passphrases import (
     unlock_by,
 )
 from ledgernode.errors import BadRequest
+
+if TYPE_CHECKING:
+    from ledgernode.identity.key_file import Keeping
 
 
 @click.group()
@@ -53,12 +58,10 @@ def init(
     ledgernode org init ./north north
     ledgernode org init ./north north --key-passphrase-file ./passphrase
     """
-    from ledgernode.identity.key_file import Keeping
     from ledgernode.identity.organisation import create_organisation, issuing_directory, root_directory
 
     only_one(plain, passphrase_file, "either --no-passphrase or --key-passphrase-file")
-    asked = at_terminal() and not (plain or passphrase_file or (root_uri and issuing_uri))
-    by_hand = Keeping(new_passphrase(f"the keys of {name}") if asked else None)
+    by_hand = _by_hand(name, plain or bool(passphrase_file) or bool(root_uri and issuing_uri))
     root = keeping(root_uri, passphrase_file) if root_uri or passphrase_file else by_hand
     issuing = keeping(issuing_uri, passphrase_file) if issuing_uri or passphrase_file else by_hand
     create_organisation(directory, name, now_ms=now_ms(), root=root, issuing=issuing)
@@ -75,6 +78,35 @@ def init(
             "issuing": str(issuing_directory(directory)),
         },
     )
+
+
+@org.command()
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--key", "uri", default="", metavar="PKCS11-URI", help="The new key lives in a token.")
+@protect_option
+@click.option("--no-passphrase", "plain", is_flag=True, help="At a terminal: do not ask for one.")
+@json_option
+def root(directory: Path, *, uri: str, passphrase_file: Path | None, plain: bool, as_json: bool) -> None:
+    """Replace the root by a new one. The one before is kept in ca/old-root; its key is not needed.
+
+    Writes DIRECTORY/add-root.json and retire-root.json, what governance decides on: add the new root, then make an
+    issuing authority under it (`org issuing`), certify anew, and retire the old root at last.
+
+    \b
+    ledgernode org root ./north
+    ledgernode governance propose add_root "$(cat ./north/add-root.json)"
+    """
+    from ledgernode.identity.organisation import organisation_name, replace_root
+
+    only_one(plain, passphrase_file, "either --no-passphrase or --key-passphrase-file")
+    keep = _by_hand(directory, plain) if not (uri or passphrase_file) else keeping(uri, passphrase_file)
+    new, before = replace_root(directory, now_ms=now_ms(), keeping=keep)
+    name = organisation_name(directory)
+    proposals = {"add_root": directory / "add-root.json", "retire_root": directory / "retire-root.json"}
+    for path, certificate in zip(proposals.values(), (new, before), strict=True):
+        path.write_text(json.dumps({"organisation": name, "root": certificate}) + "\n")
+    told = {kind: str(path) for kind, path in proposals.items()}
+    done(f"{name} has a new root\n  propose add_root with {told['add_root']}, then `org issuing`", as_json, told)
 
 
 @org.command()
@@ -129,6 +161,13 @@ def bundle(directory: Path, validators: tuple[str, ...], as_json: bool) -> None:
             "validators": len(written.validators),
         },
     )
+
+
+def _by_hand(what: str | Path, plain: bool) -> Keeping:
+    """How keys that speak for an organisation are kept where nobody has said it: who sits at a terminal is asked."""
+    from ledgernode.identity.key_file import Keeping
+
+    return Keeping(new_passphrase(f"the keys of {what}") if at_terminal() and not plain else None)
 
 
 def _validator(text: str) -> tuple[str, str]:

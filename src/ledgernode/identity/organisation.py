@@ -59,14 +59,34 @@ def replace_issuing(
     earlier still lies there.
     """
     standing = issuing_directory(directory)
-    before = standing.with_name("old-issuing")
-    if before.exists():
-        raise IdentityExists(f"{before} is there: an authority that was replaced earlier, move it away first")
+    _require_room(standing)
     root = CertificateAuthority.load(root_directory(directory), unlock)
     keep = keeping or kept_as(standing / "key.pem", unlock)
-    made = create_intermediate(root, now_ms=now_ms, keeping=keep)
-    made.save(beside := standing.with_name("new-issuing"), keep)
-    standing.rename(before)
+    _take_its_place(standing, create_intermediate(root, now_ms=now_ms, keeping=keep), keep)
+
+
+def replace_root(directory: Path, *, now_ms: int, keeping: Keeping = PLAIN) -> tuple[str, str]:
+    """A new root beside the one before, whose key may be away; their certificates, the new one first.
+
+    The issuing authority stays of the one before: replace it once the ledgers know the new root.
+    """
+    standing = root_directory(directory)
+    _require_room(standing)
+    name, before = read_root(directory)
+    made = create_root(name, now_ms=now_ms, keeping=keeping)
+    _take_its_place(standing, made, keeping)
+    return made.certificate, before
+
+
+def _require_room(standing: Path) -> None:
+    before = standing.with_name(f"old-{standing.name}")
+    if before.exists():
+        raise IdentityExists(f"{before} is there: an authority that was replaced earlier, move it away first")
+
+
+def _take_its_place(standing: Path, made: CertificateAuthority, keeping: Keeping) -> None:
+    made.save(beside := standing.with_name(f"new-{standing.name}"), keeping)
+    standing.rename(standing.with_name(f"old-{standing.name}"))
     beside.rename(standing)
 
 
