@@ -11,7 +11,7 @@ FROM ?= 0
 INTO ?= $(or $(TMPDIR),/tmp)/ledgernode-screenshots
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check deploy-check k8s-test site clean
+.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check parts vulnerabilities deploy-check k8s-test site clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -86,7 +86,7 @@ stubs: setup ## Generate the protobuf stubs again
 
 lock: ## Resolve the dependencies again into requirements.lock
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra trace --extra dev -o requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra hsm --extra trace --extra dev -o requirements.lock pyproject.toml
 	.venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra gateway --extra trace -c requirements.lock -o deploy/requirements.lock pyproject.toml
 	rm -rf .venv-lock
 
@@ -109,6 +109,13 @@ gateway/web/dist/index.html: hatch_build.py $(shell find gateway/web -type f -no
 
 wheel-check: setup ## Build the wheel, install it alone into a new environment, and use it
 	bash tests/suites/wheel_check.sh
+
+parts: setup ## The list of a release's parts (SBOM, CycloneDX) from both lock files: dist/ledgernode.cdx.json
+	@mkdir -p dist
+	$(BIN)/python -m deploy.parts -o dist/ledgernode.cdx.json
+
+vulnerabilities: ## Ask the advisory services about every pin; fails clearly where they cannot be reached
+	bash tests/suites/vulnerabilities.sh
 
 deploy-check: setup ## The manifests for Kubernetes: rendered, held against the schemas, looked through by a scanner
 	bash tests/deploy/check.sh

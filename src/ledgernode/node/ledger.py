@@ -24,7 +24,8 @@ from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.keys import verify
+from ledgernode.identity.signing import SigningKey
 from ledgernode.identity.tls import Trust
 from ledgernode.logs import logger
 from ledgernode.node.accusing import Accuser
@@ -115,7 +116,7 @@ class ServedLedger:
         self,
         directory: Path,
         genesis_bytes: bytes,
-        key: PrivateKey,
+        key: SigningKey,
         clock_ms: Clock,
         *,
         mempool: Mempool | None = None,
@@ -141,7 +142,7 @@ class ServedLedger:
             self._kv.close()
             raise
 
-    def _assemble(self, genesis_bytes: bytes, key: PrivateKey, clock_ms: Clock) -> None:
+    def _assemble(self, genesis_bytes: bytes, key: SigningKey, clock_ms: Clock) -> None:
         self.genesis: Genesis = check_genesis(genesis_bytes)
         self.name = self.genesis.name
         self.chain = open_chain(self._kv, genesis_bytes)
@@ -318,7 +319,7 @@ class ServedLedger:
     def _linked(self) -> list[bytes]:
         return [] if self.peers is None else list(self.peers.links)
 
-    def _make_peers(self, key: PrivateKey) -> Peers | None:
+    def _make_peers(self, key: SigningKey) -> Peers | None:
         if self.alone or self._tls is None:
             return None
         return Peers(
