@@ -31,6 +31,7 @@ from ledgernode.identity.certificates import read_certificate
 from ledgernode.identity.identity_files import CERTIFICATE, new_request, place_certificate
 from ledgernode.identity.records import Role
 from ledgernode.wire.genesis import GenesisMember, GenesisOrganisation, GenesisValidator
+from ledgernode.wire.unreadable import UNREADABLE
 
 BUNDLE: Final = "bundle.json"
 
@@ -140,5 +141,5 @@ def read_bundle(path: Path) -> GenesisOrganisation:
         return msgspec.json.decode(path.read_bytes(), type=GenesisOrganisation)
     except OSError as error:
         raise BadGenesis(f"{path} cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadGenesis(f"{path} is no organisation's bundle: {error}") from error
