@@ -11,7 +11,7 @@ FROM ?= 0
 INTO ?= $(or $(TMPDIR),/tmp)/ledgernode-screenshots
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check parts vulnerabilities deploy-check k8s-test site clean
+.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check parts vulnerabilities deploy-check k8s-test site fuzz clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ coverage: setup system ## Branch coverage of all packages (at least 90 %): the f
 	-$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "slow and not browser" --cov --cov-append --cov-report= --cov-fail-under=0 \
 		tests/gateway tests/cli tests/services
 	$(BIN)/coverage report
+
+fuzz: setup ## Try every decoder with garbage near what it takes, SECONDS= (5) of computing each; what breaks one is kept
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),5)
 
 simulate: setup ## Play schedules FROM= N= of ENGINE=pbft|pow on every core (WORKERS=); adds a row to docs/simulations.md
 	$(BIN)/python -m tests.simulation --engine $(ENGINE) --from $(FROM) --number $(N) \

@@ -33,6 +33,7 @@ from ledgernode.errors import BadRequest
 from ledgernode.identity.key_file import load_key
 from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.wire.types import ChainId
+from ledgernode.wire.unreadable import UNREADABLE
 
 FILE = "gateway.json"
 _ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
@@ -131,7 +132,7 @@ def read_settings(directory: Path) -> Settings:
         return Settings()
     try:
         return msgspec.json.decode(path.read_bytes(), type=Settings)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{path}: {error}") from error
 
 

@@ -19,6 +19,7 @@ from ledgernode.identity.certificate_profile import Purpose
 from ledgernode.identity.identity_files import new_request, place_certificate
 from ledgernode.identity.key_file import PLAIN, Keeping
 from ledgernode.identity.records import Role
+from ledgernode.wire.unreadable import UNREADABLE
 
 FILE: Final = "node.json"
 
@@ -61,7 +62,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return msgspec.json.decode(path.read_bytes(), type=NodeConfig)
         except OSError as error:
             raise BadRequest(f"{home} is no node's folder: {FILE} cannot be read ({error.strerror})") from error
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadRequest(f"{path}: {error}") from error
 
     def write(self, home: Path) -> None:

@@ -46,6 +46,7 @@ from ledgernode.wire.frames import (
 )
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import HASH_BYTES, ChainId, Epoch, Height, TimeMs, TransactionId
+from ledgernode.wire.unreadable import UNREADABLE
 
 _Kind = TypeVar("_Kind", bound=IntEnum)
 
@@ -198,6 +199,10 @@ def facts_message(facts: LedgerFacts) -> pb.GetLedgerResponse:
 
 
 def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
+    try:
+        parameters = msgspec.json.decode(message.parameters, type=Parameters)
+    except UNREADABLE as error:
+        raise BadRequest(f"the ledger's parameters cannot be read: {error}") from error
     return LedgerFacts(
         message.ledger,
         ChainId(message.chain_id),
@@ -205,7 +210,7 @@ def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
         TimeMs(message.time_ms),
         Epoch(message.epoch),
         message.engine,
-        msgspec.json.decode(message.parameters, type=Parameters),
+        parameters,
         message.validators,
         message.header_hash,
         message.view,
