@@ -100,6 +100,7 @@ MINING_SHARE_PERCENT: Final = 25  # of one core
 MINING_SLICE_HASHES: Final = 5_000  # between two looks for another job: a few milliseconds
 
 TLS_LOOK_MS: Final = 10_000  # how often a node looks whether its TLS files were replaced
+ROSTER_LOOK_MS: Final = 1_000  # and which ledgers it is to serve
 
 # links between validators
 LINK_ENGINE_MESSAGES: Final = 1_024  # queued for one peer; beyond, the oldest is dropped: engines say it again

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from ledgernode.config import DRAIN_MS, REPORT_WAIT_MS
+from ledgernode.config import DRAIN_MS, MAP_SIZE_LIMIT, REPORT_WAIT_MS
 from ledgernode.consensus.certifier import check_certificate
 from ledgernode.consensus.engine import Engine, Mined
 from ledgernode.consensus.pbft.core import Pbft
@@ -118,6 +118,7 @@ class ServedLedger:
         tls: Trust | None = None,
         upkeep: Upkeep | None = None,
         operators_snapshots: Path | None = None,
+        store_bytes: int = MAP_SIZE_LIMIT,
     ) -> None:
         self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
@@ -128,7 +129,7 @@ class ServedLedger:
         self.is_closed = False
         self._incoming = Incoming(directory.parent / "incoming", genesis_block(genesis_bytes), _require_certified)
         self._installed = self._incoming.install(directory)
-        self._kv = LmdbStore(directory)
+        self._kv = LmdbStore(directory, map_size_limit=store_bytes)
         try:
             self._assemble(genesis_bytes, key, clock_ms)
         except BaseException:

@@ -25,7 +25,7 @@ from ledgernode.config import (
 from ledgernode.consensus.engine import Send
 from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.identity.records import ValidatorRecord
-from ledgernode.identity.tls import TlsFiles, Trust
+from ledgernode.identity.tls import LedgerTrust, TlsFiles, Trust
 from ledgernode.node.endorsement import position_of
 from ledgernode.node.links import Link
 from ledgernode.v1 import validator_pb2 as pb
@@ -75,7 +75,7 @@ class Peers:
         self.own_key = key.public_key
         self._ledger = ledger
         self._introduce = partial(introduce, ledger, chain_id, key)
-        self._trust = tls
+        self._trust = LedgerTrust(tls, ledger)
         self._members = members
         self._height = height
         self._log = log
