@@ -56,6 +56,7 @@ from ledgernode.node.state_sync import StateSync
 from ledgernode.node.submissions import Submissions
 from ledgernode.node.subscriptions import Subscriptions
 from ledgernode.node.surroundings import Alone, Among
+from ledgernode.node.turns import Turns
 from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
@@ -119,10 +120,12 @@ class ServedLedger:
         upkeep: Upkeep | None = None,
         operators_snapshots: Path | None = None,
         store_bytes: int = MAP_SIZE_LIMIT,
+        turns: Turns | None = None,
     ) -> None:
         self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
         self._tls = tls
+        self._turns = turns or Turns()
         self._upkeep = upkeep or Upkeep()
         self._operators_snapshots = operators_snapshots
         self._tasks: list[asyncio.Task[None]] = []
@@ -149,6 +152,7 @@ class ServedLedger:
         self.admission = admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
         self.announcement = Announcement(self.mempool, waiters, self.progress, self.measures)
         self.log = logger(ledger=self.name)
+        turn = self._turns.of(self.name)
         if self._installed is not None:
             self.log.info("snapshot installed", height=self._installed.height)
         self.alone = self.genesis.engine.name == "solo"
@@ -186,6 +190,7 @@ class ServedLedger:
             clock_ms=clock_ms,
             log=self.log,
             measures=self.measures,
+            turn=turn,
         )
         self.catching_up: CatchingUp | None = None
         if among is not None and self.peers is not None:
@@ -195,6 +200,7 @@ class ServedLedger:
             mempool=self.mempool,
             arrived=self.driver.work_arrived,
             clock_ms=clock_ms,
+            turn=turn,
         )
         self.submissions = Submissions(
             admission=admission,
@@ -207,6 +213,7 @@ class ServedLedger:
             forward=self.peers.forward if self.peers is not None else None,
             measures=self.measures,
             log=self.log,
+            turn=turn,
         )
         self.questions = Questions(
             chain=self.chain,

@@ -45,6 +45,7 @@ from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.snapshots import Upkeep
+from ledgernode.node.turns import Turns
 from ledgernode.observe.listener import Listener
 from ledgernode.observe.turning import Turning
 from ledgernode.services.metrics import NodeFigures
@@ -113,7 +114,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
     logs.heed_hangup(loop)
     with ExitStack() as opened:
         tls = Trust(load_tls(tls_directory(home)))
-        roster = Roster(partial(_open, home, tls, config, clock_ms), tls.forget, log)
+        roster = Roster(partial(_open, home, tls, config, clock_ms=clock_ms, turns=Turns()), tls.forget, log)
         opened.callback(roster.close)
         turning = Turning()
         figures = NodeFigures(roster.ledgers, home, turning)
@@ -162,7 +163,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
     log.info("stopped")
 
 
-def _open(home: Path, tls: Trust, config: NodeConfig, clock_ms: Clock, name: str) -> ServedLedger:
+def _open(home: Path, tls: Trust, config: NodeConfig, name: str, *, clock_ms: Clock, turns: Turns) -> ServedLedger:
     """With what state sync has left whole put in its place."""
     _require_clock(home, name, clock_ms)
     key = PrivateKey.load(validator_directory(home) / "key.pem")
@@ -175,6 +176,7 @@ def _open(home: Path, tls: Trust, config: NodeConfig, clock_ms: Clock, name: str
         clock_ms,
         mempool=Mempool(transactions=limits.mempool_transactions, size_bytes=limits.mempool_bytes),
         store_bytes=limits.store_bytes,
+        turns=turns,
         tls=tls,
         upkeep=Upkeep(config.snapshot_every_blocks, config.snapshots_kept, config.sync_behind_blocks),
         operators_snapshots=_snapshots(home, config),
