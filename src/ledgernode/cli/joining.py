@@ -15,8 +15,16 @@ import msgspec
 
 from ledgernode.errors import Conflict, Missing
 from ledgernode.identity.authority import read_pem_file
+from ledgernode.identity.certificates import read_certificate
 from ledgernode.identity.founding import check_acceptances
-from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, ledger_directory, tls_directory
+from ledgernode.identity.home import (
+    NodeConfig,
+    data_directory,
+    genesis_path,
+    ledger_directory,
+    tls_directory,
+    validator_directory,
+)
 from ledgernode.identity.tls import ROOTS, is_under, split_roots, write_roots
 from ledgernode.store.looking import holder_of
 from ledgernode.wire.genesis import Genesis, chain_id, parse_genesis
@@ -28,13 +36,15 @@ def join_ledger(home: Path, genesis_bytes: bytes, acceptances: Sequence[bytes]) 
     """Write the genesis into the node's home, and answer the ledger's name.
 
     Refuses a genesis that does not hold or that some organisation has not accepted, and a name under which
-    the node serves another ledger, and one on which another body bears the name of the node's organisation.
+    the node serves another ledger, one on which another body bears the name of the node's organisation, and
+    one that only another node can serve.
     """
     check_acceptances(genesis_bytes, acceptances)
     genesis = parse_genesis(genesis_bytes)
     config, path = NodeConfig.read(home), genesis_path(home, genesis.name)
     founding = [root for organisation in genesis.organisations for root in organisation.roots]
     _require_own_name(home, config, genesis, founding)
+    _require_seat_alone(home, genesis)
     if path.exists() and path.read_bytes() != genesis_bytes:
         raise Conflict(f"{home} serves another ledger of the name {genesis.name}")
     roots_file = tls_directory(home) / ROOTS
@@ -109,6 +119,16 @@ def _require_own_name(home: Path, config: NodeConfig, genesis: Genesis, founding
     named = any(one.name == config.organisation for one in genesis.organisations)
     if named and path.exists() and not is_under(read_pem_file(path), founding):
         raise Conflict(f"on ledger {genesis.name} {config.organisation} is another organisation than this node's")
+
+
+def _require_seat_alone(home: Path, genesis: Genesis) -> None:
+    """A ledger with a single validator is followed by nobody."""
+    path = validator_directory(home) / "certificate.pem"
+    if genesis.engine.name != "solo" or not path.exists():
+        return
+    (seat,) = (one for organisation in genesis.organisations for one in organisation.validators)
+    if read_certificate(seat.certificate).public_key != read_certificate(read_pem_file(path)).public_key:
+        raise Conflict(f"ledger {genesis.name} has one validator, of the engine solo, and it is another than this node")
 
 
 def _forget_roots(home: Path, name: str, left: Sequence[str]) -> None:
