@@ -70,7 +70,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "market": "clear",
         "forecast": "day score anomalies",
         "trade": "run",
-        "node": "new prepare join run status",
+        "node": "new join list drop prepare run status",
         "chaincode": "new check describe package install approve commit deploy list show",
         "governance": "join propose approve reject withdraw list show parameters policy validators",
         "evidence": "list show",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,6 +14,9 @@ from ledgernode.cli.observe_option import observe_option, trace_options
 from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
 from ledgernode.cli.passphrases import keeping, key_option, passphrase_option, protect_option, unlock_by
 from ledgernode.cli.standing import standing
+
+if TYPE_CHECKING:
+    from ledgernode.cli.joining import HeldLedger
 
 _HOME: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -59,6 +62,8 @@ def new(
 def join(home: Path, genesis: Path, acceptances: tuple[Path, ...], as_json: bool) -> None:
     """Give a node a ledger to serve: the GENESIS that every founder has accepted.
 
+    A node may serve several. One that is running takes it up by itself; otherwise start it.
+
     \b
     ledgernode node join ./north-node genesis.json --acceptance north.acceptance.json --acceptance south.acceptance.json
     """
@@ -68,18 +73,70 @@ def join(home: Path, genesis: Path, acceptances: tuple[Path, ...], as_json: bool
     done(f"{home} serves ledger {name}: ledgernode node run {home}", as_json, {"home": str(home), "ledger": name})
 
 
+@node.command("list")
+@click.argument("home", type=_HOME)
+@json_option
+def list_ledgers(home: Path, as_json: bool) -> None:
+    """Show the ledgers of a node: those that it serves, and those it only keeps.
+
+    \b
+    ledgernode node list ./north-node
+    """
+    from ledgernode.cli.joining import held_ledgers
+
+    found = held_ledgers(home)
+    rows = [(one.ledger, one.engine, ", ".join(one.founders), size(one.database_bytes), _kept(one)) for one in found]
+    shown = table(("ledger", "engine", "founders", "on disk", "state"), rows, numbers=("on disk",))
+    show(
+        {"home": str(home), "ledgers": [one._asdict() for one in found]},
+        as_json,
+        shown if found else f"{home} has no ledger yet",
+    )
+
+
+@node.command()
+@click.argument("home", type=_HOME)
+@click.argument("ledger")
+@click.option("--erase", is_flag=True, help="Erase its data and genesis from this home as well.")
+@click.option("--wait", "wait_s", type=click.IntRange(0), default=30, show_default=True, help="For it to be closed, s.")
+@json_option
+def drop(*, home: Path, ledger: str, erase: bool, wait_s: int, as_json: bool) -> None:
+    """Let a node serve LEDGER no more. A running node drains and closes it; the others go on.
+
+    Its data stays, to be served again by `node join`, unless it is to be erased. A validator that goes without leaving
+    its seat is missed by the quorum: let governance take the seat away first (docs/governance.md).
+
+    \b
+    ledgernode node drop ./north-node market
+    ledgernode node drop ./north-node market --erase
+    """
+    from ledgernode.cli.joining import drop_ledger
+
+    drop_ledger(home, ledger, erase=erase, wait_s=wait_s)
+    said = "its data is erased" if erase else f"its data stays in {home}/ledgers/{ledger}"
+    document = {"home": str(home), "ledger": ledger, "erased": erase}
+    done(f"{home} serves {ledger} no more; {said}", as_json, document)
+
+
 @node.command()
 @click.argument("home", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--keys", type=_HOME, required=True, help="Where its validator and TLS keys and certificates are mounted."
 )
 @click.option("--prefix", default="", metavar="NAME.", help="What the files of this node begin with there.")
-@click.option("--ledger", type=_HOME, required=True, help="Where genesis.json and every *.acceptance.json are mounted.")
+@click.option(
+    "--ledger",
+    "ledgers",
+    type=_HOME,
+    required=True,
+    multiple=True,
+    help="Where genesis.json and every *.acceptance.json are mounted; one for each ledger.",
+)
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where it will serve.")
 @click.option("--settings", type=_FILE, help="Further fields of node.json, as JSON.")
 @json_option
 def prepare(
-    *, home: Path, keys: Path, prefix: str, ledger: Path, listen: str, settings: Path | None, as_json: bool
+    *, home: Path, keys: Path, prefix: str, ledgers: tuple[Path, ...], listen: str, settings: Path | None, as_json: bool
 ) -> None:
     """Make or bring up to date a node's HOME whose keys, certificates and genesis others mount, as in a container.
 
@@ -91,10 +148,12 @@ def prepare(
     ledgernode node prepare /var/lib/ledgernode --keys /etc/ledgernode/keys --prefix validator-0. \\
         --ledger /etc/ledgernode/ledger --listen 0.0.0.0:7051
     """
-    from ledgernode.cli.mounted import prepare_home
+    from ledgernode.cli.mounted import join_mounted, prepare_home
 
     further = settings.read_bytes() if settings is not None else b"{}"
-    config = prepare_home(home, keys, prefix=prefix, ledger=ledger, listen=listen, further=further)
+    config = prepare_home(home, keys, prefix=prefix, ledger=ledgers[0], listen=listen, further=further)
+    for mounted in ledgers[1:]:
+        config = join_mounted(home, mounted)
     document = {"home": str(home), "organisation": config.organisation, "ledgers": list(config.ledgers)}
     said = f"{home} is {config.organisation}/{config.validator} of {', '.join(config.ledgers)}"
     done(said, as_json, document)
@@ -191,6 +250,12 @@ def _parts(node: dict[str, Any]) -> list[Any]:
         parts.append(table(columns, rows, numbers=("height", "contradictions", "on the ledger")))
         parts += _accusations(ledger["validators"])
     return parts
+
+
+def _kept(ledger: HeldLedger) -> str:
+    if not ledger.serves:
+        return "kept, not served"
+    return "to be served" if ledger.process is None else f"open in process {ledger.process or '?'}"
 
 
 def _state(ledger: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from ledgernode.config import STUCK_AFTER_MS, TRACE_ONE_IN
+from ledgernode.config import MAP_SIZE_LIMIT, MEMPOOL_BYTES, MEMPOOL_TRANSACTIONS, STUCK_AFTER_MS, TRACE_ONE_IN
 from ledgernode.errors import BadRequest
 from ledgernode.identity.certificate_profile import Purpose
 from ledgernode.identity.identity_files import new_request, place_certificate
@@ -24,6 +24,14 @@ from ledgernode.wire.unreadable import UNREADABLE
 FILE: Final = "node.json"
 
 
+class LedgerLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one ledger may take of its node: transactions that wait, and its database. It halts when that is full."""
+
+    mempool_transactions: Annotated[int, msgspec.Meta(ge=1)] = MEMPOOL_TRANSACTIONS
+    mempool_bytes: Annotated[int, msgspec.Meta(ge=1)] = MEMPOOL_BYTES
+    store_bytes: Annotated[int, msgspec.Meta(ge=1)] = MAP_SIZE_LIMIT
+
+
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`validator` is the node's name within its organisation; `listen` is where it serves.
 
@@ -31,6 +39,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     than `sync_behind_blocks` it takes one from a peer, if there is one (0: never).
 
     `key_passphrase_file` opens its keys where they are encrypted; as seen from the home.
+
+    `limits` are of ledgers by name, where they are not the default.
 
     `observe` is where its operator's health checks and metrics are served, HOST:PORT (empty: nowhere), and
     `stuck_after_ms` how long it may stand still before it says that it should be started again.
@@ -53,6 +63,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trace_one_in: Annotated[int, msgspec.Meta(ge=1)] = TRACE_ONE_IN
     key_passphrase_file: str = ""
     stuck_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = STUCK_AFTER_MS
+    limits: dict[str, LedgerLimits] = {}
 
     @staticmethod
     def read(home: Path) -> NodeConfig:
@@ -66,8 +77,11 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise BadRequest(f"{path}: {error}") from error
 
     def write(self, home: Path) -> None:
+        """Under another name first: a running node reads it at any moment."""
         home.mkdir(parents=True, exist_ok=True)
-        (home / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
+        written = home / f"{FILE}.part"
+        written.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
+        written.replace(home / FILE)
 
 
 def validator_directory(home: Path) -> Path:
@@ -80,6 +94,11 @@ def tls_directory(home: Path) -> Path:
 
 def genesis_path(home: Path, ledger: str) -> Path:
     return home / "ledgers" / ledger / "genesis.json"
+
+
+def ledger_directory(home: Path, ledger: str) -> Path:
+    """All that the node keeps of one ledger."""
+    return home / "ledgers" / ledger
 
 
 def data_directory(home: Path, ledger: str) -> Path:

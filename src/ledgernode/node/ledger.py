@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from ledgernode.config import DRAIN_MS, REPORT_WAIT_MS
+from ledgernode.config import DRAIN_MS, MAP_SIZE_LIMIT, REPORT_WAIT_MS
 from ledgernode.consensus.certifier import check_certificate
 from ledgernode.consensus.engine import Engine, Mined
 from ledgernode.consensus.pbft.core import Pbft
@@ -57,6 +57,7 @@ from ledgernode.node.state_sync import StateSync
 from ledgernode.node.submissions import Submissions
 from ledgernode.node.subscriptions import Subscriptions
 from ledgernode.node.surroundings import Alone, Among
+from ledgernode.node.turns import Turns
 from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
@@ -124,10 +125,13 @@ class ServedLedger:
         upkeep: Upkeep | None = None,
         operators_snapshots: Path | None = None,
         tracer: Tracer | None = None,
+        store_bytes: int = MAP_SIZE_LIMIT,
+        turns: Turns | None = None,
     ) -> None:
         self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
         self._tls = tls
+        self._turns = turns or Turns()
         self._upkeep = upkeep or Upkeep()
         self._operators_snapshots = operators_snapshots
         self._tracer = tracer
@@ -135,7 +139,7 @@ class ServedLedger:
         self.is_closed = False
         self._incoming = Incoming(directory.parent / "incoming", genesis_block(genesis_bytes), _require_certified)
         self._installed = self._incoming.install(directory)
-        self._kv = LmdbStore(directory)
+        self._kv = LmdbStore(directory, map_size_limit=store_bytes)
         try:
             self._assemble(genesis_bytes, key, clock_ms)
         except BaseException:
@@ -155,6 +159,7 @@ class ServedLedger:
         self.admission = admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
         self.announcement = Announcement(self.mempool, waiters, self.progress, self.measures)
         self.log = logger(ledger=self.name)
+        turn = self._turns.of(self.name)
         if self._installed is not None:
             self.log.info("snapshot installed", height=self._installed.height)
         self.alone = self.genesis.engine.name == "solo"
@@ -192,6 +197,7 @@ class ServedLedger:
             clock_ms=clock_ms,
             log=self.log,
             measures=self.measures,
+            turn=turn,
         )
         self.catching_up: CatchingUp | None = None
         if among is not None and self.peers is not None:
@@ -202,6 +208,7 @@ class ServedLedger:
             arrived=self.driver.work_arrived,
             clock_ms=clock_ms,
             traces=self.measures.traces,
+            turn=turn,
         )
         self.submissions = Submissions(
             admission=admission,
@@ -214,6 +221,7 @@ class ServedLedger:
             forward=self.peers.forward if self.peers is not None else None,
             measures=self.measures,
             log=self.log,
+            turn=turn,
         )
         self.questions = Questions(
             chain=self.chain,

@@ -26,7 +26,7 @@ from ledgernode.consensus.engine import Send
 from ledgernode.identity.keys import verify
 from ledgernode.identity.records import ValidatorRecord
 from ledgernode.identity.signing import SigningKey
-from ledgernode.identity.tls import TlsFiles, Trust
+from ledgernode.identity.tls import LedgerTrust, TlsFiles, Trust
 from ledgernode.node.endorsement import position_of
 from ledgernode.node.links import Link
 from ledgernode.v1 import validator_pb2 as pb
@@ -76,7 +76,7 @@ class Peers:
         self.own_key = key.public_key
         self._ledger = ledger
         self._introduce = partial(introduce, ledger, chain_id, key)
-        self._trust = tls
+        self._trust = LedgerTrust(tls, ledger)
         self._members = members
         self._height = height
         self._log = log

@@ -52,7 +52,7 @@ class AdminService(Service, AdminServiceServicer):
 
     @unary(OWN_ADMINS)
     async def ListIdentities(self, request: pb.ListIdentitiesRequest, context: Context) -> pb.ListIdentitiesResponse:
-        ledger = self.ledger(request.ledger)
+        ledger = self.ledger(request.ledger, context)
         page, following = ledger.lookups.identities(request.organisation, request.page_token, request.page_size)
         return pb.ListIdentitiesResponse(
             identities=[protobuf.identity_message(identity) for identity in page], next_page_token=following
@@ -62,7 +62,7 @@ class AdminService(Service, AdminServiceServicer):
     async def CreateSnapshot(
         self, request: pb.CreateSnapshotRequest, context: Context
     ) -> AsyncIterator[pb.CreateSnapshotResponse]:
-        ledger = self.ledger(request.ledger)
+        ledger = self.ledger(request.ledger, context)
         async for progress in ledger.snapshot(self._snapshots):
             yield protobuf.snapshot_message(progress)
 

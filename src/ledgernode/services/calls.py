@@ -26,12 +26,11 @@ from ledgernode.errors import (
     NodeStopping,
     RateLimited,
     Unavailable,
-    UnknownLedger,
 )
 from ledgernode.logs import logger
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.access import Access
-from ledgernode.services.caller import Callers, Context
+from ledgernode.services.caller import Callers, Context, unknown
 from ledgernode.wire.protobuf import CODE_METADATA, RETRY_METADATA
 
 CALLS: Final[Counter[tuple[str, str]]] = Counter()
@@ -59,12 +58,14 @@ class Service:
         self.ledgers = ledgers
         self.callers = callers
 
-    def ledger(self, name: str) -> ServedLedger:
+    def ledger(self, name: str, context: Context) -> ServedLedger:
+        """Refuses a ledger that is not served here, and alike one that the caller has no part in."""
         found = self.ledgers.get(name)
         if found is None:
-            raise UnknownLedger(f"this node does not serve a ledger {name!r}")
+            raise unknown(name)
         if found.is_closed:
             raise NodeStopping("the ledger is being opened again: ask again, or another node")
+        self.callers.require_of(found, context)
         return found
 
 
