@@ -11,7 +11,7 @@ from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
 from ledgernode.cli.levels import LEVELS
 from ledgernode.cli.observe_option import observe_option
-from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
+from ledgernode.cli.output import done, facts, json_option, moment, progress, short, show, size, table
 from ledgernode.cli.standing import standing
 
 _HOME: Final = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -125,6 +125,52 @@ def status(at: Connection, as_json: bool) -> None:
         with at.open_node(endpoint) as connected:
             found.append({"endpoint": endpoint, **status_document(connected.status())})
     show({"nodes": found}, as_json, *(part for one in found for part in _parts(one)))
+
+
+@node.command()
+@click.option("--keep", "keep_blocks", type=click.IntRange(1), metavar="BLOCKS", help="Keep so many of the newest.")
+@click.option("--below", "below_height", type=click.IntRange(1), metavar="HEIGHT", help="Forget all below this one.")
+@network_options
+@json_option
+def prune(at: Connection, keep_blocks: int | None, below_height: int | None, as_json: bool) -> None:
+    """Have a node of your organisation forget old blocks, as far as it has a snapshot that others can go on from.
+
+    What proofs need of the past, the state, and which transactions there were, it keeps; the rest answers PRUNED.
+    Their place in the database is used again for new blocks; `ledgernode node compact` gives it back to the disk.
+
+    \b
+    ledgernode node prune --keep 100000
+    ledgernode node prune --below 250000 --json
+    """
+    if (keep_blocks is None) == (below_height is None):
+        raise click.UsageError("say either --keep or --below")
+    last = None
+    with at.open_node((at.own_endpoints or at.endpoints)[0]) as node, progress("removing") as report:
+        for last in node.prune(at.ledger, below_height=below_height, keep_blocks=keep_blocks):
+            report(last.blocks_done, last.blocks_total)
+    assert last is not None, "a node answers with its progress"
+    document = {"base_height": last.base_height, "removed": last.blocks_total}
+    done(f"the node has what follows block {last.base_height}", as_json, document)
+
+
+@node.command()
+@click.argument("home", type=_HOME)
+@click.option("--ledger", help="Which ledger of the node (default: its only one).")
+@json_option
+def compact(home: Path, ledger: str | None, as_json: bool) -> None:
+    """Give the free pages of a stopped node's database back to the disk. It needs as much free disk as the rest takes.
+
+    The new database takes the old one's place in one step: whoever is interrupted starts it again.
+
+    \b
+    ledgernode node compact ./north-node
+    """
+    from ledgernode.cli.offline import served_ledger
+    from ledgernode.identity.home import data_directory
+    from ledgernode.store.lmdb import compact as compacted
+
+    before, after = compacted(data_directory(home, served_ledger(home, ledger)))
+    done(f"{size(before)} became {size(after)}", as_json, {"before_bytes": before, "after_bytes": after})
 
 
 def _parts(node: dict[str, Any]) -> list[Any]:

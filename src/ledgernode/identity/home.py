@@ -28,6 +28,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     It makes a snapshot every `snapshot_every_blocks` (0: none) and keeps the newest `snapshots_kept`; further behind
     than `sync_behind_blocks` it takes one from a peer, if there is one (0: never).
 
+    It keeps the newest `keep_blocks` blocks, as far as a snapshot of its own allows (0: every block), and tells who
+    asks for older ones of the nodes in `archives`, each HOST:PORT.
+
     `observe` is where its operator's health checks and metrics are served, HOST:PORT (empty: nowhere), and
     `stuck_after_ms` how long it may stand still before it says that it should be started again.
     """
@@ -43,6 +46,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sync_behind_blocks: Annotated[int, msgspec.Meta(ge=0)] = 5_000
     observe: str = ""
     stuck_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = STUCK_AFTER_MS
+    keep_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0
+    archives: tuple[str, ...] = ()
 
     @staticmethod
     def read(home: Path) -> NodeConfig:

@@ -49,6 +49,7 @@ from ledgernode.node.mempool import Mempool
 from ledgernode.node.mining import Miner
 from ledgernode.node.neighbours import DialledNeighbours
 from ledgernode.node.peers import Peers, introduction_holds
+from ledgernode.node.pruning import Archives, Pruning
 from ledgernode.node.questions import Questions
 from ledgernode.node.shelf import Shelf
 from ledgernode.node.snapshots import Snapshots, Upkeep
@@ -61,7 +62,14 @@ from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
 from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.lmdb import LmdbStore, StoreFacts
-from ledgernode.wire.answers import LedgerFacts, LedgerStatus, SnapshotProgress, ValidatorStatus, Wait
+from ledgernode.wire.answers import (
+    LedgerFacts,
+    LedgerStatus,
+    PruneProgress,
+    SnapshotProgress,
+    ValidatorStatus,
+    Wait,
+)
 from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.frames import (
     CertificateFrame,
@@ -228,6 +236,11 @@ class ServedLedger:
             lag=lambda: 0 if self.catching_up is None else self.catching_up.lag,
             log=self.log,
         )
+        self.pruning = Pruning(
+            self.chain, self.progress, self.snapshots.offered, self._upkeep.keep_blocks, log=self.log
+        )
+        self.archives = Archives(self._upkeep.archives, self._oldest_blocks)
+        self._oldest: dict[bytes, int] = {}
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -236,6 +249,7 @@ class ServedLedger:
         self._tasks = [
             asyncio.create_task(self.intake.run(), name=f"intake of {self.name}"),
             asyncio.create_task(self.accuser.run(), name=f"accuser of {self.name}"),
+            asyncio.create_task(self.pruning.run(), name=f"pruning of {self.name}"),
         ]
         if self.clocks is not None:
             self._tasks.append(asyncio.create_task(self.clocks.run(), name=f"clocks of {self.name}"))
@@ -286,7 +300,8 @@ class ServedLedger:
                 self.driver.given(height, certificate)
             case Forwarded(envelopes):
                 self.intake.take(public_key, envelopes)
-            case Standing(height):
+            case Standing(height, oldest_block):
+                self._oldest[public_key] = oldest_block
                 if self.catching_up is not None:
                     self.catching_up.heard(public_key, height)
 
@@ -313,7 +328,7 @@ class ServedLedger:
             key=key,
             tls=self._tls,
             members=self.head.members,
-            height=lambda: self.progress.height,
+            standing=lambda: Standing(self.progress.height, self.chain.base + 1),
             log=self.log,
         )
 
@@ -490,6 +505,15 @@ class ServedLedger:
             for member in self.head.members()
             for key in (bytes.fromhex(member.public_key),)
         )
+
+    def _oldest_blocks(self) -> dict[str, int]:
+        """By address, the oldest block that a peer says it has whole; 0 of one that does not say."""
+        links = {} if self.peers is None else self.peers.links
+        return {link.address: self._oldest.get(key, 0) for key, link in links.items() if link.up}
+
+    def prune(self, below: Height) -> AsyncIterator[PruneProgress]:
+        """Forget every block below this one, and say how far that is."""
+        return self.pruning.ask(below)
 
     def snapshot(self, folder: Path) -> AsyncIterator[SnapshotProgress]:
         """Write a snapshot of the newest certified block, and say how far it has come."""

@@ -69,7 +69,7 @@ class Peers:
         key: PrivateKey,
         tls: Trust,
         members: Callable[[], Iterable[ValidatorRecord]],
-        height: Callable[[], Height],
+        standing: Callable[[], Standing],
         log: Any,
     ) -> None:
         self.own_key = key.public_key
@@ -77,7 +77,7 @@ class Peers:
         self._introduce = partial(introduce, ledger, chain_id, key)
         self._trust = tls
         self._members = members
-        self._height = height
+        self._standing = standing
         self._log = log
         self._set: ValidatorSet | None = None
         self._links: dict[bytes, Link] = {}
@@ -104,9 +104,7 @@ class Peers:
             if known is not None and known.address != address:
                 self._drop(key)
             if key not in self._links:
-                self._links[key] = Link(
-                    address, self._trust, self._introduce, lambda: Standing(self._height()), self._log
-                )
+                self._links[key] = Link(address, self._trust, self._introduce, self._standing, self._log)
 
     def send(self, sends: Sequence[Send]) -> None:
         """To the members at these positions, or to all of them."""
@@ -129,7 +127,7 @@ class Peers:
 
     def stand(self) -> None:
         """Tell everyone how far we are."""
-        self._tell_all(packed(Standing(self._height())))
+        self._tell_all(packed(self._standing()))
 
     def _tell_all(self, frame: bytes) -> None:
         for link in self._links.values():

@@ -16,12 +16,21 @@ from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 import grpc
 
 from ledgernode.config import RETRY_ADVICE_MS
-from ledgernode.errors import Broken, LedgerError, MempoolFull, NodeStopping, RateLimited, Unavailable, UnknownLedger
+from ledgernode.errors import (
+    Broken,
+    LedgerError,
+    MempoolFull,
+    NodeStopping,
+    Pruned,
+    RateLimited,
+    Unavailable,
+    UnknownLedger,
+)
 from ledgernode.logs import logger
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.access import Access
 from ledgernode.services.caller import Callers, Context
-from ledgernode.wire.protobuf import CODE_METADATA, RETRY_METADATA
+from ledgernode.wire.protobuf import ARCHIVES_METADATA, CODE_METADATA, RETRY_METADATA
 
 CALLS: Final[Counter[tuple[str, str]]] = Counter()
 """Calls of this process' services that have ended, by method and code."""
@@ -52,10 +61,24 @@ class Service:
             raise NodeStopping("the ledger is being opened again: ask again, or another node")
         return found
 
+    def pointed(self, request: Any, refusal: LedgerError) -> LedgerError:
+        """What is pruned here may stand elsewhere: say where."""
+        ledger = self.ledgers.get(getattr(request, "ledger", ""))
+        if not isinstance(refusal, Pruned) or ledger is None:
+            return refusal
+        height = refusal.facts.get("height")
+        kept_by = ledger.archives.of(height if isinstance(height, int) else None)
+        if not kept_by:
+            return refusal
+        return Pruned(f"{refusal}; ask {' or '.join(kept_by)}", archives=kept_by)
+
 
 def trailing_metadata(error: LedgerError) -> tuple[tuple[str, str], ...]:
     """What a program needs of a refusal."""
     code = str(error.facts.get("code", error.code))
+    kept_by = error.facts.get("archives")
+    if isinstance(kept_by, tuple):
+        return ((CODE_METADATA, code), (ARCHIVES_METADATA, ",".join(kept_by)))
     if not isinstance(error, _RETRYABLE):
         return ((CODE_METADATA, code),)
     return ((CODE_METADATA, code), (RETRY_METADATA, str(error.facts.get("retry_ms", RETRY_ADVICE_MS))))
@@ -80,7 +103,7 @@ def unary(access: Access) -> Callable[[_Unary[_Request, _Answer]], _Unary[_Reque
                 code = _OK
                 return answer
             except Exception as error:  # noqa: BLE001  # whatever failed, the caller gets an answer
-                refusal = as_refusal(error, method.__name__)
+                refusal = service.pointed(request, as_refusal(error, method.__name__))
                 code = refusal.code
                 await refuse(context, refusal)
             finally:
@@ -105,7 +128,7 @@ def streaming(access: Access) -> Callable[[_Stream[_Request, _Answer]], _Stream[
                     yield answer
                 code = _OK
             except Exception as error:  # noqa: BLE001  # whatever failed, the caller gets an answer
-                refusal = as_refusal(error, method.__name__)
+                refusal = service.pointed(request, as_refusal(error, method.__name__))
                 code = refusal.code
                 await refuse(context, refusal)
             finally:

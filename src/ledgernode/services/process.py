@@ -166,7 +166,13 @@ def _open(home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock
         key,
         clock_ms,
         tls=tls,
-        upkeep=Upkeep(config.snapshot_every_blocks, config.snapshots_kept, config.sync_behind_blocks),
+        upkeep=Upkeep(
+            config.snapshot_every_blocks,
+            config.snapshots_kept,
+            config.sync_behind_blocks,
+            config.keep_blocks,
+            config.archives,
+        ),
         operators_snapshots=_snapshots(home, config),
     )
     if ledger.name != name:

@@ -458,3 +458,58 @@ class SetLogLevelResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetLogLevelResponse: _TypeAlias = SetLogLevelResponse  # noqa: Y015
+
+@_typing.final
+class PruneRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_FIELD_NUMBER: _builtins.int
+    BELOW_HEIGHT_FIELD_NUMBER: _builtins.int
+    KEEP_BLOCKS_FIELD_NUMBER: _builtins.int
+    ledger: _builtins.str
+    below_height: _builtins.int
+    """Forget every block below this one."""
+    keep_blocks: _builtins.int
+    """Keep so many of the newest blocks."""
+    def __init__(
+        self,
+        *,
+        ledger: _builtins.str = ...,
+        below_height: _builtins.int = ...,
+        keep_blocks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["below_height", b"below_height", "keep_blocks", b"keep_blocks", "which", b"which"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["below_height", b"below_height", "keep_blocks", b"keep_blocks", "ledger", b"ledger", "which", b"which"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["below_height", "keep_blocks"]  # noqa: Y015
+    _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
+
+Global___PruneRequest: _TypeAlias = PruneRequest  # noqa: Y015
+
+@_typing.final
+class PruneResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOCKS_DONE_FIELD_NUMBER: _builtins.int
+    BLOCKS_TOTAL_FIELD_NUMBER: _builtins.int
+    BASE_HEIGHT_FIELD_NUMBER: _builtins.int
+    blocks_done: _builtins.int
+    blocks_total: _builtins.int
+    base_height: _builtins.int
+    """What lies at and below it is PRUNED."""
+    def __init__(
+        self,
+        *,
+        blocks_done: _builtins.int = ...,
+        blocks_total: _builtins.int = ...,
+        base_height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_height", b"base_height", "blocks_done", b"blocks_done", "blocks_total", b"blocks_total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PruneResponse: _TypeAlias = PruneResponse  # noqa: Y015

@@ -219,15 +219,19 @@ class Standing(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HEIGHT_FIELD_NUMBER: _builtins.int
+    OLDEST_BLOCK_FIELD_NUMBER: _builtins.int
     height: _builtins.int
+    oldest_block: _builtins.int
+    """The oldest block that it has whole: 1 where nothing was pruned (0: an older version, which does not tell)."""
     def __init__(
         self,
         *,
         height: _builtins.int = ...,
+        oldest_block: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["height", b"height"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["height", b"height", "oldest_block", b"oldest_block"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

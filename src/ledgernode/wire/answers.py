@@ -200,6 +200,14 @@ class SnapshotProgress(msgspec.Struct, frozen=True):
     height: Height = Height(0)
 
 
+class PruneProgress(msgspec.Struct, frozen=True):
+    """How far old blocks are removed; up to `base_height` they are gone when the last one comes."""
+
+    blocks_done: int
+    blocks_total: int
+    base_height: Height
+
+
 class SnapshotFacts(msgspec.Struct, frozen=True):
     """A snapshot that a node has. The id is of its block and its chunks: alike on every node."""
 

@@ -41,9 +41,12 @@ class Forwarded(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How far the sender's certified chain has come."""
+    """How far the sender's certified chain has come, and its oldest whole block (0: an older version, which does not
+    tell).
+    """
 
     height: Height
+    oldest_block: int = 0
 
 
 class Introduction(msgspec.Struct, frozen=True):
