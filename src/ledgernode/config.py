@@ -129,6 +129,11 @@ REPORT_PAUSE_LIMIT_MS: Final = 60_000
 REPORT_TRIES: Final = 100
 REPORT_BUDGET: Final = 50_000
 
+# what a validator says of its own software
+READY_LOOK_MS: Final = 2_000
+READY_PAUSE_LIMIT_MS: Final = 60_000  # between two tries, doubled up to it
+READY_BUDGET: Final = 50_000
+
 # a market's book on the command line
 BOOK_BYTES: Final = 256 * 1024 * 1024
 BOOK_DEPTH: Final = 8

@@ -205,9 +205,19 @@ def _parts(node: dict[str, Any]) -> list[Any]:
     ]
     for ledger in node["ledgers"]:
         parts += ["", f"{ledger['ledger']}: {standing(ledger)}"]
-        columns = ("validator of", "identity", "endpoint", "link", "height", "contradictions", "on the ledger", "")
+        columns = (
+            "validator of",
+            "identity",
+            "endpoint",
+            "link",
+            "height",
+            "rules",
+            "contradictions",
+            "on the ledger",
+            "",
+        )
         rows = (_validator_row(one, ledger["leader"]) for one in ledger["validators"])
-        parts.append(table(columns, rows, numbers=("height", "contradictions", "on the ledger")))
+        parts.append(table(columns, rows, numbers=("height", "rules", "contradictions", "on the ledger")))
         parts += _accusations(ledger["validators"])
     return parts
 
@@ -225,7 +235,9 @@ def _state(ledger: dict[str, Any]) -> str:
 
 
 def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
-    """What this node knows of a validator. `contradictions` are signed votes of it that cannot both be honest."""
+    """What this node knows of a validator. `ready` is the newest version of the rules that it knows, by its own word;
+    `contradictions` are signed votes of it that cannot both be honest.
+    """
     link = "this node" if one["self"] else "up" if one["connected"] else "down"
     return (
         one["organisation"],
@@ -233,6 +245,7 @@ def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
         one["endpoint"],
         link,
         "" if one["self"] else one["height"],
+        one["ready"],
         one["contradictions"],
         one["faults"],
         "leads" if one["identity"] == leader else "",

@@ -51,8 +51,10 @@ from ledgernode.node.neighbours import DialledNeighbours
 from ledgernode.node.peers import Peers, introduction_holds
 from ledgernode.node.pruning import Archives, Pruning
 from ledgernode.node.questions import Questions
+from ledgernode.node.readiness import Readiness
 from ledgernode.node.shelf import Shelf
 from ledgernode.node.snapshots import Snapshots, Upkeep
+from ledgernode.node.speaking import Speaker
 from ledgernode.node.state_sync import StateSync
 from ledgernode.node.submissions import Submissions
 from ledgernode.node.subscriptions import Subscriptions
@@ -62,9 +64,11 @@ from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
 from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.lmdb import LmdbStore, StoreFacts
+from ledgernode.wire import versions
 from ledgernode.wire.answers import (
     LedgerFacts,
     LedgerStatus,
+    Outcome,
     PruneProgress,
     SnapshotProgress,
     ValidatorStatus,
@@ -173,10 +177,12 @@ class ServedLedger:
             key=key,
             validators=lambda: self.endorsement.validators,
             parameters=lambda: self.head.parameters,
-            submit=lambda raw: self.submissions.submit(raw, Wait.COMMITTED, REPORT_WAIT_MS / 1_000),
+            submit=self._say,
             clock_ms=clock_ms,
             log=self.log,
         )
+        speaker = Speaker(self.chain, key, lambda: self.endorsement.validators, lambda: self.head.parameters, clock_ms)
+        self.readiness = Readiness(self.head, speaker, self._say, self.log)
         self.executor = Executor(self.chain, contracts)
         self.driver = Driver(
             chain=self.chain,
@@ -250,6 +256,7 @@ class ServedLedger:
             asyncio.create_task(self.intake.run(), name=f"intake of {self.name}"),
             asyncio.create_task(self.accuser.run(), name=f"accuser of {self.name}"),
             asyncio.create_task(self.pruning.run(), name=f"pruning of {self.name}"),
+            asyncio.create_task(self.readiness.run(), name=f"readiness of {self.name}"),
         ]
         if self.clocks is not None:
             self._tasks.append(asyncio.create_task(self.clocks.run(), name=f"clocks of {self.name}"))
@@ -310,6 +317,10 @@ class ServedLedger:
         return self.endorsement.includes(introduction.public_key) and introduction_holds(
             introduction, self.chain.chain_id, certificate_pem
         )
+
+    async def _say(self, raw: bytes) -> Outcome:
+        """What this node itself brings to the ledger, and what became of it."""
+        return await self.submissions.submit(raw, Wait.COMMITTED, REPORT_WAIT_MS / 1_000)
 
     def _trust(self, roots: tuple[str, ...]) -> None:
         """These are the roots of the ledger's organisations now."""
@@ -440,8 +451,21 @@ class ServedLedger:
             lag=0 if self.catching_up is None else self.catching_up.lag,
             sync=None if self.catching_up is None else self.catching_up.status,
             base_height=self.chain.base,
+            **self._rules(),
             **self._standing(),
         )
+
+    def _rules(self) -> dict[str, Any]:
+        """By which version of the rules the next block is executed, which is decided to follow, and what we know."""
+        found, following = self.head.execution, Height(self.head.height + 1)
+        version = found.at(following)
+        decided = found.next_height > following
+        return {
+            "execution_version": version,
+            "execution_newest": versions.EXECUTION_NEWEST,
+            "next_execution_version": found.next_version if decided else 0,
+            "next_execution_height": found.next_height if decided else 0,
+        }
 
     def facts(self) -> LedgerFacts:
         """What a client needs to know, and who leads."""
@@ -501,6 +525,7 @@ class ServedLedger:
                 height=heights.get(key, Height(0)),
                 contradictions=self.accuser.noticed[key],
                 faults=faults[member.identity],
+                ready=self.head.ready(member.identity) or self.head.execution.at(self.head.height + 1),
             )
             for member in self.head.members()
             for key in (bytes.fromhex(member.public_key),)

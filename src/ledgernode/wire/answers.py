@@ -121,6 +121,8 @@ class ValidatorStatus(msgspec.Struct, frozen=True):
     height: Height = Height(0)
     contradictions: int = 0
     faults: int = 0
+    ready: int = 0
+    """Up to which version of execution its software goes, by its own word on the ledger."""
 
 
 class SyncStatus(msgspec.Struct, frozen=True):
@@ -159,6 +161,10 @@ class LedgerStatus(msgspec.Struct, frozen=True):
     sync: SyncStatus | None = None
     base_height: Height = Height(0)
     block_hashes: int = 0
+    execution_version: int = 0
+    execution_newest: int = 0
+    next_execution_version: int = 0
+    next_execution_height: int = 0
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
