@@ -253,9 +253,10 @@ def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
 
 
 def _accusations(validators: list[dict[str, Any]]) -> list[str]:
-    """What to do about validators that contradicted themselves."""
+    """Why a validator cannot be spoken to, and what to do about one that contradicted itself."""
+    unspoken = [f"  {one['organisation']}: {one['refusal']}" for one in validators if one["refusal"]]
     names = sorted({one["organisation"] for one in validators if one["contradictions"] or one["faults"]})
-    return [
+    return unspoken + [
         f"  A validator of {name} contradicts itself: see `ledgernode evidence list --organisation {name}`, "
         "and docs/governance.md for how to remove it."
         for name in names

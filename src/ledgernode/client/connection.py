@@ -39,9 +39,11 @@ from ledgernode.v1.admin_pb2_grpc import AdminServiceStub
 from ledgernode.v1.ledger_pb2_grpc import LedgerServiceStub
 from ledgernode.v1.snapshot_pb2_grpc import SnapshotServiceStub
 from ledgernode.wire.protobuf import ARCHIVES_METADATA, CODE_METADATA, RETRY_METADATA
+from ledgernode.wire.protocol import agent
 
 _Answer = TypeVar("_Answer")
 _OPTIONS: Final = (
+    ("grpc.secondary_user_agent", agent()),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", ANSWER_BYTES),
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),

@@ -19,7 +19,7 @@ from ledgernode.consensus.engine import Engine, Mined
 from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.consensus.pow.core import ProofOfWork
 from ledgernode.consensus.pow.header import work_of
-from ledgernode.errors import NodeStopping
+from ledgernode.errors import NodeStopping, ProtocolUnsupported
 from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
@@ -85,6 +85,7 @@ from ledgernode.wire.frames import (
     Standing,
 )
 from ledgernode.wire.genesis import Genesis, GenesisEngine, chain_id
+from ledgernode.wire.protocol import Spoken, common
 from ledgernode.wire.quorum import faulty_limit
 from ledgernode.wire.types import Height, IdentityId, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
@@ -247,6 +248,7 @@ class ServedLedger:
         )
         self.archives = Archives(self._upkeep.archives, self._oldest_blocks)
         self._oldest: dict[bytes, int] = {}
+        self._unspoken: dict[bytes, str] = {}
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -317,6 +319,18 @@ class ServedLedger:
         return self.endorsement.includes(introduction.public_key) and introduction_holds(
             introduction, self.chain.chain_id, certificate_pem
         )
+
+    def meet(self, public_key: bytes, spoken: Spoken) -> int:
+        """The protocol version to use with a validator. Refuses (ProtocolUnsupported); our operator is told once."""
+        try:
+            protocol = common(spoken, "the validator that calls")
+        except ProtocolUnsupported as refusal:
+            if self._unspoken.get(public_key) != str(refusal):
+                self._unspoken[public_key] = str(refusal)
+                self.log.warning("a validator cannot be spoken to", key=public_key.hex()[:16], reason=str(refusal))
+            raise
+        self._unspoken.pop(public_key, None)
+        return protocol
 
     async def _say(self, raw: bytes) -> Outcome:
         """What this node itself brings to the ledger, and what became of it."""
@@ -525,6 +539,7 @@ class ServedLedger:
                 height=heights.get(key, Height(0)),
                 contradictions=self.accuser.noticed[key],
                 faults=faults[member.identity],
+                refusal=(links[key].refusal if key in links else "") or self._unspoken.get(key, ""),
                 ready=self.head.ready(member.identity) or self.head.execution.at(self.head.height + 1),
             )
             for member in self.head.members()

@@ -35,6 +35,7 @@ from ledgernode.v1.validator_pb2_grpc import ValidatorServiceStub
 from ledgernode.wire.answers import Wait
 from ledgernode.wire.frames import CertificateFrame, EngineFrame, Forwarded, HeaderVote, Introduction, Standing
 from ledgernode.wire.protobuf import number, packed
+from ledgernode.wire.protocol import ours
 from ledgernode.wire.types import ChainId, Height, sha256
 from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate
 
@@ -50,7 +51,8 @@ def introduction_bytes(chain_id: ChainId, certificate_pem: str) -> bytes:
 
 def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles) -> Introduction:
     """This node, as its peers are to know it."""
-    return Introduction(ledger, key.public_key, key.sign(introduction_bytes(chain_id, tls.certificate)))
+    signature = key.sign(introduction_bytes(chain_id, tls.certificate))
+    return Introduction(ledger, key.public_key, signature, *ours())
 
 
 def introduction_holds(introduction: Introduction, chain_id: ChainId, certificate_pem: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import grpc
 
@@ -12,7 +12,9 @@ from ledgernode.config import DEADLINE_MARGIN_MS, DEFAULT_WAIT_MS
 from ledgernode.errors import RevokedSigner, RoleRefused
 from ledgernode.identity.tls import Peer, Trust, peer_certificate, peer_identity
 from ledgernode.services.access import Access
+from ledgernode.wire.protocol import common, of_agent
 
+_AGENT: Final = "user-agent"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
@@ -41,6 +43,14 @@ class Callers:
         if not access.allows(peer.role, own=peer.organisation == self._organisation):
             raise RoleRefused(f"this is for {access}, not for {peer.name} ({peer.role} of {peer.organisation})")
         return peer
+
+
+def require_spoken(context: Context) -> None:
+    """Refuses (PROTOCOL_UNSUPPORTED) whose program speaks no version of the protocol that we do."""
+    for key, value in context.invocation_metadata() or ():
+        if key == _AGENT:
+            common(of_agent(str(value)), "the caller")
+            return
 
 
 def seconds_left(context: Context, wanted_ms: int | None = None) -> float:

@@ -29,7 +29,7 @@ from ledgernode.errors import (
 from ledgernode.logs import logger
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.access import Access
-from ledgernode.services.caller import Callers, Context
+from ledgernode.services.caller import Callers, Context, require_spoken
 from ledgernode.wire.protobuf import ARCHIVES_METADATA, CODE_METADATA, RETRY_METADATA
 
 CALLS: Final[Counter[tuple[str, str]]] = Counter()
@@ -60,6 +60,10 @@ class Service:
         if found.is_closed:
             raise NodeStopping("the ledger is being opened again: ask again, or another node")
         return found
+
+    def require_spoken(self, context: Context) -> None:
+        """Refuses (PROTOCOL_UNSUPPORTED) whose program speaks no version of the protocol that we do."""
+        require_spoken(context)
 
     def pointed(self, request: Any, refusal: LedgerError) -> LedgerError:
         """What is pruned here may stand elsewhere: say where."""
@@ -99,6 +103,7 @@ def unary(access: Access) -> Callable[[_Unary[_Request, _Answer]], _Unary[_Reque
             code = _GONE
             try:
                 service.callers.require(access, context)
+                service.require_spoken(context)
                 answer = await method(service, request, context)
                 code = _OK
                 return answer
@@ -124,6 +129,7 @@ def streaming(access: Access) -> Callable[[_Stream[_Request, _Answer]], _Stream[
             code = _GONE
             try:
                 service.callers.require(access, context)
+                service.require_spoken(context)
                 async for answer in method(service, request, context):
                     yield answer
                 code = _OK

@@ -223,6 +223,7 @@ class ValidatorStatus(_message.Message):
     CONTRADICTIONS_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     identity: _builtins.bytes
     organisation: _builtins.str
     endpoint: _builtins.str
@@ -236,6 +237,8 @@ class ValidatorStatus(_message.Message):
     """Contradictions of it that stand on the ledger, as evidence that anyone can check."""
     ready: _builtins.int
     """Up to which version of execution its software goes, by its own word on the ledger."""
+    refusal: _builtins.str
+    """Why it and this node do not talk to each other, where that is known."""
     def __init__(
         self_,  # pyright: ignore[reportSelfClsParameterName]
         *,
@@ -248,10 +251,11 @@ class ValidatorStatus(_message.Message):
         contradictions: _builtins.int = ...,
         faults: _builtins.int = ...,
         ready: _builtins.int = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "contradictions", b"contradictions", "endpoint", b"endpoint", "faults", b"faults", "height", b"height", "identity", b"identity", "organisation", b"organisation", "ready", b"ready", "self", b"self"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "contradictions", b"contradictions", "endpoint", b"endpoint", "faults", b"faults", "height", b"height", "identity", b"identity", "organisation", b"organisation", "ready", b"ready", "refusal", b"refusal", "self", b"self"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -101,6 +101,9 @@ class LedgerFacts(msgspec.Struct, frozen=True):
     view: int = 0
     leader: bytes = b""
     """Of PBFT: the view that this node is in, and the identity of who leads it."""
+    protocol_oldest: int = 0
+    protocol_newest: int = 0
+    """What the node speaks; 0: an older version, which does not say."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -123,6 +126,8 @@ class ValidatorStatus(msgspec.Struct, frozen=True):
     faults: int = 0
     ready: int = 0
     """Up to which version of execution its software goes, by its own word on the ledger."""
+    refusal: str = ""
+    """Why it and this node do not talk to each other, where that is known."""
 
 
 class SyncStatus(msgspec.Struct, frozen=True):

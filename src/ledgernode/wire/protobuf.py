@@ -193,6 +193,8 @@ def facts_message(facts: LedgerFacts) -> pb.GetLedgerResponse:
         header_hash=facts.header_hash,
         view=facts.view,
         leader=facts.leader,
+        protocol_oldest=facts.protocol_oldest,
+        protocol_newest=facts.protocol_newest,
     )
 
 
@@ -209,6 +211,8 @@ def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
         message.header_hash,
         message.view,
         message.leader,
+        message.protocol_oldest,
+        message.protocol_newest,
     )
 
 
@@ -220,7 +224,9 @@ def introduction_message(introduction: Introduction) -> peer.ExchangeRequest:
 
 
 def read_introduction(message: peer.Introduction) -> Introduction:
-    return Introduction(message.ledger, message.public_key, message.signature)
+    return Introduction(
+        message.ledger, message.public_key, message.signature, message.protocol_oldest, message.protocol_newest
+    )
 
 
 def packed(frame: Frame) -> bytes:
