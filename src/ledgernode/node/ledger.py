@@ -64,6 +64,7 @@ from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
 from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.lmdb import LmdbStore, StoreFacts
+from ledgernode.store.migrating import migrate
 from ledgernode.wire import versions
 from ledgernode.wire.answers import (
     LedgerFacts,
@@ -95,12 +96,13 @@ _MOST: Final = (1 << 64) - 1
 
 
 def open_chain(kv: KeyValueStore, genesis_bytes: bytes) -> ChainStore:
-    """The chain of this genesis: begun in an empty store, opened in one that holds it.
+    """The chain of this genesis: begun in an empty store, opened in one that holds it, migrated where it is older.
 
     Refuses a genesis that does not hold, another ledger's store, and a damaged one.
     """
     check_genesis(genesis_bytes)
     if holds_chain(kv):
+        migrate(kv)
         return ChainStore.open(kv, chain_id(genesis_bytes))
     return ChainStore.create(kv, genesis_block(genesis_bytes))
 

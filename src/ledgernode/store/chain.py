@@ -24,9 +24,9 @@ from ledgernode.store import index, past, pruning
 from ledgernode.store.failpoint import reach
 from ledgernode.store.kv import KeyValueStore, Reader, Table, Write
 from ledgernode.store.lattice import SUM_BYTES, Lattice
+from ledgernode.store.migrating import require_readable
 from ledgernode.store.past import CurrentState, PastState, height_key
 from ledgernode.store.sealed import (
-    FORMAT,
     META_BASE,
     META_CERTIFIED,
     META_CHAIN,
@@ -384,11 +384,7 @@ def _check_origin(reader: Reader, chain_id: ChainId) -> None:
     stored_format, stored_chain = reader.get(Table.META, META_FORMAT), reader.get(Table.META, META_CHAIN)
     if stored_format is None or stored_chain is None:
         raise DatabaseDamaged("there is no chain in this database, or its first entries are lost")
-    if stored_format != FORMAT:
-        raise DatabaseForeign(
-            f"the database is of format {stored_format[:40].decode('ascii', 'replace')}, "
-            f"this software reads {FORMAT.decode()}"
-        )
+    require_readable(reader)
     if stored_chain != chain_id:
         raise DatabaseForeign(f"the database holds the ledger {stored_chain.hex()[:16]}…, not {chain_id.hex()[:16]}…")
 
