@@ -137,6 +137,11 @@ REPORT_PAUSE_LIMIT_MS: Final = 60_000
 REPORT_TRIES: Final = 100
 REPORT_BUDGET: Final = 50_000
 
+# what a validator says of its own software
+READY_LOOK_MS: Final = 2_000
+READY_PAUSE_LIMIT_MS: Final = 60_000  # between two tries, doubled up to it
+READY_BUDGET: Final = 50_000
+
 # a market's book on the command line
 BOOK_BYTES: Final = 256 * 1024 * 1024
 BOOK_DEPTH: Final = 8
@@ -155,6 +160,9 @@ STORE_READERS: Final = 512
 CHECKED_PAGES: Final = 100_000
 LATTICE_CHUNK_ELEMENTS: Final = 256
 READABLE_PAST_HEIGHTS: Final = 1_024
+PRUNED_AT_ONCE: Final = 64  # blocks that one write removes
+PRUNING_SHARE_PERCENT: Final = 25  # of one core and of the disk's writer, while blocks are removed
+PRUNING_SLACK_BLOCKS: Final = 1_000  # a node that keeps so many blocks only lets at most so many more gather
 SNAPSHOT_CHUNK_BYTES: Final = 4 * 1024 * 1024
 SNAPSHOT_CHUNK_LIMIT_BYTES: Final = 64 * 1024 * 1024
 SNAPSHOT_MANIFEST_LIMIT_BYTES: Final = 256 * 1024 * 1024

@@ -449,9 +449,27 @@ class NeverCommitted(Conflict):
 
 
 class Pruned(Missing):
-    """That height lies outside the window of readable past heights."""
+    """That block or state is not kept at this node, or no longer; who keeps it is told where it is known."""
 
     code = "PRUNED"
+
+
+class PruneRefused(Conflict):
+    """Those blocks are still needed here: the message says what for, and what can be done."""
+
+    code = "PRUNE_REFUSED"
+
+
+class UpgradeNeeded(Conflict):
+    """The ledger goes on by rules that this software does not know: install a newer version."""
+
+    code = "UPGRADE_NEEDED"
+
+
+class ProtocolUnsupported(Conflict):
+    """The two programs have no version of the protocol in common: the message says which is to be upgraded."""
+
+    code = "PROTOCOL_UNSUPPORTED"
 
 
 class HeightNotReached(Late):

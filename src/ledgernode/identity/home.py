@@ -42,6 +42,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `limits` are of ledgers by name, where they are not the default.
 
+    It keeps the newest `keep_blocks` blocks, as far as a snapshot of its own allows (0: every block), and tells who
+    asks for older ones of the nodes in `archives`, each HOST:PORT.
+
     `observe` is where its operator's health checks and metrics are served, HOST:PORT (empty: nowhere), and
     `stuck_after_ms` how long it may stand still before it says that it should be started again.
 
@@ -64,6 +67,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_passphrase_file: str = ""
     stuck_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = STUCK_AFTER_MS
     limits: dict[str, LedgerLimits] = {}
+    keep_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0
+    archives: tuple[str, ...] = ()
 
     @staticmethod
     def read(home: Path) -> NodeConfig:

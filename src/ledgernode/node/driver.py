@@ -247,6 +247,7 @@ class Driver:
     async def run(self) -> None:
         """Order, execute and announce until stopped or halted."""
         try:
+            self._head.require_known()
             self._certifying.reopen()
             self._begin()
             while not self._drained():
