@@ -11,7 +11,7 @@ FROM ?= 0
 INTO ?= $(or $(TMPDIR),/tmp)/ledgernode-screenshots
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check deploy-check k8s-test clean
+.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop disaster soak bench-console wheel-check deploy-check k8s-test clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -95,6 +95,9 @@ bench-console: setup system console ## The explorer with 1,000,000 transactions 
 	$(BIN)/python -m tests.suites.explorer --database postgresql
 	@bash tests/system.sh browser
 	$(BIN)/python -m tests.suites.pages
+
+disaster: setup ## Lose a validator, two of four, all of them, under load, and rebuild them from backups; nothing acknowledged is lost
+	$(BIN)/python -m tests.suites.disaster
 
 soak: setup system ## 10,000 meters for ten minutes, everything killed under them; nothing may be lost or doubled
 	$(BIN)/python -m tests.suites.soak

@@ -204,6 +204,18 @@ def test_a_broken_index_is_no_reason_to_begin_again(ledger: TestLedger, tmp_path
     assert blocks(tmp_path)
 
 
+def test_a_broken_segment_is_not_gone_on_with(ledger: TestLedger, tmp_path: Path) -> None:
+    """The one that would be made longer is read, and named; the others are for `verify`."""
+    back_up(ledger, tmp_path)
+    last = tmp_path / blocks(tmp_path)[-1]
+    last.write_bytes(last.read_bytes()[:-1])
+    before = files(tmp_path)
+    grow(ledger, 1)
+    with pytest.raises(BackupInvalid, match=last.name):
+        back_up(ledger, tmp_path)
+    assert files(tmp_path) == before
+
+
 def test_what_was_taken_without_certificates_is_taken_again(ledger: TestLedger, tmp_path: Path) -> None:
     """As soon as it has them; a backup of certified blocks has no others."""
     grow(ledger, 7)

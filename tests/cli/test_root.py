@@ -76,7 +76,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "tx": "submit show",
         "block": "show list",
         "proof": "get check",
-        "backup": "create list verify restore",
+        "backup": "create list verify restore survey",
         "snapshot": "create list restore",
         "meter": "accuracy new run ciu",
         "readmodel": "run rebuild status schema",

@@ -18,6 +18,8 @@ from ledgernode.errors import BadRequest, DatabaseInUse, Missing
 
 if TYPE_CHECKING:
     from ledgernode.backup.folder import Index
+    from ledgernode.backup.survey import Standing
+    from ledgernode.store.chain import ChainStore
     from ledgernode.store.kv import KeyValueStore
 
 _FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -71,15 +73,11 @@ def create(
     ledgernode backup create ./ledgernode-network/nodes/north-1 --to ./backup
     """
     from ledgernode.backup.creating import ChainSource, create_backup, unhurried
-    from ledgernode.identity.home import genesis_path
-    from ledgernode.store.chain import ChainStore
-    from ledgernode.wire.genesis import chain_id
 
     name = served_ledger(home, ledger)
-    genesis_bytes = genesis_path(home, name).read_bytes()
     with _looked_at(home, name, stopped=uncertified) as (store, running), progress("backing up") as report:
         created = create_backup(
-            ChainSource(ChainStore.open(store, chain_id(genesis_bytes)), genesis_bytes, uncertified=uncertified),
+            ChainSource(*_opened(store, home, name), uncertified=uncertified),
             folder,
             with_state=not chain_only,
             keep=keep,
@@ -102,8 +100,8 @@ def create(
 def _looked_at(home: Path, ledger: str, *, stopped: bool) -> Iterator[tuple[KeyValueStore, bool]]:
     """A ledger's database, read beside its node; and whether that runs.
 
-    Refuses where there is none, where the node must be stopped and is not, and where a running node's lock file cannot
-    be written: it would not know of a reader.
+    Refuses where there is none, where the node must be stopped and is not, and where a running node would not know
+    of a reader.
     """
     from ledgernode.identity.home import data_directory
     from ledgernode.store.looking import DATA_FILE, LookedAt, holder_of
@@ -113,7 +111,9 @@ def _looked_at(home: Path, ledger: str, *, stopped: bool) -> Iterator[tuple[KeyV
         raise Missing(f"there is no chain in {data} yet")
     holder = holder_of(data)
     if holder is not None and stopped:
-        raise DatabaseInUse(f"{data} is in use by process {holder}: what has no certificate is taken of a stopped node")
+        raise DatabaseInUse(f"{data} is in use by process {holder}: stop that node first")
+    if holder == os.getpid():  # of another container: LMDB tells readers apart by their process numbers
+        raise BadRequest(f"the node has the process number {holder} too: start this one by a shell, as its child")
     if not os.access(data / "lock.mdb", os.W_OK):
         raise BadRequest(f"{data} cannot be written by this user: a running node would not know that it is read")
     store = LookedAt(data)
@@ -246,6 +246,61 @@ def restore(
     how = f"{counted(restored.blocks_executed, 'block')} executed in {restored.seconds:.1f} s"
     state = short(document["state_commitment"])
     done(f"{home} goes on from block {head.height} of {name} ({how}), state {state}", as_json, document)
+
+
+@backup.command()
+@click.argument("sources", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--ledger", help="Which ledger of the nodes (default: their only one).")
+@json_option
+def survey(sources: tuple[Path, ...], ledger: str | None, as_json: bool) -> None:
+    """Say which copy of a ledger goes furthest: after a disaster, the one to restore everywhere.
+
+    A SOURCE is the home of a stopped node, a backup's folder, or what this command has printed elsewhere with --json.
+
+    \b
+    ledgernode backup survey ./north-node --json > north.json
+    ledgernode backup survey north.json east.json ./backup
+    """
+    import msgspec
+
+    from ledgernode.backup.survey import survey as compare
+
+    standings = [standing for source in sources for standing in _standings(source, ledger)]
+    found = compare(standings)
+    rows = ((one.source, one.first, one.certified_height, one.last) for one in standings)
+    contradictions = [f"{one} and {other} have different blocks {at}" for one, other, at in found.contradictions]
+    document = {
+        "standings": msgspec.to_builtins(standings, str_keys=True),
+        "best": found.best.source,
+        "height": found.best.last,
+        "contradictions": contradictions,
+    }
+    columns = ("copy", "from", "certified to", "last block")
+    drawn = table(columns, rows, numbers=("from", "certified to", "last block"))
+    show(document, as_json, drawn, f"furthest: {found.best.source}", *contradictions)
+
+
+def _standings(source: Path, ledger: str | None) -> Iterator[Standing]:
+    from ledgernode.backup.folder import INDEX_FILE
+    from ledgernode.backup.survey import read_standings, standing_of_backup, standing_of_chain
+
+    if source.is_file():
+        yield from read_standings(source)
+    elif (source / INDEX_FILE).exists():
+        yield standing_of_backup(source)
+    else:
+        name = served_ledger(source, ledger)
+        with _looked_at(source, name, stopped=True) as (store, _):
+            yield standing_of_chain(str(source), _opened(store, source, name)[0])
+
+
+def _opened(store: KeyValueStore, home: Path, ledger: str) -> tuple[ChainStore, bytes]:
+    from ledgernode.identity.home import genesis_path
+    from ledgernode.store.chain import ChainStore
+    from ledgernode.wire.genesis import chain_id
+
+    genesis_bytes = genesis_path(home, ledger).read_bytes()
+    return ChainStore.open(store, chain_id(genesis_bytes)), genesis_bytes
 
 
 def _document(index: Index) -> dict[str, Any]:
