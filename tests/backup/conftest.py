@@ -85,5 +85,5 @@ def grow(ledger: TestLedger, blocks: int) -> None:
 
 def back_up(ledger: TestLedger, folder: Path, **options: object) -> Created:
     uncertified = bool(options.pop("uncertified", False))
-    source = ChainSource(ledger.chain, ledger.genesis_bytes, uncertified=uncertified)
+    source = ChainSource(ledger._store, ledger.genesis_bytes, uncertified=uncertified)
     return create_backup(source, folder, **options)  # type: ignore[arg-type]

@@ -163,6 +163,7 @@ def test_a_node_that_began_from_a_snapshot_has_a_backup_from_there(ledger: TestL
             kv.write([(table, key, None) for key, _ in reader.scan(table)])
     restore_backup(tmp_path / "first", kv, ledger.genesis_bytes)
     late = ledger.copy()
+    late._store = kv
     late._stand_on(ChainStore.open(kv, ledger.chain.chain_id))
     with pytest.raises(Pruned, match="without a state"):
         back_up(late, tmp_path / "second", with_state=False)

@@ -157,6 +157,17 @@ def test_backup_of_a_running_node_fills_an_empty_one(own: RunningNetwork, tmp_pa
         command("backup", "create", own.home, "--to", backup, "--uncertified", "--json").error["code"]
         == "DATABASE_IN_USE"
     )
+    elsewhere = own.done(
+        "backup", "create", "--to", tmp_path / "elsewhere", "--json"
+    ).document  # by the stream of blocks
+    assert (elsewhere["last"], elsewhere["states"]) == (second["last"], [])
+    assert done("backup", "verify", tmp_path / "elsewhere", "--genesis", genesis, "--json").document == {
+        **checked,
+        "states": [],
+        "seconds": pytest.approx(checked["seconds"], abs=60),
+        "size_bytes": elsewhere["size_bytes"],
+        "segments": elsewhere["segments"],
+    }
     for name, options in {"all": (), "quick": ("--from-state",), "then": ("--height", first["last"])}.items():
         home = tmp_path / name
         shutil.copytree(own.home, home, ignore=shutil.ignore_patterns("data", "snapshots"))

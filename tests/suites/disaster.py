@@ -249,7 +249,7 @@ def speeds(directory: Path, *, blocks: int, per_block: int = 100) -> Figures:
         keys = [f"note-{number + at}" for at in range(per_block)]
         number += per_block
         ledger.block(*(ledger.sign(admin, "notebook", "put", {"key": key, "text": "x" * 100}) for key in keys))
-    source = ChainSource(ledger.chain, ledger.genesis_bytes)
+    source = ChainSource(ledger._store, ledger.genesis_bytes)
     made = _worked(figures, "create with a state", lambda: create_backup(source, directory / "backup"))
     figures.counts["bytes of the chain"] = sum(segment.size_bytes for segment in made.index.segments)
     figures.counts["bytes of the state"] = sum(state.size_bytes for state in made.index.states)

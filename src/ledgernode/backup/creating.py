@@ -24,9 +24,11 @@ from ledgernode.errors import BackupForeign, BackupInvalid, Pruned
 from ledgernode.proof import follow_changes, set_changes
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.files import disk_full_refused
+from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.manifest import Manifest
 from ledgernode.store.snapshot import MANIFEST_FILE, create_snapshot
 from ledgernode.wire.block import Header, encode_header, parse_header
+from ledgernode.wire.genesis import chain_id
 from ledgernode.wire.types import ChainId, Height
 from ledgernode.wire.validators import ValidatorSet, encode_certificate, encode_set
 
@@ -63,13 +65,19 @@ class Source(Protocol):
         """A snapshot of the newest certified block."""
         ...
 
+    def renewed(self) -> Source:
+        """The same at this moment: writing a state takes its time."""
+        ...
+
 
 class ChainSource:
     """A database on this machine: a stopped node's, or a running one's looked at beside it."""
 
-    def __init__(self, chain: ChainStore, genesis_bytes: bytes, *, uncertified: bool = False) -> None:
-        self._chain = chain
+    def __init__(self, kv: KeyValueStore, genesis_bytes: bytes, *, uncertified: bool = False) -> None:
+        self._kv = kv
         self._genesis_bytes = genesis_bytes
+        self._uncertified = uncertified
+        self._chain = chain = ChainStore.open(kv, chain_id(genesis_bytes))
         self.chain_id = chain.chain_id
         self.first = Height(chain.base + 1)
         self.certified = chain.certified_height
@@ -95,6 +103,9 @@ class ChainSource:
 
     def write_state(self, directory: Path, progress: Progress) -> None:
         create_snapshot(self._chain, directory, height=self.certified, progress=progress)
+
+    def renewed(self) -> ChainSource:
+        return ChainSource(self._kv, self._genesis_bytes, uncertified=self._uncertified)
 
 
 class Created(msgspec.Struct, frozen=True):
@@ -149,7 +160,7 @@ def create_backup(
         with folder.held():
             making = _Making(source, folder, pace, progress)
             state = making.state() if with_state else None
-            making.chain()
+            making.chain(source if state is None else source.renewed())
             making.finish(state, keep)
     return Created(
         index=making.index,
@@ -222,9 +233,9 @@ class _Making:
 
     # ------------------------------------------------------------ the chain
 
-    def chain(self) -> None:
+    def chain(self, source: Source) -> None:
         """All segments that are new; the index after each."""
-        source, waiting = self._source, self._waiting
+        self._source, waiting = source, self._waiting
         # what had no certificate when it was taken is taken again
         from_height, before = Height(self.index.certified_height + 1), len(waiting)
         if from_height > source.last:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +19,6 @@ from ledgernode.errors import BadRequest, DatabaseInUse, Missing
 if TYPE_CHECKING:
     from ledgernode.backup.folder import Index
     from ledgernode.backup.survey import Standing
-    from ledgernode.store.chain import ChainStore
     from ledgernode.store.kv import KeyValueStore
 
 _FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -37,9 +36,8 @@ def backup() -> None:
 
 
 @backup.command()
-@click.argument("home", type=_FOLDER)
+@click.argument("home", type=_FOLDER, required=False)
 @click.option("--to", "folder", type=_NEW_FOLDER, required=True, help="The backup's folder; made if it is not there.")
-@click.option("--ledger", help="Which ledger of the node (default: its only one).")
 @click.option("--keep", type=click.IntRange(1, 1_000), default=2, show_default=True, help="How many states stay.")
 @click.option("--chain-only", is_flag=True, help="No state this time: seconds, where a state takes minutes.")
 @click.option(
@@ -52,12 +50,13 @@ def backup() -> None:
     show_default=True,
     help="Percent of one core that it takes beside a running node.",
 )
+@network_options
 @json_option
 def create(
     *,
-    home: Path,
+    home: Path | None,
     folder: Path,
-    ledger: str | None,
+    at: Connection,
     keep: int,
     chain_only: bool,
     uncertified: bool,
@@ -66,23 +65,39 @@ def create(
 ) -> None:
     """Make a backup of the node in HOME, or add to one what is new. The node may be running.
 
+    Without HOME, the chain is taken from a node elsewhere (--as, --endpoint …), by whoever may read whole blocks: a
+    regulator, or a job in another container. States are written beside their node only.
+
     Whole segments of the chain stay as they are: the next backup takes what the new blocks take. One that was cut short
     goes on when it is started again. What does not hold is refused, and the folder is then as good as it was.
 
     \b
     ledgernode backup create ./ledgernode-network/nodes/north-1 --to ./backup
+    ledgernode backup create --to ./backup --as east/admin
     """
-    from ledgernode.backup.creating import ChainSource, create_backup, unhurried
+    from ledgernode.backup.creating import ChainSource, Source, create_backup, unhurried
+    from ledgernode.cli.backup_source import NodeSource
+    from ledgernode.identity.home import genesis_path
 
-    name = served_ledger(home, ledger)
-    with _looked_at(home, name, stopped=uncertified) as (store, running), progress("backing up") as report:
+    with ExitStack() as opened:
+        source: Source
+        if home is None:
+            if uncertified:
+                raise BadRequest("what has no certificate yet is taken of a stopped node: name its home")
+            source = opened.enter_context(closing(NodeSource(opened.enter_context(at.open()), at.genesis_bytes)))
+            chain_only, share = True, 100
+        else:
+            name = served_ledger(home, at.ledger_option or None)
+            store, running = opened.enter_context(_looked_at(home, name, stopped=uncertified))
+            source = ChainSource(store, genesis_path(home, name).read_bytes(), uncertified=uncertified)
+            share = share if running else 100
         created = create_backup(
-            ChainSource(*_opened(store, home, name), uncertified=uncertified),
+            source,
             folder,
             with_state=not chain_only,
             keep=keep,
-            pace=unhurried(share if running else 100),
-            progress=report,
+            pace=unhurried(share),
+            progress=opened.enter_context(progress("backing up")),
         )
     document = {
         "folder": str(folder),
@@ -283,6 +298,9 @@ def survey(sources: tuple[Path, ...], ledger: str | None, as_json: bool) -> None
 def _standings(source: Path, ledger: str | None) -> Iterator[Standing]:
     from ledgernode.backup.folder import INDEX_FILE
     from ledgernode.backup.survey import read_standings, standing_of_backup, standing_of_chain
+    from ledgernode.identity.home import genesis_path
+    from ledgernode.store.chain import ChainStore
+    from ledgernode.wire.genesis import chain_id
 
     if source.is_file():
         yield from read_standings(source)
@@ -291,16 +309,8 @@ def _standings(source: Path, ledger: str | None) -> Iterator[Standing]:
     else:
         name = served_ledger(source, ledger)
         with _looked_at(source, name, stopped=True) as (store, _):
-            yield standing_of_chain(str(source), _opened(store, source, name)[0])
-
-
-def _opened(store: KeyValueStore, home: Path, ledger: str) -> tuple[ChainStore, bytes]:
-    from ledgernode.identity.home import genesis_path
-    from ledgernode.store.chain import ChainStore
-    from ledgernode.wire.genesis import chain_id
-
-    genesis_bytes = genesis_path(home, ledger).read_bytes()
-    return ChainStore.open(store, chain_id(genesis_bytes)), genesis_bytes
+            chain = ChainStore.open(store, chain_id(genesis_path(source, name).read_bytes()))
+            yield standing_of_chain(str(source), chain)
 
 
 def _document(index: Index) -> dict[str, Any]:
