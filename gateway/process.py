@@ -8,6 +8,7 @@ acknowledged.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import time
@@ -34,6 +35,7 @@ from gateway.outbox.outbox import Outbox
 from gateway.settings import Settings, edge_devices
 from ledgernode import logs
 from ledgernode.client import LedgerClient
+from ledgernode.config import COLLECT_AFTER_OBJECTS
 from ledgernode.errors import BadRequest, RevokedSigner
 from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
@@ -273,6 +275,8 @@ class Gateway:
             setting.origin if (setting := self._home.settings.console) is not None else "",
             self.listener.port if self.listener is not None else 0,
         )
+        gc.freeze()  # what was loaded stays: a long answer does not pay for a look through all of it
+        gc.set_threshold(COLLECT_AFTER_OBJECTS)
         self.observed.serving = True
         self._log.info("serving", port=serving.port, waiting=serving.waiting)
         ready(serving)
