@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from ledgernode.store import failpoint
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.failpoint import Action
 from ledgernode.store.kv import Table
+from ledgernode.store.lmdb import LmdbStore
 from ledgernode.store.looking import LookedAt
 from ledgernode.store.memory import MemoryStore
 from ledgernode.testing import TestLedger
@@ -97,6 +100,44 @@ def test_a_full_disk_leaves_the_backup_as_good_as_it_was(
     back_up(ledger, tmp_path)
     assert verify_backup(tmp_path, ledger.genesis_bytes).head == ledger.chain.head
     assert len(list(tmp_path.glob("state-*"))) <= 2
+
+
+_KILLED = """
+import sys
+from pathlib import Path
+from ledgernode import config
+from ledgernode.backup.creating import ChainSource, create_backup
+from ledgernode.store.looking import LookedAt
+
+config.BACKUP_SEGMENT_BLOCKS = 5
+data, folder, genesis = map(Path, sys.argv[1:])
+create_backup(ChainSource(LookedAt(data), genesis.read_bytes()), folder)
+"""
+
+
+def on_disk(ledger: TestLedger, folder: Path) -> None:
+    kv = LmdbStore(folder)
+    with ledger._store.reader() as reader:
+        kv.write([(table, key, value) for table in Table for key, value in reader.scan(table)])
+    kv.close()
+
+
+@pytest.mark.slow
+def test_a_backup_that_is_killed_is_whole_and_goes_on(ledger: TestLedger, tmp_path: Path) -> None:
+    """SIGKILL at each of its steps, one after the other, while the chain grows."""
+    data, folder, genesis = tmp_path / "data", tmp_path / "backup", tmp_path / "genesis.json"
+    genesis.write_bytes(ledger.genesis_bytes)
+    back_up(ledger, folder)
+    for number, point in enumerate(("backup.before_index", "snapshot.before_manifest")):
+        last = ledger.height
+        grow(ledger, 6)
+        on_disk(ledger, data / str(number))
+        command = [sys.executable, "-c", _KILLED, str(data / str(number)), str(folder), str(genesis)]
+        killed = subprocess.run(command, env={**os.environ, failpoint.VARIABLE: f"{point}:{2 - number}"}, check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert verify_backup(folder, ledger.genesis_bytes).head.height >= last
+        back_up(ledger, folder)
+        assert verify_backup(folder, ledger.genesis_bytes).head == ledger.chain.head
 
 
 def test_another_ledgers_backup_is_left_as_it_is(ledger: TestLedger, tmp_path: Path) -> None:
