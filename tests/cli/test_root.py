@@ -71,7 +71,7 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "trade": "run",
         "node": "new prepare join run status",
         "chaincode": "new check describe package install approve commit deploy list show",
-        "governance": "join propose approve reject withdraw list show parameters policy validators",
+        "governance": "admit join propose approve reject withdraw list show parameters policy validators",
         "evidence": "list show",
         "tx": "submit show",
         "block": "show list",

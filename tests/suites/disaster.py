@@ -190,7 +190,7 @@ def lose_two(network: RunningNetwork, folder: Path, *, rate: int, seconds: float
     for node in survivors:
         aside(node)
     for number, node in enumerate(network.nodes):
-        report = figures.timed(f"restore {number + 1}", lambda node=node: restored(folder, node.home))
+        report = figures.timed(f"restore {number + 1}", lambda node=node: restored(folder, node.home, "--uncertified"))
     figures.counts["blocks"] = report["height"]
     figures.counts["blocks without certificate"] = report["height"] - report["certified_height"]
     figures.timed("start", lambda: network.restart(network.nodes))

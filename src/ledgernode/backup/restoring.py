@@ -69,9 +69,13 @@ def restore_backup(
     *,
     height: int | None = None,
     way: Way = Way.EXECUTION,
+    uncertified: bool = False,
     progress: Progress = silent,
 ) -> Restored:
-    """Fill an empty store up to this height, or to the backup's last; or finish what was begun in it.
+    """Fill an empty store up to this height, or to the last certified block; or finish what was begun in it.
+
+    With `uncertified`, blocks that had no certificate yet are taken too: whoever keeps the backup could have made them
+    up, and a validator would sign them, so somebody must have decided that they are the ledger's.
 
     Refuses a height that the backup does not reach (UnknownBackup), a part that does not hold (BackupInvalid), and a
     store that holds another chain, or a longer one (DatabaseForeign).
@@ -80,9 +84,10 @@ def restore_backup(
     genesis = genesis_block(genesis_bytes)
     folder = Folder(path)
     index = folder.of_ledger(genesis.header.chain_id)
-    target = Height(index.last if height is None else height)
-    if not 0 <= target <= index.last:
-        raise UnknownBackup(f"the backup ends with block {index.last}, it does not reach block {target}")
+    last = index.last if uncertified else index.certified_height
+    target = Height(last if height is None else height)
+    if not 0 <= target <= last:
+        raise UnknownBackup(f"the backup ends with block {last}, it does not reach block {target}")
     reader = _Reader(folder, index, genesis)
     chain = _begun(kv, genesis) or _begin(kv, genesis, reader, target=target, way=way, progress=progress)
     executed = _execute(chain, genesis_bytes, reader, target, progress)

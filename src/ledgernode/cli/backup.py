@@ -129,7 +129,7 @@ def _looked_at(home: Path, ledger: str, *, stopped: bool) -> Iterator[tuple[KeyV
         raise DatabaseInUse(f"{data} is in use by process {holder}: stop that node first")
     if holder == os.getpid():  # of another container: LMDB tells readers apart by their process numbers
         raise BadRequest(f"the node has the process number {holder} too: start this one by a shell, as its child")
-    if not os.access(data / "lock.mdb", os.W_OK):
+    if holder is not None and not os.access(data / "lock.mdb", os.W_OK):
         raise BadRequest(f"{data} cannot be written by this user: a running node would not know that it is read")
     store = LookedAt(data)
     try:
@@ -216,9 +216,17 @@ def verify(folder: Path, at: Connection, as_json: bool) -> None:
     is_flag=True,
     help="Begin with the newest state: quick, but histories begin there too, not at genesis.",
 )
+@click.option("--uncertified", is_flag=True, help="Blocks without certificate too, where all have agreed on this copy.")
 @json_option
 def restore(
-    *, folder: Path, home: Path, ledger: str | None, height: int | None, from_state: bool, as_json: bool
+    *,
+    folder: Path,
+    home: Path,
+    ledger: str | None,
+    height: int | None,
+    from_state: bool,
+    uncertified: bool,
+    as_json: bool,
 ) -> None:
     """Fill an empty node from the backup in FOLDER. The genesis in its HOME is all that is trusted.
 
@@ -244,6 +252,7 @@ def restore(
                 genesis_path(home, name).read_bytes(),
                 height=height,
                 way=Way.STATE if from_state else Way.EXECUTION,
+                uncertified=uncertified,
                 progress=report,
             )
     finally:
