@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -24,7 +24,8 @@ from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.keys import verify
+from ledgernode.identity.signing import SigningKey
 from ledgernode.identity.tls import Trust
 from ledgernode.logs import logger
 from ledgernode.node.accusing import Accuser
@@ -77,6 +78,10 @@ from ledgernode.wire.quorum import faulty_limit
 from ledgernode.wire.types import Height, IdentityId, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
 
+if TYPE_CHECKING:
+    from ledgernode.node.tracing import TracedLedger
+    from ledgernode.observe.traces import Tracer
+
 Clock = Callable[[], TimeMs]
 _MOST: Final = (1 << 64) - 1
 
@@ -111,19 +116,21 @@ class ServedLedger:
         self,
         directory: Path,
         genesis_bytes: bytes,
-        key: PrivateKey,
+        key: SigningKey,
         clock_ms: Clock,
         *,
         mempool: Mempool | None = None,
         tls: Trust | None = None,
         upkeep: Upkeep | None = None,
         operators_snapshots: Path | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
         self._tls = tls
         self._upkeep = upkeep or Upkeep()
         self._operators_snapshots = operators_snapshots
+        self._tracer = tracer
         self._tasks: list[asyncio.Task[None]] = []
         self.is_closed = False
         self._incoming = Incoming(directory.parent / "incoming", genesis_block(genesis_bytes), _require_certified)
@@ -135,7 +142,7 @@ class ServedLedger:
             self._kv.close()
             raise
 
-    def _assemble(self, genesis_bytes: bytes, key: PrivateKey, clock_ms: Clock) -> None:
+    def _assemble(self, genesis_bytes: bytes, key: SigningKey, clock_ms: Clock) -> None:
         self.genesis: Genesis = check_genesis(genesis_bytes)
         self.name = self.genesis.name
         self.chain = open_chain(self._kv, genesis_bytes)
@@ -144,7 +151,7 @@ class ServedLedger:
         self.waiters = waiters
         certified = self.chain.header(self.chain.certified_height)
         self.progress = Progress(certified.height, certified.time_ms)
-        self.measures = Measures()
+        self.measures = Measures(traces=self._traced())
         self.admission = admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
         self.announcement = Announcement(self.mempool, waiters, self.progress, self.measures)
         self.log = logger(ledger=self.name)
@@ -178,7 +185,7 @@ class ServedLedger:
             engine_log=EngineLog(self._kv),
             network=among or Alone(),
             endorsement=self.endorsement,
-            checker=Checker(admission, self.mempool),
+            checker=Checker(admission, self.mempool, self.measures.traces),
             mempool=self.mempool,
             announcement=self.announcement,
             accuse=self.accuser.notice,
@@ -194,6 +201,7 @@ class ServedLedger:
             mempool=self.mempool,
             arrived=self.driver.work_arrived,
             clock_ms=clock_ms,
+            traces=self.measures.traces,
         )
         self.submissions = Submissions(
             admission=admission,
@@ -301,10 +309,17 @@ class ServedLedger:
         if self._tls is not None:
             self._tls.name(self.name, roots)
 
+    def _traced(self) -> TracedLedger | None:
+        if self._tracer is None:
+            return None
+        from ledgernode.node.tracing import TracedLedger  # loaded where traces are written, and nowhere else
+
+        return TracedLedger(self.name, self._tracer)
+
     def _linked(self) -> list[bytes]:
         return [] if self.peers is None else list(self.peers.links)
 
-    def _make_peers(self, key: PrivateKey) -> Peers | None:
+    def _make_peers(self, key: SigningKey) -> Peers | None:
         if self.alone or self._tls is None:
             return None
         return Peers(

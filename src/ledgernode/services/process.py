@@ -31,12 +31,14 @@ from ledgernode.errors import BadGenesis, BadRequest
 from ledgernode.identity.authority import DAY_MS
 from ledgernode.identity.endings import endings
 from ledgernode.identity.home import NodeConfig, data_directory, genesis_path, tls_directory, validator_directory
-from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.key_file import load_key
+from ledgernode.identity.passphrase import Unlock, in_settings, none_given
 from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.snapshots import Upkeep
 from ledgernode.observe.listener import Listener
+from ledgernode.observe.tracing import Tracing, tracing
 from ledgernode.observe.turning import Turning
 from ledgernode.services.metrics import NodeFigures
 from ledgernode.services.observed import Observed
@@ -71,12 +73,17 @@ def run_node(
     *,
     listen: str | None = None,
     observe: str | None = None,
+    trace: str | None = None,
+    trace_one_in: int | None = None,
     log_level: str | None = None,
     log_json: bool = False,
     ready: Ready | None = None,
     clock_ms: Clock = system_clock_ms,
+    unlock: Unlock = none_given,
 ) -> None:
-    """Serve the node of `home` until SIGTERM or SIGINT. `listen` and `observe` win over the home's own; ports may be 0.
+    """Serve the node of `home` until SIGTERM or SIGINT. What is given wins over the home's own; ports may be 0.
+
+    `unlock` gives the passphrase of encrypted keys, where the home's settings do not name its file.
 
     `clock_ms` is the time that its ledgers go by; it must be that of the other validators.
 
@@ -91,10 +98,18 @@ def run_node(
     logs.set_up(as_json=log_json, level=log_level or config.log_level)
     if observe is not None:
         config = msgspec.structs.replace(config, observe=observe)
-    uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms))
+    if trace is not None:
+        config = msgspec.structs.replace(config, trace=trace)
+    if trace_one_in is not None:
+        config = msgspec.structs.replace(config, trace_one_in=trace_one_in)
+    if config.key_passphrase_file:
+        unlock = in_settings(home, config.key_passphrase_file)
+    uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms, unlock))
 
 
-async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, clock_ms: Clock) -> None:
+async def _serve(  # noqa: PLR0917  # what it was started with
+    home: Path, config: NodeConfig, listen: str, ready: Ready, clock_ms: Clock, unlock: Unlock
+) -> None:
     log = logs.logger(organisation=config.organisation)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -102,17 +117,24 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         loop.add_signal_handler(number, stopping.set)
     logs.heed_hangup(loop)
     with ExitStack() as opened:
-        tls = Trust(load_tls(tls_directory(home)))
+        tls = Trust(load_tls(tls_directory(home), unlock))
         ledgers: dict[str, ServedLedger] = {}
         opened.callback(_close, ledgers)
         turning = Turning()
-        figures = NodeFigures(ledgers, home, turning)
+        who = f"{config.organisation}/{config.validator}"
+        traces = tracing(config.trace, config.trace_one_in, service="ledgernode-validator", who=who)
+        if traces is not None:
+            opened.callback(traces.close)
+        figures = NodeFigures(ledgers, home, turning, traces)
         observed = Observed(ledgers, config.ledgers, config.stuck_after_ms, figures)
         listener = Listener(config.observe, observed.addresses()) if config.observe else None
         if listener is not None:
             await listener.start()
-        for name in config.ledgers:
-            ledgers[name] = _open(home, name, tls, config, clock_ms)
+        opening = {
+            name: partial(_open, home, name, tls, config, clock_ms, unlock, traces=traces) for name in config.ledgers
+        }
+        for name, open_ledger in opening.items():
+            ledgers[name] = open_ledger()
         server = Server(
             ledgers,
             tls=tls,
@@ -122,10 +144,8 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
             snapshots=_snapshots(home, config),
         )
         serving = [
-            asyncio.create_task(
-                _serve_ledger(ledgers, name, partial(_open, home, name, tls, config, clock_ms), stopping)
-            )
-            for name in config.ledgers
+            asyncio.create_task(_serve_ledger(ledgers, name, open_ledger, stopping))
+            for name, open_ledger in opening.items()
         ]
         await server.start()
         observe_port = 0 if listener is None else listener.port
@@ -135,7 +155,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         watching = asyncio.create_task(_watch(ledgers, server, observed))
         lagging = asyncio.create_task(turning.run())
         warning = asyncio.create_task(_warn_of_endings(home, log, clock_ms))
-        renewing = asyncio.create_task(Renewal(partial(load_tls, tls_directory(home)), tls, TLS_LOOK_MS).run())
+        renewing = asyncio.create_task(Renewal(partial(load_tls, tls_directory(home), unlock), tls, TLS_LOOK_MS).run())
         told = asyncio.create_task(stopping.wait())
         await asyncio.wait((told, *serving), return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
@@ -156,9 +176,11 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
     log.info("stopped")
 
 
-def _open(home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock) -> ServedLedger:
+def _open(  # noqa: PLR0917  # what the process was started with
+    home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock, unlock: Unlock, *, traces: Tracing | None
+) -> ServedLedger:
     """With what state sync has left whole put in its place."""
-    key = PrivateKey.load(validator_directory(home) / "key.pem")
+    key = load_key(validator_directory(home) / "key.pem", unlock)
     genesis_bytes = genesis_path(home, name).read_bytes()
     ledger = ServedLedger(
         data_directory(home, name),
@@ -168,6 +190,7 @@ def _open(home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock
         tls=tls,
         upkeep=Upkeep(config.snapshot_every_blocks, config.snapshots_kept, config.sync_behind_blocks),
         operators_snapshots=_snapshots(home, config),
+        tracer=None if traces is None else traces.tracer,
     )
     if ledger.name != name:
         ledger.close()
