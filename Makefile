@@ -11,7 +11,7 @@ FROM ?= 0
 INTO ?= $(or $(TMPDIR),/tmp)/ledgernode-screenshots
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check parts vulnerabilities deploy-check k8s-test site fuzz bench-neighbours release-check clean
+.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check parts vulnerabilities deploy-check k8s-test site fuzz bench-neighbours release-check disaster clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ bench-console: setup system console ## The explorer with 1,000,000 transactions 
 
 bench-neighbours: setup ## Two ledgers in one process: how long one takes while the other is overloaded, or has halted
 	$(BIN)/python -m tests.suites.neighbours
+
+disaster: setup ## Lose a validator, two of four, all of them, under load, and rebuild them from backups; nothing acknowledged is lost
+	$(BIN)/python -m tests.suites.disaster
 
 soak: setup system ## 10,000 meters for ten minutes, everything killed under them; nothing may be lost or doubled
 	$(BIN)/python -m tests.suites.soak

@@ -85,6 +85,14 @@ SNAPSHOT_PIECE_BYTES: Final = 1024 * 1024
 SNAPSHOT_GIVEN_BYTES_PER_S: Final = 16 * 1024 * 1024  # to all callers together
 SNAPSHOT_GIVEN_WAIT_MS: Final = 2_000  # a piece that would wait longer is refused
 
+# backups
+BACKUP_SEGMENT_BLOCKS: Final = 1_024
+BACKUP_SEGMENT_BYTES: Final = 32 * 1024 * 1024  # beyond, a segment takes no further block
+BACKUP_SEGMENT_LIMIT_BYTES: Final = 256 * 1024 * 1024  # no segment is read that is larger
+BACKUP_INDEX_LIMIT_BYTES: Final = 256 * 1024 * 1024
+BACKUP_SHARE_PERCENT: Final = 25  # of one core, while one is made beside a running node
+BACKUP_BLOCKS_PER_WRITE: Final = 64  # a restore makes so many durable at once
+
 # state sync: being brought forward by a peer's snapshot
 SYNC_ASK_MS: Final = 10_000  # peers are not asked more often what they have
 SYNC_ANSWER_MS: Final = 10_000  # a peer that does not answer within this time is left for the next one
