@@ -57,7 +57,7 @@ coverage: setup system ## Branch coverage of all packages (at least 90 %): the f
 		tests/gateway tests/devices tests/cli tests/client tests/services
 	$(BIN)/coverage report
 
-simulate: setup ## Play schedules FROM= N= of ENGINE=pbft|pow on every core (WORKERS=); adds a row to docs/simulations.md
+simulate: setup ## Play schedules FROM= N= of ENGINE=pbft|pow|jetstream on every core (WORKERS=); adds a row to docs/simulations.md
 	$(BIN)/python -m tests.simulation --engine $(ENGINE) --from $(FROM) --number $(N) \
 		$(if $(filter command environment,$(firstword $(origin WORKERS))),--workers $(WORKERS))
 
