@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
-ENGINES: Final = ("solo", "pbft", "pow")
+ENGINES: Final = ("solo", "pbft", "pow", "jetstream")
 
 
 @click.group()

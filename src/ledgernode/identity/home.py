@@ -22,6 +22,21 @@ from ledgernode.identity.records import Role
 FILE: Final = "node.json"
 
 
+class Nats(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the log of a ledger with the engine `jetstream` is. Paths are relative to the node's folder.
+
+    `servers` are URLs (`nats://…`, `tls://…`); `credentials` a file of NATS' own form; `tls` a folder with key.pem,
+    certificate.pem and roots.pem, the client certificate shown to the servers. Whoever makes the stream, once, asks for
+    `replicas` copies and keeps messages for `keep_days`: longer than a validator is ever away, and 0 is for ever.
+    """
+
+    servers: tuple[str, ...]
+    credentials: str = ""
+    tls: str = ""
+    replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 30
+
+
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`validator` is the node's name within its organisation; `listen` is where it serves.
 
@@ -29,7 +44,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     than `sync_behind_blocks` it takes one from a peer, if there is one (0: never).
 
     `observe` is where its operator's health checks and metrics are served, HOST:PORT (empty: nowhere), and
-    `stuck_after_ms` how long it may stand still before it says that it should be started again.
+    `stuck_after_ms` how long it may stand still before it says that it should be started again. `nats` is where the log
+    of its ledgers is, if one of them is ordered by a log.
     """
 
     organisation: str
@@ -43,6 +59,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sync_behind_blocks: Annotated[int, msgspec.Meta(ge=0)] = 5_000
     observe: str = ""
     stuck_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = STUCK_AFTER_MS
+    nats: Nats | None = None
 
     @staticmethod
     def read(home: Path) -> NodeConfig:

@@ -15,15 +15,17 @@ from msgspec.structs import replace
 
 from ledgernode.config import DRAIN_MS, REPORT_WAIT_MS
 from ledgernode.consensus.certifier import check_certificate
-from ledgernode.consensus.engine import Engine, Mined
+from ledgernode.consensus.engine import Engine, Mined, Received
+from ledgernode.consensus.jetstream.messages import CUT_OVERHEAD, LOG
 from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.consensus.pow.core import ProofOfWork
 from ledgernode.consensus.pow.header import work_of
-from ledgernode.errors import NodeStopping
+from ledgernode.errors import BadRequest, NodeStopping
 from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
+from ledgernode.identity.home import Nats
 from ledgernode.identity.keys import PrivateKey, verify
 from ledgernode.identity.tls import Trust
 from ledgernode.logs import logger
@@ -44,10 +46,12 @@ from ledgernode.node.health import Condition
 from ledgernode.node.intake import Intake
 from ledgernode.node.links import Link
 from ledgernode.node.lookups import Lookups
+from ledgernode.node.log_reader import LogReader
 from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.mining import Miner
 from ledgernode.node.neighbours import DialledNeighbours
+from ledgernode.node.order_first import OrderFirstChecker
 from ledgernode.node.peers import Peers, introduction_holds
 from ledgernode.node.questions import Questions
 from ledgernode.node.shelf import Shelf
@@ -74,11 +78,12 @@ from ledgernode.wire.frames import (
 )
 from ledgernode.wire.genesis import Genesis, GenesisEngine, chain_id
 from ledgernode.wire.quorum import faulty_limit
-from ledgernode.wire.types import Height, IdentityId, TimeMs
+from ledgernode.wire.types import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Height, IdentityId, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
 
 Clock = Callable[[], TimeMs]
 _MOST: Final = (1 << 64) - 1
+_ENVELOPE_EXTRA_BYTES: Final = PUBLIC_KEY_BYTES + SIGNATURE_BYTES
 
 
 def open_chain(kv: KeyValueStore, genesis_bytes: bytes) -> ChainStore:
@@ -118,7 +123,12 @@ class ServedLedger:
         tls: Trust | None = None,
         upkeep: Upkeep | None = None,
         operators_snapshots: Path | None = None,
+        nats: Nats | None = None,
+        home: Path = Path(),
     ) -> None:
+        """`nats` says where the log is, for a ledger that is ordered by one; its paths are relative to `home`."""
+        self._nats = nats
+        self._home = home
         self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
         self._tls = tls
@@ -151,6 +161,7 @@ class ServedLedger:
         if self._installed is not None:
             self.log.info("snapshot installed", height=self._installed.height)
         self.alone = self.genesis.engine.name == "solo"
+        self.order_first = self.genesis.engine.name == "jetstream"
         # the set that certifies the first block which has no certificate yet
         self.endorsement = Endorsement(
             self.chain.chain_id, key, self.chain.validator_set(certified.next_set), observes=not self.alone
@@ -158,7 +169,8 @@ class ServedLedger:
         self.peers = self._make_peers(key)
         self.clocks = None if self.peers is None else Clocks(self._linked, self.peers.time_of, clock_ms)
         self.miner = Miner(self._mined)
-        among = Among(self.peers, self.miner) if self.peers is not None else None
+        self.log_reader = self._make_log_reader()
+        among = Among(self.peers, self.miner, self.log_reader) if self.peers is not None else None
         self.clock_ms = clock_ms
         self.accuser = Accuser(
             chain=self.chain,
@@ -178,13 +190,14 @@ class ServedLedger:
             engine_log=EngineLog(self._kv),
             network=among or Alone(),
             endorsement=self.endorsement,
-            checker=Checker(admission, self.mempool),
+            checker=self._make_checker(admission),
             mempool=self.mempool,
             announcement=self.announcement,
             accuse=self.accuser.notice,
             clock_ms=clock_ms,
             log=self.log,
             measures=self.measures,
+            order_first=self.order_first,
         )
         self.catching_up: CatchingUp | None = None
         if among is not None and self.peers is not None:
@@ -237,6 +250,8 @@ class ServedLedger:
             asyncio.create_task(self.intake.run(), name=f"intake of {self.name}"),
             asyncio.create_task(self.accuser.run(), name=f"accuser of {self.name}"),
         ]
+        if self.log_reader is not None:
+            self._tasks.append(asyncio.create_task(self.log_reader.run(), name=f"log of {self.name}"))
         if self.clocks is not None:
             self._tasks.append(asyncio.create_task(self.clocks.run(), name=f"clocks of {self.name}"))
         if self.catching_up is not None:
@@ -314,6 +329,27 @@ class ServedLedger:
             tls=self._tls,
             members=self.head.members,
             height=lambda: self.progress.height,
+            log=self.log,
+        )
+
+    def _make_checker(self, admission: Admission) -> Checker:
+        if self.order_first:
+            return OrderFirstChecker(self.chain.chain_id, self.mempool)
+        return Checker(admission, self.mempool)
+
+    def _make_log_reader(self) -> LogReader | None:
+        """Refuses (BadRequest) a ledger that is ordered by a log, where node.json names none."""
+        if not self.order_first:
+            return None
+        if self._nats is None or not self._nats.servers:
+            raise BadRequest(f"ledger {self.name} is ordered by NATS: node.json says nothing of it under `nats`")
+        return LogReader(
+            self._nats,
+            self._home,
+            self.chain.chain_id,
+            hear=lambda raw: self.driver.happened(Received(self.clock_ms(), LOG, raw)),
+            room=lambda: self.driver.room(),
+            least_payload_bytes=self.head.parameters.body_bytes + CUT_OVERHEAD + _ENVELOPE_EXTRA_BYTES,
             log=self.log,
         )
 

@@ -168,6 +168,8 @@ def _open(home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock
         tls=tls,
         upkeep=Upkeep(config.snapshot_every_blocks, config.snapshots_kept, config.sync_behind_blocks),
         operators_snapshots=_snapshots(home, config),
+        nats=config.nats,
+        home=home,
     )
     if ledger.name != name:
         ledger.close()
