@@ -20,7 +20,7 @@ from tests.nats_cluster import NatsCluster
 from tests.networks import RunningNetwork
 from tests.running import notes
 
-ENGINES = ("solo", "pbft", "pow", "jetstream")
+ENGINES = ("solo", "pbft", "pow", pytest.param("jetstream", marks=pytest.mark.log))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 

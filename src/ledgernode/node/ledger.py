@@ -45,8 +45,8 @@ from ledgernode.node.head import Head
 from ledgernode.node.health import Condition
 from ledgernode.node.intake import Intake
 from ledgernode.node.links import Link
-from ledgernode.node.lookups import Lookups
 from ledgernode.node.log_reader import LogReader
+from ledgernode.node.lookups import Lookups
 from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.mining import Miner
@@ -348,7 +348,7 @@ class ServedLedger:
             self._home,
             self.chain.chain_id,
             hear=lambda raw: self.driver.happened(Received(self.clock_ms(), LOG, raw)),
-            room=lambda: self.driver.room(),
+            room=lambda: self.driver.room(),  # noqa: PLW0108  # the driver is made after its network
             least_payload_bytes=self.head.parameters.body_bytes + CUT_OVERHEAD + _ENVELOPE_EXTRA_BYTES,
             log=self.log,
         )

@@ -130,6 +130,7 @@ class LogReader:
 
         async def back() -> None:
             self.told.note("reconnected")
+            self._begin_again()
             self._log.info("the connection to the log is back", server=self._connection.connected_url.netloc)
 
         credentials = self._settings.credentials
@@ -138,7 +139,7 @@ class LogReader:
                 list(self._settings.servers),
                 name=f"ledgernode {self.stream}",
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=LOG_BACKOFF_START_MS / 1_000,  # type: ignore[arg-type]  # a float does
+                reconnect_time_wait=LOG_BACKOFF_START_MS / 1_000,
                 connect_timeout=max(1, LOG_ANSWER_MS // 2_000),
                 ping_interval=max(1, LOG_HEARTBEAT_MS // 1_000),
                 allow_reconnect=True,
@@ -148,6 +149,12 @@ class LogReader:
                 tls=self._tls(),
                 user_credentials=str(self._home / credentials) if credentials else None,
             )
+
+    def _begin_again(self) -> None:
+        """The server that served our reading may be gone: not to wait until that is noticed."""
+        if self._after is not None:
+            self._after = max(self._after, self._position)
+            self._asked.set()
 
     def _tls(self) -> ssl.SSLContext | None:
         """Our certificate for theirs; None where the settings name no folder."""
@@ -325,7 +332,7 @@ class LogReader:
         }
 
     async def _ask(self, what: str, wanted: dict[str, Any] | None = None) -> dict[str, Any]:
-        """A request to JetStream, and its answer. Refuses (LogUnreachable) with what it says, or when it says nothing."""
+        """A request to JetStream, and its answer. Refuses (LogUnreachable) with what it says."""
         payload = b"" if wanted is None else json.dumps(wanted).encode()
         message = await self._connection.request(f"$JS.API.{what}", payload, timeout=LOG_ANSWER_MS / 1_000)
         answer: dict[str, Any] = json.loads(message.data)

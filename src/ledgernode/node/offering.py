@@ -24,7 +24,10 @@ _MARKS: Final = 10
 
 
 class Offering:
-    """Of one epoch's engine. Times are milliseconds of the caller's clock; forwarded is left alone for `own_first_ms`."""
+    """Of one epoch's engine. Times are milliseconds of the caller's clock.
+
+    What others forwarded is left to them for `own_first_ms`.
+    """
 
     def __init__(self, mempool: Mempool, *, own_first_ms: int = 0) -> None:
         self._mempool = mempool
@@ -43,7 +46,7 @@ class Offering:
             return None
         if now_ms < self.earliest_ms(limits):
             return None
-        offer = self._mempool.take(limits, self._ripe_up_to if self._own_first_ms else None) if fresh else []
+        offer = self._take(limits) if fresh else []
         if offer == self._last and (not offer or not self._last_taken):
             return None
         return offer
@@ -58,6 +61,9 @@ class Offering:
             gathered = fresh >= min(under_way, limits.block_transactions)
             return 0 if gathered else self._last_ms + PROPOSAL_LINGER_MS
         return self._last_ms + OFFER_AGAIN_MS if self._last else 0
+
+    def _take(self, limits: Parameters) -> list[Transaction]:
+        return self._mempool.take(limits, self._ripe_up_to) if self._own_first_ms else self._mempool.take(limits)
 
     def _fresh(self) -> int:
         return self._mempool.ripe(self._ripe_up_to) if self._own_first_ms else self._mempool.fresh

@@ -2,8 +2,8 @@
 
 An engine that votes refuses a proposal that does not hold, by the limits of about now, and a majority settles the rest.
 A log asks nobody. So a batch is checked twice, each time by what is the same for all validators: before it is delivered
-form and signatures, by the widest limits there can be, and as it is executed the limits in force at its height. One that
-goes beyond those makes an empty block.
+form and signatures, by the widest limits there can be, and as it is executed the limits in force at its height. One
+that goes beyond those makes an empty block.
 """
 
 from __future__ import annotations
