@@ -97,6 +97,8 @@ def test_a_single_server_orders_for_four(tmp_path: Path) -> None:
             signer = network.founded.admin.signer
             acknowledged = list(ledger.submit_many(notes(signer, [f"note-{number}" for number in range(200)])))
         assert all(outcome.succeeded for outcome in acknowledged)
+        height = max(outcome.height for outcome in acknowledged)
+        until(lambda: network.status(network.nodes[0]).branch_height >= height)
         cluster.servers[0].kill()
         network.nodes[3].start()
         cluster.servers[0].start()

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from ledgernode.config import DRAIN_MS, REPORT_WAIT_MS
 from ledgernode.consensus.certifier import check_certificate
 from ledgernode.consensus.engine import Engine, Mined, Received
+from ledgernode.consensus.jetstream.core import Jetstream
 from ledgernode.consensus.jetstream.messages import CUT_OVERHEAD, LOG
 from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.consensus.pow.core import ProofOfWork
@@ -484,6 +485,8 @@ class ServedLedger:
                 return {"view": replica.view, "leader": leader}
             case ProofOfWork() as miner:
                 return {"branch_height": miner.head_height, "block_hashes": min(work_of(miner.target), _MOST)}
+            case Jetstream() as follower:
+                return {"branch_height": follower.log_height}
             case _:
                 return {}
 

@@ -139,7 +139,7 @@ class Jetstream:
     @property
     def log_height(self) -> int:
         """The last sequence that the log is known to hold."""
-        return 0 if self._opened is None else int(self._opened.last)
+        return 0 if self._opened is None else max(self._opened.last, self._expected - 1)
 
     @property
     def unseen_cuts(self) -> int:
