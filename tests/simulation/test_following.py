@@ -7,8 +7,8 @@ from functools import partial
 import msgspec
 import pytest
 
-from ledgernode.consensus.engine import ProposalAvailable, Received, Started
-from ledgernode.consensus.jetstream.core import LOST_MS, OWN_CUTS, WINDOW, Jetstream
+from ledgernode.consensus.engine import CaughtUp, Certified, ProposalAvailable, Received, Started
+from ledgernode.consensus.jetstream.core import LINE, LOST_MS, OWN_CUTS, WINDOW, Jetstream
 from ledgernode.consensus.jetstream.messages import LOG, Cut, Entry, Opened, Publish, Read, decode, encode, signed_bytes
 from ledgernode.errors import StateDiverged
 from ledgernode.wire.types import Epoch, Height, TimeMs, sha256
@@ -283,6 +283,33 @@ def test_nothing_is_delivered_far_above_what_is_certified() -> None:
     one = opened(engine())
     delivered = [told(one, sequence, b"noise") for sequence in range(1, 2 * WINDOW)]
     assert sum(map(len, delivered)) == WINDOW
+
+
+def test_whoever_is_far_behind_waits_for_blocks_and_does_not_read_in_vain() -> None:
+    """What the log still has lies beyond what can be held: it is asked again only once blocks have come."""
+    one = engine()
+    one.step(Started(NOW, Height(0), NOW, ()))
+    ready = one.step(Received(NOW, LOG, encode(Opened(STREAM, 1_000, 1_500, 1 << 20, True))))
+    assert ready.behind == 999
+    ready = one.step(Received(NOW, LOG, encode(Entry(1_000, NOW, cut(1)))))
+    assert not ready.send
+    assert not ready.deliver
+    ready = one.step(CaughtUp(NOW, Height(999), NOW))
+    assert [decode(send.message) for send in ready.send] == [Read(999)]
+    one.step(Received(NOW, LOG, encode(Opened(STREAM, 1_000, 1_500, 1 << 20, True))))
+    assert told(one, 1_000, cut(1)) == (NOW + 1,)
+
+
+def test_a_full_line_is_read_on_once_there_is_room() -> None:
+    """Certificates come about again: what did not fit is asked for, and delivered."""
+    one = opened(engine())
+    for sequence in range(1, LINE + WINDOW + 2):
+        told(one, sequence, b"noise")
+    asked = []
+    for height in range(WINDOW, LINE, WINDOW):
+        ready = one.step(Certified(NOW, Height(height), b"", b""))
+        asked += [decode(send.message) for send in ready.send]
+    assert asked == [Read(LINE + WINDOW)]
 
 
 def test_a_timer_is_published_by_one_member() -> None:

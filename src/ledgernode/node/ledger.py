@@ -348,11 +348,15 @@ class ServedLedger:
             self._nats,
             self._home,
             self.chain.chain_id,
-            hear=lambda raw: self.driver.happened(Received(self.clock_ms(), LOG, raw)),
+            hear=self._hear_log,
             room=lambda: self.driver.room(),  # noqa: PLW0108  # the driver is made after its network
             least_payload_bytes=self.head.parameters.body_bytes + CUT_OVERHEAD + _ENVELOPE_EXTRA_BYTES,
             log=self.log,
         )
+
+    def _hear_log(self, raw: bytes) -> None:
+        if self.driver.halted is None:
+            self.driver.happened(Received(self.clock_ms(), LOG, raw))
 
     def _make_catching_up(self, peers: Peers) -> CatchingUp:
         def faulty() -> int:

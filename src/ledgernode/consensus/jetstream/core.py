@@ -316,6 +316,7 @@ class Jetstream:
         self._empty_ms = None
         self._released = True
         self._expected = self._line.is_read_up_to(self._line.next) + 1
+        self._overflown, self._is_rereading = False, True
         self._ask()
 
     # ------------------------------------------------------------ publishing
@@ -400,8 +401,8 @@ class Jetstream:
         return not since_ms <= self._now < since_ms + for_ms
 
     def _read_on(self) -> None:
-        """There is room again for what did not fit."""
-        if self._overflown and len(self._line) <= LINE // 2:
+        """There is room again, and not for a little only, for what did not fit."""
+        if self._overflown and self._line.has_room(self._expected + LINE // 2):
             self._overflown = False
             self._is_rereading = True
             self._ask()

@@ -25,9 +25,6 @@ class Line:
         self._items: dict[int, Item] = {}
         self.next = 1
 
-    def __len__(self) -> int:
-        return len(self._items)
-
     def has_room(self, sequence: int) -> bool:
         return self.next <= sequence < self.next + self._limit
 
