@@ -6,8 +6,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
+
+from msgspec.structs import replace
 
 from ledgernode.errors import BadRequest
+from ledgernode.node.ledger import ServedLedger
+from ledgernode.node.lookups import unknown_transaction
 from ledgernode.node.subscriptions import EventFilter
 from ledgernode.services.access import LISTENERS, MEMBERS, READERS
 from ledgernode.services.caller import Context, seconds_left
@@ -16,6 +21,7 @@ from ledgernode.services.submit_stream import SubmitStream
 from ledgernode.v1 import ledger_pb2 as pb
 from ledgernode.v1.ledger_pb2_grpc import LedgerServiceServicer
 from ledgernode.wire import protobuf
+from ledgernode.wire.answers import LocatedTransaction, Outcome, Stage
 from ledgernode.wire.types import Height
 
 
@@ -45,6 +51,9 @@ class LedgerService(Service, LedgerServiceServicer):
             request.valid_until_ms,
             seconds_left(context, request.wait_ms),
         )
+        caller = self.cut_for(context, ledger)
+        if caller is not None and outcome.stage is Stage.COMMITTED and not self._shows(ledger, caller, outcome):
+            outcome = replace(outcome, message="", result=b"")
         return pb.CommitStatusResponse(
             outcome=protobuf.outcome_message(outcome), height=ledger.progress.height, time_ms=ledger.progress.time_ms
         )
@@ -68,7 +77,9 @@ class LedgerService(Service, LedgerServiceServicer):
     async def Events(self, request: pb.EventsRequest, context: Context) -> AsyncIterator[pb.EventsResponse]:
         ledger = self.ledger(request.ledger)
         wanted = EventFilter(request.contract, frozenset(request.names))
-        stream = ledger.subscriptions.events(request.from_height, wanted, after_number=request.after_number)
+        caller = self.cut_for(context, ledger)
+        cut = None if caller is None else partial(ledger.concern.told, caller)
+        stream = ledger.subscriptions.events(request.from_height, wanted, after_number=request.after_number, cut=cut)
         async with aclosing(stream) as pages:
             async for height, events in pages:
                 yield protobuf.events_message(events, height)
@@ -81,13 +92,13 @@ class LedgerService(Service, LedgerServiceServicer):
     @unary(LISTENERS)
     async def GetTransaction(self, request: pb.GetTransactionRequest, context: Context) -> pb.GetTransactionResponse:
         ledger = self.ledger(request.ledger)
-        found = ledger.lookups.transaction(protobuf.read_transaction_id(request.transaction_id))
-        return protobuf.transaction_message(found)
+        return protobuf.transaction_message(self._shown(ledger, request.transaction_id, context))
 
     @unary(LISTENERS)
     async def GetProof(self, request: pb.GetProofRequest, context: Context) -> pb.GetProofResponse:
         ledger = self.ledger(request.ledger)
         item = request.item if request.has_item else None
+        self._shown(ledger, request.transaction_id, context)
         return pb.GetProofResponse(
             proof=ledger.lookups.proof(protobuf.read_transaction_id(request.transaction_id), item)
         )
@@ -95,6 +106,17 @@ class LedgerService(Service, LedgerServiceServicer):
     @unary(MEMBERS)
     async def GetLedger(self, request: pb.GetLedgerRequest, context: Context) -> pb.GetLedgerResponse:
         return protobuf.facts_message(self.ledger(request.ledger).facts())
+
+    def _shown(self, ledger: ServedLedger, named: bytes, context: Context) -> LocatedTransaction:
+        """The transaction, if the caller may see it: what one may not see answers as if it was not there."""
+        found = ledger.lookups.transaction(protobuf.read_transaction_id(named))
+        caller = self.cut_for(context, ledger)
+        if caller is not None and not ledger.concern.shows(caller, found):
+            raise unknown_transaction(named)
+        return found
+
+    def _shows(self, ledger: ServedLedger, caller: str, outcome: Outcome) -> bool:
+        return ledger.concern.shows(caller, ledger.lookups.transaction(outcome.transaction_id))
 
 
 def _which(request: pb.GetBlockRequest) -> Height | bytes | None:
