@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_store: str = "keys.json"
     module: str = ""
     gateways: tuple[GatewaySetting, ...] = ()
+    key_passphrase_file: str = ""
+    """Opens the keys of its identity where they are encrypted; as seen from this directory."""
     bounds: Bounds = Bounds()
     limits: Limits = Limits()
     observe: str = ""

@@ -10,6 +10,7 @@ import click
 
 from ledgernode.cli.clock import now_ms
 from ledgernode.cli.output import done, facts, json_option, moment, show, table
+from ledgernode.cli.passphrases import passphrase_option, unlock_by
 from ledgernode.errors import BadGenesis, BadParameters
 
 if TYPE_CHECKING:
@@ -124,8 +125,9 @@ def check(file: Path, acceptances: tuple[Path, ...], as_json: bool) -> None:
     help="Folder of an admin that the genesis names.",
 )
 @click.option("-o", "--output", type=_NEW_FILE, required=True, help="File to write, to be given to the other founders.")
+@passphrase_option
 @json_option
-def accept(file: Path, identity: Path, output: Path, as_json: bool) -> None:
+def accept(file: Path, identity: Path, output: Path, passphrase_file: Path | None, as_json: bool) -> None:
     """Check a genesis file whole and sign it for your organisation. Look at `genesis check` first.
 
     \b
@@ -134,7 +136,7 @@ def accept(file: Path, identity: Path, output: Path, as_json: bool) -> None:
     from ledgernode.identity.founding import accept_genesis
     from ledgernode.identity.identity_files import load_identity
 
-    acceptance = accept_genesis(file.read_bytes(), load_identity(identity)[0])
+    acceptance = accept_genesis(file.read_bytes(), load_identity(identity, unlock_by(passphrase_file))[0])
     output.write_bytes(acceptance)
     told = json.loads(acceptance)
     done(f"{output}: {told['organisation']} accepts chain {told['chain_id']}", as_json, {"file": str(output), **told})

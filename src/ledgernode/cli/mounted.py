@@ -50,11 +50,17 @@ def prepare_home(
         for file in ("key.pem", "certificate.pem"):
             _link(folder / file, keys.absolute() / f"{prefix}{purpose}-{file}")
     config.write(home)
-    acceptances = sorted(ledger.glob(ACCEPTANCES))
-    join_ledger(home, (ledger / GENESIS).read_bytes(), [path.read_bytes() for path in acceptances])
+    join_mounted(home, ledger)
     if (mounted := keys / ROOTS).exists():
         roots = tls_directory(home) / ROOTS
         write_roots(roots.parent, dict.fromkeys((*split_roots(roots.read_text()), *split_roots(mounted.read_text()))))
+    return NodeConfig.read(home)
+
+
+def join_mounted(home: Path, ledger: Path) -> NodeConfig:
+    """Serve the ledger whose genesis and acceptances are mounted here as well; the settings that the home has then."""
+    acceptances = sorted(ledger.glob(ACCEPTANCES))
+    join_ledger(home, (ledger / GENESIS).read_bytes(), [path.read_bytes() for path in acceptances])
     return NodeConfig.read(home)
 
 

@@ -16,7 +16,8 @@ import msgspec
 from ledgernode.errors import BadGenesis, BadSignature, NotApproved, RoleRefused
 from ledgernode.identity.certificates import read_certificate
 from ledgernode.identity.genesis_rules import check_genesis
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.keys import verify
+from ledgernode.identity.signing import SigningKey
 from ledgernode.wire.genesis import Genesis, chain_id
 from ledgernode.wire.types import ChainId
 from ledgernode.wire.unreadable import UNREADABLE
@@ -37,7 +38,7 @@ def acceptance_message(chain: ChainId, organisation: str) -> bytes:
     return ACCEPTANCE_TAG + chain + organisation.encode("ascii")
 
 
-def accept_genesis(raw: bytes, admin: PrivateKey) -> bytes:
+def accept_genesis(raw: bytes, admin: SigningKey) -> bytes:
     """Check the genesis whole and sign it for the organisation of this admin; JSON.
 
     Refuses a genesis that does not hold, and a key that is no admin's in it.

@@ -56,8 +56,15 @@ class PrivateKey:
 
     @staticmethod
     def load(path: Path) -> PrivateKey:
-        """Read a PEM key file; refuses one that is missing, damaged, not P-256, or open to others."""
-        content = read_secret(path)
+        """Read a plain PEM key file; refuses one that is missing, damaged, not P-256, or open to others.
+
+        Where a file may also be encrypted or name a key in a token, `identity.key_file` reads it.
+        """
+        return PrivateKey.from_pem(read_secret(path), path)
+
+    @staticmethod
+    def from_pem(content: bytes, path: Path) -> PrivateKey:
+        """The key that was read there."""
         try:
             key = serialization.load_pem_private_key(content, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:

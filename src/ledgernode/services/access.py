@@ -38,3 +38,5 @@ CUT: Final = frozenset(Role) - READERS.anyone
 NODES: Final = Access(frozenset({Role.VALIDATOR}), own=frozenset({Role.ADMIN}))
 VALIDATORS: Final = Access(frozenset({Role.VALIDATOR}))
 OWN_ADMINS: Final = Access(frozenset(), own=frozenset({Role.ADMIN}))
+KEEPERS: Final = Access(frozenset(), own=frozenset({Role.ADMIN, Role.OPERATOR}))
+"""Who may have the node write what it keeps: a nightly backup needs no key that could govern."""
