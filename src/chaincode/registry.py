@@ -703,6 +703,25 @@ class Registry(Contract):
         return customer if span is not None and customer and customer == span.customer else ""
 
     @query
+    def whose(self, ctx: Context, names: list[str]) -> list[tuple[str, int]]:
+        """Those of these names that stand for somebody (a customer, a point, a meter), and since when they are the
+        signer's own; -1: they are not, or one of two things of that name is not. Nodes ask it before they tell
+        somebody of an event."""
+        own = ctx.get("wallet/" + ctx.creator.id, str) or ""
+        found: list[tuple[str, int]] = []
+        for name in names:
+            since_ms: list[int] = []
+            if ctx.get("customer/" + name, Customer) is not None:
+                since_ms.append(0 if name == own else -1)
+            meter = ctx.get("meter/" + name, Meter)
+            if meter is not None or ctx.get("point/" + name, Point) is not None:
+                span = span_at(ctx, name if meter is None else meter.point, ctx.time_ms)
+                since_ms.append(span.from_ms if span is not None and own != "" and span.customer == own else -1)
+            if since_ms:
+                found.append((name, -1 if -1 in since_ms else max(since_ms)))
+        return found
+
+    @query
     def claims(self, ctx: Context, premises: str) -> list[Claim]:
         """Claims that wait; for staff."""
         require_reader(ctx, premises_of(ctx, premises).utility)

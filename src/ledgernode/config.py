@@ -58,6 +58,7 @@ DEADLINE_MARGIN_MS: Final = 50  # an answer leaves this long before the caller's
 DEFAULT_WAIT_MS: Final = 30_000
 RETRY_ADVICE_MS: Final = 250
 QUERY_BUDGET: Final = 5_000_000
+CONCERN_NAMES: Final = 50  # a contract is asked of at once, whose they are
 QUERY_INLINE_BUDGET: Final = 100_000  # a query that needs more runs again, beside the event loop
 QUERY_THREADS: Final = 2
 LOOKUP_PAGE: Final = 1_000

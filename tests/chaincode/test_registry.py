@@ -396,6 +396,35 @@ def test_a_claim_shows_a_digest_and_waits_for_the_utility(town: Town) -> None:
     assert code(town, anna, "claim", code_hash=digest, **claim) == "WALLET_IN_USE"
 
 
+def test_names_are_whose_they_are_since_they_are(town: Town) -> None:
+    """A customer's own id, its points and meters while it lives there; of two things of one name both must be its."""
+    house, other = town.houses[:2]
+    names = [house.point, house.meter.id, other.point, "utility:new", "feeder", "2"]
+
+    def whose(signer: Member) -> dict[str, int]:
+        return dict(ask(town, signer, "whose", names=names))
+
+    anna = town.ledger.identity("anna")
+    ok(town, town.operator, "add_customer", id="utility:new", wallet=anna.id)
+    since_ms = whose(house.wallet)[house.point]
+    assert since_ms > 0
+    assert whose(house.wallet) == {
+        house.point: since_ms,
+        house.meter.id: since_ms,
+        other.point: -1,
+        "utility:new": -1,
+    }
+    assert set(whose(town.operator).values()) == {-1}
+    assert whose(anna) == {house.point: -1, house.meter.id: -1, other.point: -1, "utility:new": 0}
+    ok(town, town.operator, "move_out", premises=house.premises)
+    ok(town, town.operator, "move_in", premises=house.premises, customer="utility:new")
+    town.to_boundary()
+    ok(town, town.operator, "add_customer", id="utility:third")
+    assert whose(anna)[house.meter.id] > since_ms
+    assert whose(anna)[house.point] == -1, "it is the id of the customer before, too"
+    assert set(whose(house.wallet).values()) == {-1}
+
+
 def test_a_claim_can_be_refused_and_they_are_few(town: Town) -> None:
     """Nobody fills the list, and nothing is left of one that is refused."""
     house = town.houses[0]

@@ -77,6 +77,7 @@ OURS: Final = {
     **dict.fromkeys(
         (
             "ledgernode.audit.books",
+            "ledgernode.node.concern",
             "ledgernode.audit.journal",
             "ledgernode.execution.context",
             "ledgernode.execution.ledger_view",
@@ -110,6 +111,8 @@ OURS: Final = {
             "gateway.vending.remote",
             "gateway.vending.store",
             "ledgernode.bench.load",
+            "ledgernode.backup.creating",
+            "ledgernode.cli.backup_source",
             "ledgernode.bench.measure",
             "ledgernode.cli.connection",
             "ledgernode.identity.renewal",
@@ -120,6 +123,8 @@ OURS: Final = {
         ),
         _OWN_FILE,
     ),
+    "ledgernode.identity.encrypted_key": "opens what our own key files hold, under a passphrase (`key-file`)",
+    "ledgernode.identity.hsm": "reads a point that the operator's own token gives, and refuses another",
     **dict.fromkeys(
         (
             "ledgernode.cli.outline",

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from ledgernode.identity.records import Role
-from ledgernode.services.access import Access
+from ledgernode.services.access import CUT, Access
 from ledgernode.services.admin_service import AdminService
 from ledgernode.services.calls import ACCESS, Service
 from ledgernode.services.ledger_service import LedgerService
@@ -28,6 +28,8 @@ SERVICES: Final[tuple[tuple[ServiceDescriptor, type[Service]], ...]] = (
     (snapshot_pb2.DESCRIPTOR.services_by_name["SnapshotService"], SnapshotService),
     (admin_pb2.DESCRIPTOR.services_by_name["AdminService"], AdminService),
 )
+CUT_CALLS: Final = ("CommitStatus", "Events", "GetTransaction", "GetProof")
+"""Of which who may not read everything is shown what is about it (`tests/integration/test_concern.py`)."""
 _ABOVE: Final = """\
 # Who may call what of a node
 
@@ -36,6 +38,10 @@ under a root of the ledger's organisations, whose certificate has ended, and who
 (`UNAUTHENTICATED`, `CERTIFICATE_INVALID`, `SIGNER_REVOKED`). *own* stands for that role in the organisation that runs
 the node; everybody else is refused with `ROLE_REFUSED`. `tests/services/test_access.py` makes every call as every role,
 from both sides.
+
+*about it*: the call is answered as far as it concerns the caller: events that name it or name nobody, transactions that
+it has signed or that are about it alone, of others' outcomes no message and result (decision 30;
+`tests/integration/test_concern.py`).
 
 This is the first of three doors. What a transaction may do is decided by the contract it calls, by the identity that
 signed it ([contracts.md](contracts.md)). What a person sees of others through a gateway is decided by its scope
@@ -61,7 +67,13 @@ def page() -> str:
     lines = [f"| call | {' | '.join(Role)} |", "|---" * (len(Role) + 1) + "|"]
     for row in rows():
         cells = [
-            "yes" if row.access.allows(role, own=False) else "own" if row.access.allows(role, own=True) else "-"
+            "about it"
+            if role in CUT and row.call.name in CUT_CALLS and row.access.allows(role, own=False)
+            else "yes"
+            if row.access.allows(role, own=False)
+            else "own"
+            if row.access.allows(role, own=True)
+            else "-"
             for role in Role
         ]
         lines.append(f"| `{row.service}.{row.call.name}` | {' | '.join(cells)} |")

@@ -26,6 +26,7 @@ from ledgernode.store.files import write_durably
 from ledgernode.store.snapshot import MANIFEST_FILE
 from ledgernode.wire.block import parse_header
 from ledgernode.wire.types import ChainId
+from ledgernode.wire.unreadable import UNREADABLE
 
 FORMAT: Final = "ledgernode/backup/1"
 INDEX_FILE: Final = "backup.json"
@@ -93,7 +94,7 @@ class Folder:
         raw = _read(path, config.BACKUP_INDEX_LIMIT_BYTES)
         try:
             found = msgspec.json.decode(raw, type=Index)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise BackupInvalid(f"{INDEX_FILE} cannot be read: {error}") from error
         if found.format != FORMAT:
             raise BackupInvalid(f"{INDEX_FILE} is of format {found.format[:40]!r}, this software reads {FORMAT!r}")

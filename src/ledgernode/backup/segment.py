@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from ledgernode.errors import BackupInvalid
+from ledgernode.wire.unreadable import UNREADABLE
 
 TAG: Final = b"ledgernode/segment/1\x00"
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -46,5 +47,5 @@ def parse_segment(raw: bytes) -> tuple[StoredBlock, ...]:
         raise BackupInvalid("it does not begin with the tag of a segment")
     try:
         return _DECODER.decode(memoryview(raw)[len(TAG) :])
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BackupInvalid(f"it cannot be read: {error}") from error

@@ -19,6 +19,7 @@ from ledgernode.errors import BackupForeign, BackupInvalid, UnknownBackup
 from ledgernode.store.chain import ChainStore
 from ledgernode.wire.block import header_hash
 from ledgernode.wire.types import Height, sha256
+from ledgernode.wire.unreadable import UNREADABLE
 
 RECENT_BLOCKS: Final = 128
 
@@ -91,7 +92,7 @@ def read_standings(path: Path) -> tuple[Standing, ...]:
     """What another member's survey has printed. Refuses any other file (BackupInvalid)."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Printed).standings
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BackupInvalid(f"{path} is no survey's document: {error}") from error
 
 

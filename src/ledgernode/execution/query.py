@@ -7,7 +7,8 @@ is decided here, by the records at the head, also where the question is about th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import msgspec
 
 from chaincode.api import HistoryEntry
 from ledgernode import config
-from ledgernode.errors import BadValue, TransactionExpired, WrongChain, WrongFunctionKind
+from ledgernode.errors import BadValue, TransactionExpired, UnknownContract, WrongChain, WrongFunctionKind
 from ledgernode.execution.contracts import QUERY, Contracts
 from ledgernode.execution.ledger_view import LedgerView, RecordCache, Signer
 from ledgernode.execution.outcome import perform
@@ -23,12 +24,14 @@ from ledgernode.execution.overlay import BlockOverlay
 from ledgernode.execution.sandbox.meter import Meter
 from ledgernode.execution.scope import BlockScope, Scope
 from ledgernode.execution.values import decode_value
+from ledgernode.identity.records import LIFECYCLE
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.state import StateView, is_grave, value_of
 from ledgernode.wire.block import Header
+from ledgernode.wire.keys import composite_key, split_composite, split_state_key, state_key
 from ledgernode.wire.receipt import Receipt, parse_receipt
 from ledgernode.wire.transaction import Kind, Nonce, Transaction, parse_transaction
-from ledgernode.wire.types import HASH_BYTES, Height, TransactionId
+from ledgernode.wire.types import HASH_BYTES, ZERO_HASH, Height, TransactionId
 
 _cache: Final = RecordCache()
 
@@ -48,6 +51,53 @@ def evaluate(
             return _answer(_block(chain, view, header, contracts), query, signer), header.height
     with chain.state_at(height) as past:
         return _answer(_block(chain, past, chain.header(height), contracts), query, signer), height
+
+
+class Asker:
+    """Asks contracts at the newest state for somebody who is known otherwise than by a signature."""
+
+    def __init__(self, chain: ChainStore, header: Header, view: StateView, contracts: Contracts, caller: str) -> None:
+        self._block = _block(chain, view, header, contracts)
+        self._ledger = self._block.ledger
+        self._contracts = contracts
+        record = self._ledger.identity(caller) if caller else None
+        known = (record.id, record.organisation, record.role.value, record.attributes) if record is not None else ()
+        self._signer = Signer(*known)
+
+    def role_of(self, identity: str) -> str:
+        """'' where nobody is registered under this id."""
+        record = self._ledger.identity(identity)
+        return "" if record is None else record.role.value
+
+    def offering(self, function: str) -> list[str]:
+        """The committed contracts that have this query."""
+        found = []
+        for key, _ in self._ledger.view.scan(_COMMITTED, _COMMITTED[:-1] + b"\x01"):
+            name = split_composite(split_state_key(key)[1])[1]
+            try:
+                spec = self._contracts.resolve(name, self._ledger).functions.get(function)
+            except UnknownContract:
+                continue  # it begins later
+            if spec is not None and spec.kind == QUERY:
+                found.append(name)
+        return found
+
+    def answer(self, contract: str, function: str, arguments: Mapping[str, Any]) -> bytes:
+        """Refuses as a signed question of the caller's would be."""
+        meter = Meter(config.QUERY_INLINE_BUDGET)
+        overlay = BlockOverlay(self._ledger.view, self._block.height).begin(0)
+        scope = Scope(self._block, overlay, meter, self._signer, TransactionId(ZERO_HASH))
+        return perform(scope, contract, function, QUERY, dict(arguments)).result
+
+
+@contextmanager
+def asker(chain: ChainStore, contracts: Contracts, caller: str) -> Iterator[Asker]:
+    """Of the newest state; `caller` is an identity's id, '' for one that nobody has registered."""
+    with chain.newest() as (header, view):
+        yield Asker(chain, header, view, contracts, caller)
+
+
+_COMMITTED: Final = state_key(LIFECYCLE, composite_key("committed"))
 
 
 def _signer(view: StateView, query: Transaction, head: Header) -> Signer:

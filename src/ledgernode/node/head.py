@@ -70,13 +70,19 @@ class Head:
 
     def status_of(self, organisation: str, role: Role, name: str) -> Status | None:
         """Of the identity that was registered last under this name; None where the ledger knows none."""
+        identity = self.identity_of(organisation, role, name)
+        if identity is None:
+            return None
+        key = identity_state(identity)
         with self._chain.state() as state:
-            named = state.get(named_state(organisation, role, name))
-            if named is None:
-                return None
-            key = identity_state(decode_typed(value_of(named), str))
             stored = state.get(key)
         return None if stored is None else self._cache.decoded(key, stored, IdentityRecord).status
+
+    def identity_of(self, organisation: str, role: Role, name: str) -> str | None:
+        """The id of the identity that was registered last under this name; None where the ledger knows none."""
+        with self._chain.state() as state:
+            named = state.get(named_state(organisation, role, name))
+        return None if named is None else decode_typed(value_of(named), str)
 
     def require_known(self) -> None:
         """Refuses to go on by rules that this software does not have (UpgradeNeeded)."""

@@ -37,6 +37,7 @@ from ledgernode.node.announcement import Announcement
 from ledgernode.node.catching_up import CatchingUp
 from ledgernode.node.checking import Checker
 from ledgernode.node.clocks import Clocks, Skew
+from ledgernode.node.concern import Concern
 from ledgernode.node.door import Door
 from ledgernode.node.driver import Driver
 from ledgernode.node.endorsement import Endorsement
@@ -265,6 +266,7 @@ class ServedLedger:
         )
         self.lookups = Lookups(self.chain, self.head, self.progress, self.genesis, genesis_bytes)
         self.subscriptions = Subscriptions(self.chain, self.progress)
+        self.concern = Concern(self.chain, contracts)
         own = self.directory.parent / "snapshots"
         self.snapshots = Snapshots(
             self.chain,

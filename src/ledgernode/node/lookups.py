@@ -92,8 +92,12 @@ class Lookups:
         if place is None and self._chain.base:
             raise Pruned(f"it is not in the blocks that are kept here, those after {self._chain.base}")
         if place is None or place[0] > self._progress.height:
-            raise UnknownTransaction(f"no transaction {transaction_id.hex()[:16]} is in the chain")
+            raise unknown_transaction(transaction_id)
         return place
+
+
+def unknown_transaction(transaction_id: bytes) -> UnknownTransaction:
+    return UnknownTransaction(f"no transaction {transaction_id.hex()[:16]} is in the chain")
 
 
 def _matching(stored: Iterator[bytes], organisation: str) -> Iterator[IdentityFacts]:

@@ -7,9 +7,9 @@ the events of recent blocks, unpacked once.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -23,6 +23,7 @@ from ledgernode.wire.receipt import parse_receipt
 from ledgernode.wire.types import Height
 from ledgernode.wire.validators import encode_certificate
 
+Cut: TypeAlias = Callable[[Sequence[NumberedEvent]], list[NumberedEvent]]
 EveryName: Final[frozenset[str]] = frozenset()
 
 
@@ -58,15 +59,20 @@ class Subscriptions:
                 height = Height(height + 1)
 
     async def events(
-        self, from_height: int, wanted: EventFilter, *, after_number: int = 0
+        self, from_height: int, wanted: EventFilter, *, after_number: int = 0, cut: Cut | None = None
     ) -> AsyncGenerator[tuple[Height, list[NumberedEvent]], None]:
-        """The wanted events of each block, with its height; a bare height now and then while none are found."""
+        """The wanted events of each block, with its height; a bare height now and then while none are found.
+
+        `cut` leaves those that are for this subscriber; None: all of them.
+        """
         with self._place():
             height, told = Height(from_height), from_height - 1
             while True:
                 await self._progress.beyond(height - 1)
                 skip = after_number if height == from_height else 0
                 found = [event for event in self._events_of(height) if event.number > skip and wanted.wants(event)]
+                if found and cut is not None:
+                    found = cut(found)
                 if found or height == self._progress.height or height - told >= EVENTS_MARKER_BLOCKS:
                     told = height
                     yield height, found

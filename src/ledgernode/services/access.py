@@ -33,6 +33,8 @@ LISTENERS: Final = Access(frozenset(Role) - {Role.METER})
 """Who hears events: what contracts chose to tell."""
 READERS: Final = Access(frozenset({Role.ADMIN, Role.OPERATOR, Role.REGULATOR, Role.VALIDATOR, Role.GATEWAY}))
 """Who may read whole blocks, and with them everybody's transactions."""
+CUT: Final = frozenset(Role) - READERS.anyone
+"""Of what may be called by others too, these see what is about them, or about nobody (`ledgernode.node.concern`)."""
 NODES: Final = Access(frozenset({Role.VALIDATOR}), own=frozenset({Role.ADMIN}))
 VALIDATORS: Final = Access(frozenset({Role.VALIDATOR}))
 OWN_ADMINS: Final = Access(frozenset(), own=frozenset({Role.ADMIN}))

@@ -30,7 +30,7 @@ from ledgernode.errors import (
 )
 from ledgernode.logs import logger
 from ledgernode.node.ledger import ServedLedger
-from ledgernode.services.access import Access
+from ledgernode.services.access import CUT, Access
 from ledgernode.services.caller import Callers, Context, require_spoken, unknown
 from ledgernode.wire.protobuf import ARCHIVES_METADATA, CODE_METADATA, RETRY_METADATA
 
@@ -58,6 +58,11 @@ class Service:
     def __init__(self, ledgers: Mapping[str, ServedLedger], callers: Callers) -> None:
         self.ledgers = ledgers
         self.callers = callers
+
+    def cut_for(self, context: Context, ledger: ServedLedger) -> str | None:
+        """The caller's identity, where it sees what is about itself alone ('' if it has none); None: it sees all."""
+        peer = self.callers.require_member(context)
+        return (ledger.head.identity_of(*peer) or "") if peer.role in CUT else None
 
     def ledger(self, name: str, context: Context) -> ServedLedger:
         """Refuses a ledger that is not served here, and alike one that the caller has no part in."""

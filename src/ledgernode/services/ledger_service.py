@@ -6,9 +6,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
+
+from msgspec.structs import replace
 
 from ledgernode import __version__
 from ledgernode.errors import BadRequest
+from ledgernode.node.ledger import ServedLedger
+from ledgernode.node.lookups import unknown_transaction
 from ledgernode.node.subscriptions import EventFilter
 from ledgernode.services.access import LISTENERS, MEMBERS, READERS
 from ledgernode.services.caller import Context, seconds_left
@@ -17,6 +22,7 @@ from ledgernode.services.submit_stream import SubmitStream
 from ledgernode.v1 import ledger_pb2 as pb
 from ledgernode.v1.ledger_pb2_grpc import LedgerServiceServicer
 from ledgernode.wire import protobuf
+from ledgernode.wire.answers import LocatedTransaction, Outcome, Stage
 from ledgernode.wire.types import Height
 
 
@@ -46,6 +52,9 @@ class LedgerService(Service, LedgerServiceServicer):
             request.valid_until_ms,
             seconds_left(context, request.wait_ms),
         )
+        caller = self.cut_for(context, ledger)
+        if caller is not None and outcome.stage is Stage.COMMITTED and not self._shows(ledger, caller, outcome):
+            outcome = replace(outcome, message="", result=b"")
         return pb.CommitStatusResponse(
             outcome=protobuf.outcome_message(outcome), height=ledger.progress.height, time_ms=ledger.progress.time_ms
         )
@@ -69,7 +78,9 @@ class LedgerService(Service, LedgerServiceServicer):
     async def Events(self, request: pb.EventsRequest, context: Context) -> AsyncIterator[pb.EventsResponse]:
         ledger = self.ledger(request.ledger, context)
         wanted = EventFilter(request.contract, frozenset(request.names))
-        stream = ledger.subscriptions.events(request.from_height, wanted, after_number=request.after_number)
+        caller = self.cut_for(context, ledger)
+        cut = None if caller is None else partial(ledger.concern.told, caller)
+        stream = ledger.subscriptions.events(request.from_height, wanted, after_number=request.after_number, cut=cut)
         async with aclosing(stream) as pages:
             async for height, events in pages:
                 yield protobuf.events_message(events, height)
@@ -82,13 +93,13 @@ class LedgerService(Service, LedgerServiceServicer):
     @unary(LISTENERS)
     async def GetTransaction(self, request: pb.GetTransactionRequest, context: Context) -> pb.GetTransactionResponse:
         ledger = self.ledger(request.ledger, context)
-        found = ledger.lookups.transaction(protobuf.read_transaction_id(request.transaction_id))
-        return protobuf.transaction_message(found)
+        return protobuf.transaction_message(self._shown(ledger, request.transaction_id, context))
 
     @unary(LISTENERS)
     async def GetProof(self, request: pb.GetProofRequest, context: Context) -> pb.GetProofResponse:
         ledger = self.ledger(request.ledger, context)
         item = request.item if request.has_item else None
+        self._shown(ledger, request.transaction_id, context)
         return pb.GetProofResponse(
             proof=ledger.lookups.proof(protobuf.read_transaction_id(request.transaction_id), item)
         )
@@ -99,6 +110,17 @@ class LedgerService(Service, LedgerServiceServicer):
         clock_ms = str(ledger.clock_ms())
         context.set_trailing_metadata(((protobuf.VERSION_METADATA, __version__), (protobuf.CLOCK_METADATA, clock_ms)))
         return protobuf.facts_message(ledger.facts())
+
+    def _shown(self, ledger: ServedLedger, named: bytes, context: Context) -> LocatedTransaction:
+        """The transaction, if the caller may see it: what one may not see answers as if it was not there."""
+        found = ledger.lookups.transaction(protobuf.read_transaction_id(named))
+        caller = self.cut_for(context, ledger)
+        if caller is not None and not ledger.concern.shows(caller, found):
+            raise unknown_transaction(named)
+        return found
+
+    def _shows(self, ledger: ServedLedger, caller: str, outcome: Outcome) -> bool:
+        return ledger.concern.shows(caller, ledger.lookups.transaction(outcome.transaction_id))
 
 
 def _which(request: pb.GetBlockRequest) -> Height | bytes | None:

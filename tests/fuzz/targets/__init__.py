@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from tests.fuzz.target import Target
-from tests.fuzz.targets import between, contracts, devices, gateways, members, signed, tokens
+from tests.fuzz.targets import between, contracts, devices, gateways, kept, members, signed, tokens
 
 TABLE: Final[tuple[Target, ...]] = (
     *signed.TARGETS,
     *between.TARGETS,
     *contracts.TARGETS,
     *members.TARGETS,
+    *kept.TARGETS,
     *tokens.TARGETS,
     *gateways.TARGETS,
     *devices.TARGETS,
