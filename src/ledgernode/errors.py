@@ -367,6 +367,42 @@ class KeyFileUnsafe(Invalid):
     code = "KEY_FILE_UNSAFE"
 
 
+class PassphraseMissing(Invalid):
+    """A key file is encrypted, and nothing gives its passphrase."""
+
+    code = "PASSPHRASE_MISSING"
+
+
+class PassphraseWrong(Invalid):
+    """A key file is not opened by the passphrase that was given."""
+
+    code = "PASSPHRASE_WRONG"
+
+
+class HsmUnavailable(Unavailable):
+    """The token that holds a key, or its module, is not there or does not answer."""
+
+    code = "HSM_UNAVAILABLE"
+
+
+class HsmPinRefused(Invalid):
+    """The token refuses the PIN, or has locked it."""
+
+    code = "HSM_PIN_REFUSED"
+
+
+class HsmKeyMissing(Missing):
+    """The token holds no key of this name."""
+
+    code = "HSM_KEY_MISSING"
+
+
+class HsmKeyAmbiguous(Conflict):
+    """The name of a key in a token leads to more than one."""
+
+    code = "HSM_KEY_AMBIGUOUS"
+
+
 class PhraseInvalid(Invalid):
     """A recovery phrase is not whole: a word is missing, unknown or in the wrong place."""
 

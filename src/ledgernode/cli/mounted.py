@@ -18,6 +18,7 @@ from ledgernode.identity.certificates import read_certificate
 from ledgernode.identity.home import FILE, NodeConfig, tls_directory, validator_directory
 from ledgernode.identity.records import Role
 from ledgernode.identity.tls import ROOTS, split_roots, write_roots
+from ledgernode.wire.unreadable import UNREADABLE
 
 GENESIS: Final = "genesis.json"
 ACCEPTANCES: Final = "*.acceptance.json"
@@ -70,7 +71,7 @@ def _settings(further: bytes, config: NodeConfig) -> NodeConfig:
         if said := sorted(fields.keys() & set(_OWN)):
             raise BadRequest(f"{', '.join(said)} of {FILE} follow from the certificate and the genesis")
         return msgspec.convert({**msgspec.to_builtins(config), **fields}, NodeConfig)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"the settings cannot be taken: {error}") from error
 
 

@@ -10,8 +10,9 @@ import click
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
 from ledgernode.cli.levels import LEVELS
-from ledgernode.cli.observe_option import observe_option
+from ledgernode.cli.observe_option import observe_option, trace_options
 from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
+from ledgernode.cli.passphrases import keeping, key_option, passphrase_option, protect_option, unlock_by
 from ledgernode.cli.standing import standing
 
 if TYPE_CHECKING:
@@ -32,8 +33,12 @@ def node() -> None:
 @click.option("--organisation", required=True, help="The organisation it belongs to.")
 @click.option("--name", default="validator-1", show_default=True, help="Its name in the organisation.")
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where it will serve.")
+@key_option
+@protect_option
 @json_option
-def new(home: Path, organisation: str, name: str, listen: str, as_json: bool) -> None:
+def new(
+    *, home: Path, organisation: str, name: str, listen: str, uri: str, passphrase_file: Path | None, as_json: bool
+) -> None:
     """Make a node's HOME with its two keys. Only the requests for their certificates leave it.
 
     \b
@@ -41,8 +46,10 @@ def new(home: Path, organisation: str, name: str, listen: str, as_json: bool) ->
     """
     from ledgernode.identity.home import NodeConfig, request_node, tls_directory, validator_directory
 
-    request_node(home, organisation=organisation, name=name)
-    NodeConfig(organisation, name, listen, ()).write(home)
+    signing, tls = keeping(uri, passphrase_file), keeping("", passphrase_file)
+    request_node(home, organisation=organisation, name=name, signing=signing, tls=tls)
+    passphrase = str(passphrase_file.absolute()) if passphrase_file is not None else ""
+    NodeConfig(organisation, name, listen, (), key_passphrase_file=passphrase).write(home)
     requests = [str(folder / "request.pem") for folder in (validator_directory(home), tls_directory(home))]
     done(f"node in {home}\n  have signed: {', '.join(requests)}", as_json, {"home": str(home), "requests": requests})
 
@@ -157,7 +164,18 @@ def prepare(
 @click.option("--log-level", type=click.Choice(LEVELS), help="Log from this level on (default: as node.json says).")
 @click.option("--log-json", is_flag=True, help="Log JSON lines instead of text.")
 @observe_option
-def run(home: Path, log_level: str | None, log_json: bool, observe: str | None) -> None:
+@trace_options
+@passphrase_option
+def run(
+    home: Path,
+    *,
+    log_level: str | None,
+    log_json: bool,
+    observe: str | None,
+    trace: str | None,
+    trace_one_in: int | None,
+    passphrase_file: Path | None,
+) -> None:
     """Run the node of HOME until it is told to stop (Ctrl-C or SIGTERM; it finishes what it has begun).
 
     \b
@@ -166,7 +184,16 @@ def run(home: Path, log_level: str | None, log_json: bool, observe: str | None) 
     """
     from ledgernode.services.process import run_node
 
-    run_node(home, log_level=log_level, log_json=log_json, observe=observe, ready=_say)
+    run_node(
+        home,
+        log_level=log_level,
+        log_json=log_json,
+        observe=observe,
+        trace=trace,
+        trace_one_in=trace_one_in,
+        ready=_say,
+        unlock=unlock_by(passphrase_file),
+    )
 
 
 @node.command()

@@ -155,7 +155,8 @@ def read_error(error: grpc.aio.AioRpcError) -> LedgerError:
     details = error.details() or ""
     if CODE_METADATA in metadata:
         advice = metadata.get(RETRY_METADATA, "")
-        return typed(metadata[CODE_METADATA], details, **({"retry_ms": int(advice)} if advice.isdigit() else {}))
+        said = len(advice) <= _ADVICE_DIGITS and advice.isascii() and advice.isdigit()
+        return typed(metadata[CODE_METADATA], details, **({"retry_ms": int(advice)} if said else {}))
     if details == _LOST_STATUS:
         return NodeUnreachable("the node ended the call while more was being sent, and its reason was lost")
     match error.code():
@@ -169,6 +170,7 @@ def read_error(error: grpc.aio.AioRpcError) -> LedgerError:
             return LedgerError(f"{status.name}: {details}")
 
 
+_ADVICE_DIGITS: Final = 9
 # grpc puts this in place of the node's own status when a stream ends during a write (grpc/grpc#36066)
 _LOST_STATUS: Final = "Internal error from Core"
 

@@ -36,6 +36,7 @@ from ledgernode.identity.tls import write_roots
 from ledgernode.wire.genesis import FORMAT, Genesis, GenesisEngine, GenesisOrganisation, chain_id, encode_genesis
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import TimeMs
+from ledgernode.wire.unreadable import UNREADABLE
 
 __all__ = [
     "CONCENTRATION_ALLOWED",
@@ -139,7 +140,7 @@ def read_network(directory: Path) -> Network:
     path = directory / NETWORK
     try:
         return msgspec.json.decode(path.read_bytes(), type=Network)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise BadGenesis(f"{directory} holds no network: {NETWORK} cannot be read") from error
 
 

@@ -13,11 +13,13 @@ from typing import Annotated, Final
 
 import msgspec
 
-from ledgernode.config import MAP_SIZE_LIMIT, MEMPOOL_BYTES, MEMPOOL_TRANSACTIONS, STUCK_AFTER_MS
+from ledgernode.config import MAP_SIZE_LIMIT, MEMPOOL_BYTES, MEMPOOL_TRANSACTIONS, STUCK_AFTER_MS, TRACE_ONE_IN
 from ledgernode.errors import BadRequest
 from ledgernode.identity.certificate_profile import Purpose
 from ledgernode.identity.identity_files import new_request, place_certificate
+from ledgernode.identity.key_file import PLAIN, Keeping
 from ledgernode.identity.records import Role
+from ledgernode.wire.unreadable import UNREADABLE
 
 FILE: Final = "node.json"
 
@@ -38,8 +40,13 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `limits` are of ledgers by name, where they are not the default.
 
+    `key_passphrase_file` opens its keys where they are encrypted; as seen from the home.
+
     `observe` is where its operator's health checks and metrics are served, HOST:PORT (empty: nowhere), and
     `stuck_after_ms` how long it may stand still before it says that it should be started again.
+
+    `trace` is a collector of traces (OTLP over HTTP), http://HOST:PORT (empty: none), which is told about one
+    transaction of `trace_one_in`; all nodes, gateways and meters should have the same there.
     """
 
     organisation: str
@@ -52,6 +59,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshots_kept: Annotated[int, msgspec.Meta(ge=1)] = 2
     sync_behind_blocks: Annotated[int, msgspec.Meta(ge=0)] = 5_000
     observe: str = ""
+    trace: str = ""
+    trace_one_in: Annotated[int, msgspec.Meta(ge=1)] = TRACE_ONE_IN
+    key_passphrase_file: str = ""
     stuck_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = STUCK_AFTER_MS
     limits: dict[str, LedgerLimits] = {}
 
@@ -63,7 +73,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return msgspec.json.decode(path.read_bytes(), type=NodeConfig)
         except OSError as error:
             raise BadRequest(f"{home} is no node's folder: {FILE} cannot be read ({error.strerror})") from error
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise BadRequest(f"{path}: {error}") from error
 
     def write(self, home: Path) -> None:
@@ -95,10 +105,14 @@ def data_directory(home: Path, ledger: str) -> Path:
     return home / "ledgers" / ledger / "data"
 
 
-def request_node(home: Path, *, organisation: str, name: str) -> tuple[str, str]:
+def request_node(
+    home: Path, *, organisation: str, name: str, signing: Keeping = PLAIN, tls: Keeping = PLAIN
+) -> tuple[str, str]:
     """Make a node's two keys where it will live; returns the requests for its validator and TLS certificates."""
     return (
-        new_request(validator_directory(home), organisation=organisation, role=Role.VALIDATOR, name=name),
+        new_request(
+            validator_directory(home), organisation=organisation, role=Role.VALIDATOR, name=name, keeping=signing
+        ),
         new_request(
             tls_directory(home),
             organisation=organisation,
@@ -106,6 +120,7 @@ def request_node(home: Path, *, organisation: str, name: str) -> tuple[str, str]
             name=name,
             purpose=Purpose.TLS,
             prefix="",
+            keeping=tls,
         ),
     )
 

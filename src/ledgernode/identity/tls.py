@@ -28,8 +28,9 @@ from ledgernode import config
 from ledgernode.errors import BadCertificate, UnknownSigner
 from ledgernode.identity.authority import read_pem_file
 from ledgernode.identity.certificates import issued_under, verify_tls_chain
+from ledgernode.identity.key_file import tls_key
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.records import Role
-from ledgernode.identity.secret_file import read_secret
 
 ROOTS: Final = "roots.pem"
 _LEAF: Final = "x509_pem_cert"
@@ -39,7 +40,10 @@ _END: Final = "-----END CERTIFICATE-----\n"
 
 
 class TlsFiles(msgspec.Struct, frozen=True):
-    """What one end brings to a connection. Its printed form shows no key."""
+    """What one end brings to a connection. Its printed form shows no key.
+
+    `key` is PEM without a passphrase: gRPC takes no other, so an encrypted file is opened in memory.
+    """
 
     key: bytes
     certificate: str
@@ -137,11 +141,11 @@ class Peer(NamedTuple):
     name: str
 
 
-def load_tls(directory: Path) -> TlsFiles:
+def load_tls(directory: Path, unlock: Unlock = none_given) -> TlsFiles:
     """Read a node's TLS folder or an identity's folder; refuses missing files and loose modes."""
     prefix = "tls-" if (directory / "tls-key.pem").exists() else ""
     return TlsFiles(
-        key=read_secret(directory / f"{prefix}key.pem"),
+        key=tls_key(directory / f"{prefix}key.pem", unlock),
         certificate=read_pem_file(directory / f"{prefix}certificate.pem"),
         roots=split_roots(read_pem_file(directory / ROOTS)),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -24,7 +24,8 @@ from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.keys import verify
+from ledgernode.identity.signing import SigningKey
 from ledgernode.identity.tls import Trust
 from ledgernode.logs import logger
 from ledgernode.node.accusing import Accuser
@@ -78,6 +79,10 @@ from ledgernode.wire.quorum import faulty_limit
 from ledgernode.wire.types import Height, IdentityId, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
 
+if TYPE_CHECKING:
+    from ledgernode.node.tracing import TracedLedger
+    from ledgernode.observe.traces import Tracer
+
 Clock = Callable[[], TimeMs]
 _MOST: Final = (1 << 64) - 1
 
@@ -112,7 +117,7 @@ class ServedLedger:
         self,
         directory: Path,
         genesis_bytes: bytes,
-        key: PrivateKey,
+        key: SigningKey,
         clock_ms: Clock,
         *,
         mempool: Mempool | None = None,
@@ -121,6 +126,7 @@ class ServedLedger:
         operators_snapshots: Path | None = None,
         store_bytes: int = MAP_SIZE_LIMIT,
         turns: Turns | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
@@ -128,6 +134,7 @@ class ServedLedger:
         self._turns = turns or Turns()
         self._upkeep = upkeep or Upkeep()
         self._operators_snapshots = operators_snapshots
+        self._tracer = tracer
         self._tasks: list[asyncio.Task[None]] = []
         self.is_closed = False
         self._incoming = Incoming(directory.parent / "incoming", genesis_block(genesis_bytes), _require_certified)
@@ -139,7 +146,7 @@ class ServedLedger:
             self._kv.close()
             raise
 
-    def _assemble(self, genesis_bytes: bytes, key: PrivateKey, clock_ms: Clock) -> None:
+    def _assemble(self, genesis_bytes: bytes, key: SigningKey, clock_ms: Clock) -> None:
         self.genesis: Genesis = check_genesis(genesis_bytes)
         self.name = self.genesis.name
         self.chain = open_chain(self._kv, genesis_bytes)
@@ -148,7 +155,7 @@ class ServedLedger:
         self.waiters = waiters
         certified = self.chain.header(self.chain.certified_height)
         self.progress = Progress(certified.height, certified.time_ms)
-        self.measures = Measures()
+        self.measures = Measures(traces=self._traced())
         self.admission = admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
         self.announcement = Announcement(self.mempool, waiters, self.progress, self.measures)
         self.log = logger(ledger=self.name)
@@ -183,7 +190,7 @@ class ServedLedger:
             engine_log=EngineLog(self._kv),
             network=among or Alone(),
             endorsement=self.endorsement,
-            checker=Checker(admission, self.mempool),
+            checker=Checker(admission, self.mempool, self.measures.traces),
             mempool=self.mempool,
             announcement=self.announcement,
             accuse=self.accuser.notice,
@@ -201,6 +208,7 @@ class ServedLedger:
             arrived=self.driver.work_arrived,
             clock_ms=clock_ms,
             turn=turn,
+            traces=self.measures.traces,
         )
         self.submissions = Submissions(
             admission=admission,
@@ -309,10 +317,17 @@ class ServedLedger:
         if self._tls is not None:
             self._tls.name(self.name, roots)
 
+    def _traced(self) -> TracedLedger | None:
+        if self._tracer is None:
+            return None
+        from ledgernode.node.tracing import TracedLedger  # loaded where traces are written, and nowhere else
+
+        return TracedLedger(self.name, self._tracer)
+
     def _linked(self) -> list[bytes]:
         return [] if self.peers is None else list(self.peers.links)
 
-    def _make_peers(self, key: PrivateKey) -> Peers | None:
+    def _make_peers(self, key: SigningKey) -> Peers | None:
         if self.alone or self._tls is None:
             return None
         return Peers(

@@ -23,8 +23,9 @@ from ledgernode.config import (
     HANDED_ON_CALLS,
 )
 from ledgernode.consensus.engine import Send
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.keys import verify
 from ledgernode.identity.records import ValidatorRecord
+from ledgernode.identity.signing import SigningKey
 from ledgernode.identity.tls import LedgerTrust, TlsFiles, Trust
 from ledgernode.node.endorsement import position_of
 from ledgernode.node.links import Link
@@ -48,7 +49,7 @@ def introduction_bytes(chain_id: ChainId, certificate_pem: str) -> bytes:
     return _TAG + chain_id + sha256(ssl.PEM_cert_to_DER_cert(leaf))
 
 
-def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles) -> Introduction:
+def introduce(ledger: str, chain_id: ChainId, key: SigningKey, tls: TlsFiles) -> Introduction:
     """This node, as its peers are to know it."""
     return Introduction(ledger, key.public_key, key.sign(introduction_bytes(chain_id, tls.certificate)))
 
@@ -66,7 +67,7 @@ class Peers:
         *,
         ledger: str,
         chain_id: ChainId,
-        key: PrivateKey,
+        key: SigningKey,
         tls: Trust,
         members: Callable[[], Iterable[ValidatorRecord]],
         height: Callable[[], Height],

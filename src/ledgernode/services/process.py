@@ -39,7 +39,8 @@ from ledgernode.identity.home import (
     tls_directory,
     validator_directory,
 )
-from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.key_file import load_key
+from ledgernode.identity.passphrase import Unlock, in_settings, none_given
 from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node.ledger import ServedLedger
@@ -47,6 +48,7 @@ from ledgernode.node.mempool import Mempool
 from ledgernode.node.snapshots import Upkeep
 from ledgernode.node.turns import Turns
 from ledgernode.observe.listener import Listener
+from ledgernode.observe.tracing import Tracing, tracing
 from ledgernode.observe.turning import Turning
 from ledgernode.services.metrics import NodeFigures
 from ledgernode.services.observed import Observed
@@ -82,12 +84,17 @@ def run_node(
     *,
     listen: str | None = None,
     observe: str | None = None,
+    trace: str | None = None,
+    trace_one_in: int | None = None,
     log_level: str | None = None,
     log_json: bool = False,
     ready: Ready | None = None,
     clock_ms: Clock = system_clock_ms,
+    unlock: Unlock = none_given,
 ) -> None:
-    """Serve the node of `home` until SIGTERM or SIGINT. `listen` and `observe` win over the home's own; ports may be 0.
+    """Serve the node of `home` until SIGTERM or SIGINT. What is given wins over the home's own; ports may be 0.
+
+    `unlock` gives the passphrase of encrypted keys, where the home's settings do not name its file.
 
     `clock_ms` is the time that its ledgers go by; it must be that of the other validators.
 
@@ -102,10 +109,18 @@ def run_node(
     logs.set_up(as_json=log_json, level=log_level or config.log_level)
     if observe is not None:
         config = msgspec.structs.replace(config, observe=observe)
-    uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms))
+    if trace is not None:
+        config = msgspec.structs.replace(config, trace=trace)
+    if trace_one_in is not None:
+        config = msgspec.structs.replace(config, trace_one_in=trace_one_in)
+    if config.key_passphrase_file:
+        unlock = in_settings(home, config.key_passphrase_file)
+    uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms, unlock))
 
 
-async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, clock_ms: Clock) -> None:
+async def _serve(  # noqa: PLR0917  # what it was started with
+    home: Path, config: NodeConfig, listen: str, ready: Ready, clock_ms: Clock, unlock: Unlock
+) -> None:
     log = logs.logger(organisation=config.organisation)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -113,11 +128,16 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         loop.add_signal_handler(number, stopping.set)
     logs.heed_hangup(loop)
     with ExitStack() as opened:
-        tls = Trust(load_tls(tls_directory(home)))
-        roster = Roster(partial(_open, home, tls, config, clock_ms=clock_ms, turns=Turns()), tls.forget, log)
+        tls = Trust(load_tls(tls_directory(home), unlock))
+        who = f"{config.organisation}/{config.validator}"
+        traces = tracing(config.trace, config.trace_one_in, service="ledgernode-validator", who=who)
+        if traces is not None:
+            opened.callback(traces.close)
+        open_ledger = partial(_open, home, tls, config, clock_ms=clock_ms, unlock=unlock, turns=Turns(), traces=traces)
+        roster = Roster(open_ledger, tls.forget, log)
         opened.callback(roster.close)
         turning = Turning()
-        figures = NodeFigures(roster.ledgers, home, turning)
+        figures = NodeFigures(roster.ledgers, home, turning, traces)
         observed = Observed(roster.ledgers, roster.names, config.stuck_after_ms, figures, failed=roster.failed)
         listener = Listener(config.observe, observed.addresses()) if config.observe else None
         if listener is not None:
@@ -142,7 +162,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         following = asyncio.create_task(_follow(home, roster, tls, log))
         lagging = asyncio.create_task(turning.run())
         warning = asyncio.create_task(_warn_of_endings(home, log, clock_ms))
-        renewing = asyncio.create_task(Renewal(partial(load_tls, tls_directory(home)), tls, TLS_LOOK_MS).run())
+        renewing = asyncio.create_task(Renewal(partial(load_tls, tls_directory(home), unlock), tls, TLS_LOOK_MS).run())
         told = asyncio.create_task(stopping.wait())
         broken = asyncio.create_task(roster.broken())
         await asyncio.wait((told, broken), return_when=asyncio.FIRST_COMPLETED)
@@ -163,10 +183,20 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
     log.info("stopped")
 
 
-def _open(home: Path, tls: Trust, config: NodeConfig, name: str, *, clock_ms: Clock, turns: Turns) -> ServedLedger:
+def _open(
+    home: Path,
+    tls: Trust,
+    config: NodeConfig,
+    name: str,
+    *,
+    clock_ms: Clock,
+    unlock: Unlock,
+    turns: Turns,
+    traces: Tracing | None,
+) -> ServedLedger:
     """With what state sync has left whole put in its place."""
     _require_clock(home, name, clock_ms)
-    key = PrivateKey.load(validator_directory(home) / "key.pem")
+    key = load_key(validator_directory(home) / "key.pem", unlock)
     genesis_bytes = genesis_path(home, name).read_bytes()
     limits = config.limits.get(name) or LedgerLimits()
     ledger = ServedLedger(
@@ -180,6 +210,7 @@ def _open(home: Path, tls: Trust, config: NodeConfig, name: str, *, clock_ms: Cl
         tls=tls,
         upkeep=Upkeep(config.snapshot_every_blocks, config.snapshots_kept, config.sync_behind_blocks),
         operators_snapshots=_snapshots(home, config),
+        tracer=None if traces is None else traces.tracer,
     )
     if ledger.name != name:
         ledger.close()

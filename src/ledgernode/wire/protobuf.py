@@ -46,12 +46,16 @@ from ledgernode.wire.frames import (
 )
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import HASH_BYTES, ChainId, Epoch, Height, TimeMs, TransactionId
+from ledgernode.wire.unreadable import UNREADABLE
 
 _Kind = TypeVar("_Kind", bound=IntEnum)
 
 CODE_METADATA: Final = "ledgernode-code"
 RETRY_METADATA: Final = "ledgernode-retry-ms"
 """Trailing metadata of every refusal: its stable code, and advice when to retry."""
+VERSION_METADATA: Final = "ledgernode-version"
+CLOCK_METADATA: Final = "ledgernode-clock-ms"
+"""Trailing metadata of `GetLedger`: what a node says of itself beside its ledger, its software and its clock."""
 
 # ---------------------------------------------------------------- fields of requests
 
@@ -195,6 +199,10 @@ def facts_message(facts: LedgerFacts) -> pb.GetLedgerResponse:
 
 
 def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
+    try:
+        parameters = msgspec.json.decode(message.parameters, type=Parameters)
+    except UNREADABLE as error:
+        raise BadRequest(f"the ledger's parameters cannot be read: {error}") from error
     return LedgerFacts(
         message.ledger,
         ChainId(message.chain_id),
@@ -202,7 +210,7 @@ def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
         TimeMs(message.time_ms),
         Epoch(message.epoch),
         message.engine,
-        msgspec.json.decode(message.parameters, type=Parameters),
+        parameters,
         message.validators,
         message.header_hash,
         message.view,
