@@ -49,11 +49,11 @@ class Intake:
         mempool: Mempool,
         arrived: Callable[[], None],
         clock_ms: Callable[[], TimeMs],
-        turn: Turn | None = None,
         traces: TracedLedger | None = None,
+        turn: Turn | None = None,
     ) -> None:
-        self._turn = turn or Turns().of("alone")
         self._traces = traces
+        self._turn = turn or Turns().of("alone")
         self._admission = admission
         self._mempool = mempool
         self._arrived = arrived

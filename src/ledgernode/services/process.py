@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import uvloop
@@ -79,6 +79,17 @@ def system_clock_ms() -> TimeMs:
     return TimeMs(time.time_ns() // 1_000_000)
 
 
+class Start(NamedTuple):
+    """What the process was started with: the home's settings, and what stands in their place."""
+
+    home: Path
+    config: NodeConfig
+    listen: str
+    ready: Ready
+    clock_ms: Clock
+    unlock: Unlock
+
+
 def run_node(
     home: Path,
     *,
@@ -115,12 +126,11 @@ def run_node(
         config = msgspec.structs.replace(config, trace_one_in=trace_one_in)
     if config.key_passphrase_file:
         unlock = in_settings(home, config.key_passphrase_file)
-    uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms, unlock))
+    uvloop.run(_serve(Start(home, config, listen or config.listen, ready or _say, clock_ms, unlock)))
 
 
-async def _serve(  # noqa: PLR0917  # what it was started with
-    home: Path, config: NodeConfig, listen: str, ready: Ready, clock_ms: Clock, unlock: Unlock
-) -> None:
+async def _serve(start: Start) -> None:
+    home, config, listen, clock_ms = start.home, start.config, start.listen, start.clock_ms
     log = logs.logger(organisation=config.organisation)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -128,13 +138,12 @@ async def _serve(  # noqa: PLR0917  # what it was started with
         loop.add_signal_handler(number, stopping.set)
     logs.heed_hangup(loop)
     with ExitStack() as opened:
-        tls = Trust(load_tls(tls_directory(home), unlock))
+        tls = Trust(load_tls(tls_directory(home), start.unlock))
         who = f"{config.organisation}/{config.validator}"
         traces = tracing(config.trace, config.trace_one_in, service="ledgernode-validator", who=who)
         if traces is not None:
             opened.callback(traces.close)
-        open_ledger = partial(_open, home, tls, config, clock_ms=clock_ms, unlock=unlock, turns=Turns(), traces=traces)
-        roster = Roster(open_ledger, tls.forget, log)
+        roster = Roster(partial(_open, start, tls, traces, Turns()), tls.forget, log)
         opened.callback(roster.close)
         turning = Turning()
         figures = NodeFigures(roster.ledgers, home, turning, traces)
@@ -157,12 +166,13 @@ async def _serve(  # noqa: PLR0917  # what it was started with
         observe_port = 0 if listener is None else listener.port
         log.info("serving", listen=listen, port=server.port, ledgers=sorted(roster.ledgers), observe_port=observe_port)
         host = listen.rpartition(":")[0]
-        ready(Serving(host, server.port, config.organisation, config.ledgers, observe_port))
+        start.ready(Serving(host, server.port, config.organisation, config.ledgers, observe_port))
         watching = asyncio.create_task(_watch(roster, server, observed))
         following = asyncio.create_task(_follow(home, roster, tls, log))
         lagging = asyncio.create_task(turning.run())
         warning = asyncio.create_task(_warn_of_endings(home, log, clock_ms))
-        renewing = asyncio.create_task(Renewal(partial(load_tls, tls_directory(home), unlock), tls, TLS_LOOK_MS).run())
+        renewal = Renewal(partial(load_tls, tls_directory(home), start.unlock), tls, TLS_LOOK_MS)
+        renewing = asyncio.create_task(renewal.run())
         told = asyncio.create_task(stopping.wait())
         broken = asyncio.create_task(roster.broken())
         await asyncio.wait((told, broken), return_when=asyncio.FIRST_COMPLETED)
@@ -183,34 +193,33 @@ async def _serve(  # noqa: PLR0917  # what it was started with
     log.info("stopped")
 
 
-def _open(
-    home: Path,
-    tls: Trust,
-    config: NodeConfig,
-    name: str,
-    *,
-    clock_ms: Clock,
-    unlock: Unlock,
-    turns: Turns,
-    traces: Tracing | None,
-) -> ServedLedger:
+def _open(start: Start, tls: Trust, traces: Tracing | None, turns: Turns, name: str) -> ServedLedger:
     """With what state sync has left whole put in its place."""
-    _require_clock(home, name, clock_ms)
-    key = load_key(validator_directory(home) / "key.pem", unlock)
+    home, config = start.home, start.config
+    _require_clock(home, name, start.clock_ms)
+    key = load_key(validator_directory(home) / "key.pem", start.unlock)
     genesis_bytes = genesis_path(home, name).read_bytes()
     limits = config.limits.get(name) or LedgerLimits()
     ledger = ServedLedger(
         data_directory(home, name),
         genesis_bytes,
         key,
-        clock_ms,
+        start.clock_ms,
         mempool=Mempool(transactions=limits.mempool_transactions, size_bytes=limits.mempool_bytes),
         store_bytes=limits.store_bytes,
         turns=turns,
         tls=tls,
-        upkeep=Upkeep(config.snapshot_every_blocks, config.snapshots_kept, config.sync_behind_blocks),
+        upkeep=Upkeep(
+            config.snapshot_every_blocks,
+            config.snapshots_kept,
+            config.sync_behind_blocks,
+            config.keep_blocks,
+            config.archives,
+        ),
         operators_snapshots=_snapshots(home, config),
         tracer=None if traces is None else traces.tracer,
+        nats=config.nats,
+        home=home,
     )
     if ledger.name != name:
         ledger.close()
