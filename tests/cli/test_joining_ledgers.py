@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from ledgernode.cli.joining import drop_ledger, held_ledgers
+from ledgernode.cli.mounted import join_mounted
 from ledgernode.errors import Conflict, Missing
 from ledgernode.identity.home import LedgerLimits, NodeConfig, genesis_path, tls_directory
 from ledgernode.identity.tls import is_under, load_tls
@@ -85,3 +86,15 @@ def test_limits_are_of_ledgers_by_name(place: Organisations) -> None:
     read = NodeConfig.read(home)
     assert read == config
     assert read.limits["market"].store_bytes == LedgerLimits().store_bytes
+
+
+def test_a_second_ledger_may_be_mounted(place: Organisations, tmp_path: Path) -> None:
+    """As its genesis and acceptances lie in a folder; done before each start, it changes nothing twice."""
+    place.join("north", "retail")
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    (mounted / "genesis.json").write_bytes(place.ledgers["market"].genesis)
+    for member, raw in zip(place.ledgers["market"].members, place.ledgers["market"].acceptances, strict=True):
+        (mounted / f"{member}.acceptance.json").write_bytes(raw)
+    for _ in range(2):
+        assert join_mounted(place.home("north"), mounted).ledgers == ("retail", "market")

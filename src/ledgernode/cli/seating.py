@@ -13,13 +13,13 @@ import msgspec
 
 from ledgernode.cli.ask import Speaker
 from ledgernode.cli.connection import Connection
-from ledgernode.errors import Forbidden, GovernanceRefused, Late, Unauthenticated, Unavailable
+from ledgernode.errors import Forbidden, GovernanceRefused, Late, Unauthenticated, Unavailable, UnknownLedger
 from ledgernode.identity.certificates import CertifiedIdentity, read_certificate
 from ledgernode.wire.types import identity_id
 
 _PAUSE_S: Final = 2.0
-_PATIENT_WITH: Final = (Unavailable, Unauthenticated, Forbidden, Late)
-"""Before it is let in, every node turns it away; a node may be away at any time."""
+_PATIENT_WITH: Final = (Unavailable, Unauthenticated, Forbidden, Late, UnknownLedger)
+"""Before it is let in, every node turns it away, or says nothing of the ledger; a node may be away at any time."""
 _CONTRACT: Final = "governance"
 Told = Callable[[str], None]
 
