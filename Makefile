@@ -11,7 +11,7 @@ FROM ?= 0
 INTO ?= $(or $(TMPDIR),/tmp)/ledgernode-screenshots
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop jetstream soak bench-console wheel-check deploy-check k8s-test clean
+.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop jetstream soak bench-console wheel-check deploy-check k8s-test site clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,7 +54,7 @@ coverage: setup system ## Branch coverage of all packages (at least 90 %): the f
 	rm -f .coverage .coverage.*
 	-$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report= --cov-fail-under=0
 	-$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "slow and not browser" --cov --cov-append --cov-report= --cov-fail-under=0 \
-		tests/gateway tests/devices tests/cli tests/client tests/services
+		tests/gateway tests/cli tests/services
 	$(BIN)/coverage report
 
 simulate: setup ## Play schedules FROM= N= of ENGINE=pbft|pow|jetstream on every core (WORKERS=); adds a row to docs/simulations.md
@@ -86,8 +86,8 @@ stubs: setup ## Generate the protobuf stubs again
 
 lock: ## Resolve the dependencies again into requirements.lock
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra jetstream --extra community --extra dev -o requirements.lock pyproject.toml
-	.venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra gateway --extra jetstream -c requirements.lock -o deploy/requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra jetstream --extra community --extra trace --extra dev -o requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra gateway --extra jetstream --extra trace -c requirements.lock -o deploy/requirements.lock pyproject.toml
 	rm -rf .venv-lock
 
 bench-console: setup system console ## The explorer with 1,000,000 transactions over HTTP, on both databases; the first page; a reading to its pixel
@@ -119,6 +119,9 @@ deploy-check: setup ## The manifests for Kubernetes: rendered, held against the 
 
 k8s-test: setup ## The manifests in a real cluster, built once from Debian (root, some GB in ~/.cache/ledgernode/k8s)
 	$(BIN)/python -m tests.k8s
+
+site: setup ## The pages of docs/ as a site in build/site; a link that leads nowhere is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs/site docs build/site
 
 clean: ## Remove what was made (the demo's data too)
 	rm -rf .venv demo build dist gateway/web/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -21,12 +21,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from gateway.edge.signer import EdgeDevice
 from gateway.limits import Limits
 from ledgernode.client import Signer
+from ledgernode.config import TRACE_ONE_IN
 from ledgernode.errors import BadRequest
 from ledgernode.identity.keys import PrivateKey
 from ledgernode.wire.types import ChainId
@@ -107,6 +109,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleSetting | None = None
     observe: str = ""
     """Where health checks and metrics are served to its operator, HOST:PORT; empty: nowhere."""
+    trace: str = ""
+    """A collector of traces (OTLP over HTTP), http://HOST:PORT; empty: none. See `trace_one_in` of a node."""
+    trace_one_in: Annotated[int, msgspec.Meta(ge=1)] = TRACE_ONE_IN
     log_level: str = "info"
 
     @property

@@ -28,13 +28,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from gateway.limits import Limits
 from ledgernode.evidence import WITHIN
 from ledgernode.wire.answers import NumberedEvent
+
+if TYPE_CHECKING:
+    from gateway.commands.traced import TracedCommands
 
 DELIVERY: Final = "delivery"
 SHARE: Final = "share"
@@ -150,6 +153,8 @@ class Inbox:
         self._in_order: dict[Key, None] = {}
         self._quiet_until_ms: dict[int, dict[Key, int]] = {}
         self.position = Position()
+        self.traces: TracedCommands | None = None
+        """Told of commands on their way, where somebody traces them."""
         self.lines: list[str] = []
         """What is to be published since this was last emptied."""
 
@@ -332,6 +337,13 @@ class Inbox:
 def read_command(fact: bytes) -> Command:
     """As it was kept."""
     return msgspec.msgpack.decode(fact, type=Command)
+
+
+def commands_in(facts: Facts) -> Iterator[Command]:
+    """Those that are to be kept."""
+    for name, fact in facts.items():
+        if fact is not None and name.startswith(COMMANDS):
+            yield read_command(fact)
 
 
 def _whole(value: object) -> int:

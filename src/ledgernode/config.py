@@ -173,6 +173,16 @@ OBSERVE_HEAD_BYTES: Final = 8 * 1024
 OBSERVE_HEAD_MS: Final = 5_000  # a request comes whole within this time
 OBSERVE_IDLE_MS: Final = 120_000  # between two requests of a connection
 OBSERVE_ANSWER_MS: Final = 10_000
+# traces
+TRACE_ONE_IN: Final = 100  # transactions, where nothing else is set
+TRACED_TRANSACTIONS: Final = 10_000  # under way at once; beyond, the oldest is forgotten
+TRACE_SPANS_WAITING: Final = 16_384  # to be sent; beyond, they are dropped
+TRACE_SPANS_OF_MESSAGE: Final = 512
+TRACE_EVERY_MS: Final = 1_000  # spans gather so long
+TRACE_SHARE_PERCENT: Final = 10  # of one core, for sending them
+TRACE_ANSWER_MS: Final = 3_000  # a collector that is slower loses what it was sent
+TRACE_PAUSE_LIMIT_MS: Final = 30_000
+TRACE_STOP_MS: Final = 2_000  # a process that ends sends what waits within this time
 LATENCIES_WATCHED: Final = 10_000  # groups of transactions whose way to the certificate is timed
 SKEW_EVERY_MS: Final = 30_000  # the others' clocks are asked so often
 # health: a node becomes ready this near to the others, and stays so until it is that far behind

@@ -10,7 +10,7 @@ import click
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
 from ledgernode.cli.levels import LEVELS
-from ledgernode.cli.observe_option import observe_option
+from ledgernode.cli.observe_option import observe_option, trace_options
 from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
 from ledgernode.cli.standing import standing
 
@@ -98,7 +98,16 @@ def prepare(
 @click.option("--log-level", type=click.Choice(LEVELS), help="Log from this level on (default: as node.json says).")
 @click.option("--log-json", is_flag=True, help="Log JSON lines instead of text.")
 @observe_option
-def run(home: Path, log_level: str | None, log_json: bool, observe: str | None) -> None:
+@trace_options
+def run(
+    home: Path,
+    *,
+    log_level: str | None,
+    log_json: bool,
+    observe: str | None,
+    trace: str | None,
+    trace_one_in: int | None,
+) -> None:
     """Run the node of HOME until it is told to stop (Ctrl-C or SIGTERM; it finishes what it has begun).
 
     \b
@@ -107,7 +116,15 @@ def run(home: Path, log_level: str | None, log_json: bool, observe: str | None) 
     """
     from ledgernode.services.process import run_node
 
-    run_node(home, log_level=log_level, log_json=log_json, observe=observe, ready=_say)
+    run_node(
+        home,
+        log_level=log_level,
+        log_json=log_json,
+        observe=observe,
+        trace=trace,
+        trace_one_in=trace_one_in,
+        ready=_say,
+    )
 
 
 @node.command()

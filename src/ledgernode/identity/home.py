@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from ledgernode.config import STUCK_AFTER_MS
+from ledgernode.config import STUCK_AFTER_MS, TRACE_ONE_IN
 from ledgernode.errors import BadRequest
 from ledgernode.identity.certificate_profile import Purpose
 from ledgernode.identity.identity_files import new_request, place_certificate
@@ -46,6 +46,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `observe` is where its operator's health checks and metrics are served, HOST:PORT (empty: nowhere), and
     `stuck_after_ms` how long it may stand still before it says that it should be started again. `nats` is where the log
     of its ledgers is, if one of them is ordered by a log.
+
+    `trace` is a collector of traces (OTLP over HTTP), http://HOST:PORT (empty: none), which is told about one
+    transaction of `trace_one_in`; all nodes, gateways and meters should have the same there.
     """
 
     organisation: str
@@ -58,6 +61,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshots_kept: Annotated[int, msgspec.Meta(ge=1)] = 2
     sync_behind_blocks: Annotated[int, msgspec.Meta(ge=0)] = 5_000
     observe: str = ""
+    trace: str = ""
+    trace_one_in: Annotated[int, msgspec.Meta(ge=1)] = TRACE_ONE_IN
     stuck_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = STUCK_AFTER_MS
     nats: Nats | None = None
 

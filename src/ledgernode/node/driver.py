@@ -115,6 +115,7 @@ class Driver:
         """With `order_first` each validator orders what its own clients brought, and is asked by no other one."""
         measures = measures or Measures()
         self._own_first_ms = OWN_FIRST_MS if order_first else 0
+        self._traces = measures.traces
         self._chain = chain
         self._head = head
         self._make_engine = make_engine
@@ -351,6 +352,8 @@ class Driver:
         for batch in ready.deliver:
             transactions = [self._checker.agreed(raw) for raw in batch.envelopes]
             self._mempool.take_up(transactions)
+            if self._traces is not None:
+                self._traces.decided(batch.height, transactions)
             self._executing.decided(batch, transactions)
         for check in ready.validate:
             self._checker.ask(check)
@@ -362,8 +365,11 @@ class Driver:
             self._offering.forget()
         if ready.shown is not None:
             self._certifying.take(ready.shown.height, ready.shown.certificate)
-        held = (self._mempool.by_envelope(sha256(raw)) for raw in ready.under_way)
-        self._mempool.take_up(transaction for transaction in held if transaction is not None)
+        held = [self._mempool.by_envelope(sha256(raw)) for raw in ready.under_way]
+        under_way = [transaction for transaction in held if transaction is not None]
+        self._mempool.take_up(under_way)
+        if self._traces is not None:
+            self._traces.taken_up(under_way)
         if ready.behind > self._executing.executed:
             self._network.fetch(ready.behind)
         if ready.next_tick_ms is not None and (self._tick_ms is None or ready.next_tick_ms < self._tick_ms):
@@ -408,6 +414,8 @@ class Driver:
             return
         ready = self.engine.step(ProposalAvailable(now_ms, tuple(transaction.raw for transaction in offer)))
         self._offering.offered(offer, now_ms, taken=ready.took_proposal or bool(ready.deliver))
+        if self._traces is not None and ready.took_proposal:
+            self._traces.taken_up(offer)
         if ready.persist or not self._writer.idle:
             self._writer.promise(self._engine_log.writes(ready.persist), ready.send)
         elif ready.send:
@@ -429,6 +437,8 @@ class Driver:
         for block in sealed:
             self._watch_leader(block)
             self._announcement.stored(block)
+            if self._traces is not None:
+                self._traces.stored(block.header.height)
             vote = self._endorsement.say(block.header.height)
             if vote is not None:
                 self._network.vote(vote)

@@ -10,12 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from ledgernode.config import GOSSIP_WAITING, MISCONDUCT_REFILL_MS, MISCONDUCT_TOKENS, VERIFY_CHUNK
 from ledgernode.errors import LedgerError, MempoolFull
-from ledgernode.node.admission import Admission
+from ledgernode.node.admission import Admission, Checked
 from ledgernode.node.mempool import Mempool
 from ledgernode.wire.types import TimeMs
+
+if TYPE_CHECKING:
+    from ledgernode.node.tracing import TracedLedger
 
 
 class _Entry:
@@ -43,7 +47,9 @@ class Intake:
         mempool: Mempool,
         arrived: Callable[[], None],
         clock_ms: Callable[[], TimeMs],
+        traces: TracedLedger | None = None,
     ) -> None:
+        self._traces = traces
         self._admission = admission
         self._mempool = mempool
         self._arrived = arrived
@@ -82,6 +88,7 @@ class Intake:
                 await self._wake.wait()
 
     def _check(self, public_key: bytes, entry: _Entry) -> None:
+        began_ns = 0 if self._traces is None else self._traces.now_ns()
         chunk = [entry.waiting.popleft() for _ in range(min(VERIFY_CHUNK, len(entry.waiting)))]
         found = [self._admission.checked(raw) for raw in chunk]
         entry.tokens -= sum(isinstance(one, LedgerError) for one in found)
@@ -92,4 +99,10 @@ class Intake:
                 self._mempool.add(transaction, public_key)
             except MempoolFull:
                 self.dropped += 1
+        if self._traces is not None:
+            self._traces.admitted((one for one in found if _waits(one, self._mempool)), began_ns)
         self._arrived()
+
+
+def _waits(found: Checked, mempool: Mempool) -> bool:
+    return not isinstance(found, LedgerError) and found.id in mempool

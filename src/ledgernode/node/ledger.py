@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -82,6 +82,10 @@ from ledgernode.wire.quorum import faulty_limit
 from ledgernode.wire.types import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Height, IdentityId, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
 
+if TYPE_CHECKING:
+    from ledgernode.node.tracing import TracedLedger
+    from ledgernode.observe.traces import Tracer
+
 Clock = Callable[[], TimeMs]
 _MOST: Final = (1 << 64) - 1
 _ENVELOPE_EXTRA_BYTES: Final = PUBLIC_KEY_BYTES + SIGNATURE_BYTES
@@ -126,6 +130,7 @@ class ServedLedger:
         operators_snapshots: Path | None = None,
         nats: Nats | None = None,
         home: Path = Path(),
+        tracer: Tracer | None = None,
     ) -> None:
         """`nats` says where the log is, for a ledger that is ordered by one; its paths are relative to `home`."""
         self._nats = nats
@@ -135,6 +140,7 @@ class ServedLedger:
         self._tls = tls
         self._upkeep = upkeep or Upkeep()
         self._operators_snapshots = operators_snapshots
+        self._tracer = tracer
         self._tasks: list[asyncio.Task[None]] = []
         self.is_closed = False
         self._incoming = Incoming(directory.parent / "incoming", genesis_block(genesis_bytes), _require_certified)
@@ -155,7 +161,7 @@ class ServedLedger:
         self.waiters = waiters
         certified = self.chain.header(self.chain.certified_height)
         self.progress = Progress(certified.height, certified.time_ms)
-        self.measures = Measures()
+        self.measures = Measures(traces=self._traced())
         self.admission = admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
         self.announcement = Announcement(self.mempool, waiters, self.progress, self.measures)
         self.log = logger(ledger=self.name)
@@ -208,6 +214,7 @@ class ServedLedger:
             mempool=self.mempool,
             arrived=self.driver.work_arrived,
             clock_ms=clock_ms,
+            traces=self.measures.traces,
         )
         self.submissions = Submissions(
             admission=admission,
@@ -317,6 +324,13 @@ class ServedLedger:
         if self._tls is not None:
             self._tls.name(self.name, roots)
 
+    def _traced(self) -> TracedLedger | None:
+        if self._tracer is None:
+            return None
+        from ledgernode.node.tracing import TracedLedger  # loaded where traces are written, and nowhere else
+
+        return TracedLedger(self.name, self._tracer)
+
     def _linked(self) -> list[bytes]:
         return [] if self.peers is None else list(self.peers.links)
 
@@ -335,8 +349,8 @@ class ServedLedger:
 
     def _make_checker(self, admission: Admission) -> Checker:
         if self.order_first:
-            return OrderFirstChecker(self.chain.chain_id, self.mempool)
-        return Checker(admission, self.mempool)
+            return OrderFirstChecker(self.chain.chain_id, self.mempool, self.measures.traces)
+        return Checker(admission, self.mempool, self.measures.traces)
 
     def _make_log_reader(self) -> LogReader | None:
         """Refuses (BadRequest) a ledger that is ordered by a log, where node.json names none."""

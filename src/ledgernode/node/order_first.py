@@ -9,7 +9,7 @@ that goes beyond those makes an empty block.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -22,14 +22,17 @@ from ledgernode.wire.parameters import LIMITS, Parameters
 from ledgernode.wire.transaction import Transaction
 from ledgernode.wire.types import ChainId
 
+if TYPE_CHECKING:
+    from ledgernode.node.tracing import TracedLedger
+
 WIDEST: Final = msgspec.structs.replace(Parameters(), **{name: highest for name, (_, highest) in LIMITS.items()})
 
 
 class OrderFirstChecker(Checker):
     """Form, chain and signatures: a verdict that no two validators, and no two moments, differ in."""
 
-    def __init__(self, chain_id: ChainId, mempool: Mempool) -> None:
-        super().__init__(Admission(chain_id, lambda: WIDEST), mempool)
+    def __init__(self, chain_id: ChainId, mempool: Mempool, traces: TracedLedger | None = None) -> None:
+        super().__init__(Admission(chain_id, lambda: WIDEST), mempool, traces)
         super().limits_now(WIDEST)
 
     def limits_now(self, limits: Parameters) -> None:

@@ -1,4 +1,4 @@
-"""`AdminService`: for admins of the node's own organisation."""
+"""`AdminService`: for admins of the node's own organisation; what keeps the ledger safe for its operators too."""
 
 # ruff: noqa: N802, ARG002  # the schema names the calls, and what each is given
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ledgernode import __version__, logs
 from ledgernode.node.ledger import ServedLedger
-from ledgernode.services.access import OWN_ADMINS
+from ledgernode.services.access import KEEPERS, OWN_ADMINS
 from ledgernode.services.caller import Callers, Context
 from ledgernode.services.calls import Service, streaming, unary
 from ledgernode.v1 import admin_pb2 as pb
@@ -58,7 +58,7 @@ class AdminService(Service, AdminServiceServicer):
             identities=[protobuf.identity_message(identity) for identity in page], next_page_token=following
         )
 
-    @streaming(OWN_ADMINS)
+    @streaming(KEEPERS)
     async def CreateSnapshot(
         self, request: pb.CreateSnapshotRequest, context: Context
     ) -> AsyncIterator[pb.CreateSnapshotResponse]:

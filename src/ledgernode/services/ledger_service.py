@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from ledgernode import __version__
 from ledgernode.errors import BadRequest
 from ledgernode.node.subscriptions import EventFilter
 from ledgernode.services.access import LISTENERS, MEMBERS, READERS
@@ -94,7 +95,10 @@ class LedgerService(Service, LedgerServiceServicer):
 
     @unary(MEMBERS)
     async def GetLedger(self, request: pb.GetLedgerRequest, context: Context) -> pb.GetLedgerResponse:
-        return protobuf.facts_message(self.ledger(request.ledger).facts())
+        ledger = self.ledger(request.ledger)
+        clock_ms = str(ledger.clock_ms())
+        context.set_trailing_metadata(((protobuf.VERSION_METADATA, __version__), (protobuf.CLOCK_METADATA, clock_ms)))
+        return protobuf.facts_message(ledger.facts())
 
 
 def _which(request: pb.GetBlockRequest) -> Height | bytes | None:

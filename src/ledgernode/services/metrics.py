@@ -20,6 +20,7 @@ from ledgernode.identity.endings import certificate_ends
 from ledgernode.logs import LINES
 from ledgernode.node.ledger import PeerFacts, ServedLedger
 from ledgernode.observe.figures import Figure, Sheet, counter, gauge, histogram
+from ledgernode.observe.tracing import SPANS, Tracing
 from ledgernode.observe.turning import LAG, LOG_LINES, Turning
 from ledgernode.services.calls import CALLS
 from ledgernode.wire.quorum import quorum
@@ -184,7 +185,10 @@ FIGURES: Final[tuple[Figure, ...]] = tuple(value for value in list(globals().val
 class NodeFigures:
     """Reads them all for one answer."""
 
-    def __init__(self, ledgers: Mapping[str, ServedLedger], home: Path, turning: Turning) -> None:
+    def __init__(
+        self, ledgers: Mapping[str, ServedLedger], home: Path, turning: Turning, traces: Tracing | None = None
+    ) -> None:
+        self._traces = traces
         self._ledgers = ledgers
         self._home = home
         self._turning = turning
@@ -195,6 +199,8 @@ class NodeFigures:
         sheet.put(BUILD, 1, __version__, platform.python_version())
         sheet.tally(LAG, self._turning.lag_s)
         sheet.codes(LOG_LINES, LINES)
+        if self._traces is not None:
+            sheet.codes(SPANS, self._traces.spans)
         for what, ends_ms in certificate_ends(self._home):
             sheet.put(CERTIFICATE_ENDS, ends_ms / 1_000, what)
         for (method, code), times in list(CALLS.items()):

@@ -37,6 +37,7 @@ from ledgernode.identity.tls import Trust, load_tls
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.node.snapshots import Upkeep
 from ledgernode.observe.listener import Listener
+from ledgernode.observe.tracing import Tracing, tracing
 from ledgernode.observe.turning import Turning
 from ledgernode.services.metrics import NodeFigures
 from ledgernode.services.observed import Observed
@@ -71,12 +72,14 @@ def run_node(
     *,
     listen: str | None = None,
     observe: str | None = None,
+    trace: str | None = None,
+    trace_one_in: int | None = None,
     log_level: str | None = None,
     log_json: bool = False,
     ready: Ready | None = None,
     clock_ms: Clock = system_clock_ms,
 ) -> None:
-    """Serve the node of `home` until SIGTERM or SIGINT. `listen` and `observe` win over the home's own; ports may be 0.
+    """Serve the node of `home` until SIGTERM or SIGINT. What is given wins over the home's own; ports may be 0.
 
     `clock_ms` is the time that its ledgers go by; it must be that of the other validators.
 
@@ -91,6 +94,10 @@ def run_node(
     logs.set_up(as_json=log_json, level=log_level or config.log_level)
     if observe is not None:
         config = msgspec.structs.replace(config, observe=observe)
+    if trace is not None:
+        config = msgspec.structs.replace(config, trace=trace)
+    if trace_one_in is not None:
+        config = msgspec.structs.replace(config, trace_one_in=trace_one_in)
     uvloop.run(_serve(home, config, listen or config.listen, ready or _say, clock_ms))
 
 
@@ -106,13 +113,17 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         ledgers: dict[str, ServedLedger] = {}
         opened.callback(_close, ledgers)
         turning = Turning()
-        figures = NodeFigures(ledgers, home, turning)
+        who = f"{config.organisation}/{config.validator}"
+        traces = tracing(config.trace, config.trace_one_in, service="ledgernode-validator", who=who)
+        if traces is not None:
+            opened.callback(traces.close)
+        figures = NodeFigures(ledgers, home, turning, traces)
         observed = Observed(ledgers, config.ledgers, config.stuck_after_ms, figures)
         listener = Listener(config.observe, observed.addresses()) if config.observe else None
         if listener is not None:
             await listener.start()
         for name in config.ledgers:
-            ledgers[name] = _open(home, name, tls, config, clock_ms)
+            ledgers[name] = _open(home, name, tls, config, clock_ms, traces=traces)
         server = Server(
             ledgers,
             tls=tls,
@@ -123,7 +134,7 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
         )
         serving = [
             asyncio.create_task(
-                _serve_ledger(ledgers, name, partial(_open, home, name, tls, config, clock_ms), stopping)
+                _serve_ledger(ledgers, name, partial(_open, home, name, tls, config, clock_ms, traces=traces), stopping)
             )
             for name in config.ledgers
         ]
@@ -156,7 +167,9 @@ async def _serve(home: Path, config: NodeConfig, listen: str, ready: Ready, cloc
     log.info("stopped")
 
 
-def _open(home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock) -> ServedLedger:
+def _open(
+    home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock, *, traces: Tracing | None
+) -> ServedLedger:
     """With what state sync has left whole put in its place."""
     key = PrivateKey.load(validator_directory(home) / "key.pem")
     genesis_bytes = genesis_path(home, name).read_bytes()
@@ -170,6 +183,7 @@ def _open(home: Path, name: str, tls: Trust, config: NodeConfig, clock_ms: Clock
         operators_snapshots=_snapshots(home, config),
         nats=config.nats,
         home=home,
+        tracer=None if traces is None else traces.tracer,
     )
     if ledger.name != name:
         ledger.close()

@@ -52,6 +52,9 @@ _Kind = TypeVar("_Kind", bound=IntEnum)
 CODE_METADATA: Final = "ledgernode-code"
 RETRY_METADATA: Final = "ledgernode-retry-ms"
 """Trailing metadata of every refusal: its stable code, and advice when to retry."""
+VERSION_METADATA: Final = "ledgernode-version"
+CLOCK_METADATA: Final = "ledgernode-clock-ms"
+"""Trailing metadata of `GetLedger`: what a node says of itself beside its ledger, its software and its clock."""
 
 # ---------------------------------------------------------------- fields of requests
 
