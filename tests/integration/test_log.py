@@ -84,23 +84,23 @@ def test_a_stream_made_anew_under_the_same_name_halts_everyone(cluster: NatsClus
     assert network.status(network.nodes[0]).height == height
 
 
-def test_a_single_server_orders_for_four(tmp_path: Path) -> None:
+def test_a_single_server_orders_for_three(tmp_path: Path) -> None:
     """For development: one copy of the log; a validator that comes back reads on."""
     with (
         NatsCluster(tmp_path / "nats", 1) as cluster,
-        RunningNetwork(tmp_path / "network", "jetstream", 4, config={"nats": cluster.settings}) as network,
+        RunningNetwork(tmp_path / "network", "jetstream", 3, config={"nats": cluster.settings}) as network,
     ):
         network.deploy()
         assert all(NodeConfig.read(home).nats == cluster.settings for home in network.founded.homes)
-        network.nodes[3].kill()
-        with network.ledger(nodes=network.nodes[:3]) as ledger:
+        network.nodes[2].kill()
+        with network.ledger(nodes=network.nodes[:2]) as ledger:
             signer = network.founded.admin.signer
             acknowledged = list(ledger.submit_many(notes(signer, [f"note-{number}" for number in range(200)])))
         assert all(outcome.succeeded for outcome in acknowledged)
         height = max(outcome.height for outcome in acknowledged)
         until(lambda: network.status(network.nodes[0]).branch_height >= height)
         cluster.servers[0].kill()
-        network.nodes[3].start()
+        network.nodes[2].start()
         cluster.servers[0].start()
         network.require_progress()
         network.settle(acknowledged)

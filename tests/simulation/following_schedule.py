@@ -32,6 +32,9 @@ from tests.simulation.schedule import (
 
 FAULTS_UNTIL_MS = 10_000
 SKEW_MS = 200
+LIES_ON_MS = 60_000
+"""So long after healing liars go on. Who publishes garbage for ever makes empty blocks for ever, and an observer, who
+asks for blocks once a second, is then never at the same height as the others in the same moment."""
 
 
 def play_following(seed: int, alter: Callable[[FollowingWorld], None] = lambda _: None) -> Result:
@@ -46,6 +49,7 @@ def play_following(seed: int, alter: Callable[[FollowingWorld], None] = lambda _
     alter(world)
     submitted = plan(world, chance)
     world.at(FAULTS_UNTIL_MS, partial(heal_log, world))
+    world.at(FAULTS_UNTIL_MS + LIES_ON_MS, partial(fall_silent, world, chance))
     return judged(world, seed, submitted, FAULTS_UNTIL_MS)
 
 
@@ -121,6 +125,12 @@ def heal_log(world: FollowingWorld) -> None:
     world.log.up = True
     world.apart.clear()
     world.breaks = 0.0
+
+
+def fall_silent(world: FollowingWorld, chance: random.Random) -> None:
+    for node in world.nodes:
+        if node.lies:
+            node.lies = [silent(world, node, chance)]
 
 
 FAULTS = (
