@@ -40,8 +40,14 @@ def next_to_remove(reader: Reader) -> Height | None:
 def beginning(reader: Reader, old: Height, base: Height) -> list[Write]:
     """What moves the base from `old` up to `base`."""
     following = next_to_remove(reader)
-    first = max(old, 1) if following is None else following
+    first = _lowest(reader, old) if following is None else following
     return [(Table.META, META_BASE, height_key(base)), (Table.META, META_PRUNING, height_key(first))]
+
+
+def _lowest(reader: Reader, old: Height) -> Height:
+    """Below its base a store may hold blocks that a backup has put there."""
+    lowest = next(reader.scan(Table.BATCHES, height_key(1)), None)
+    return Height(max(old, 1) if lowest is None else min(int.from_bytes(lowest[0], "big"), max(old, 1)))
 
 
 def removal(reader: Reader, first: Height, last: Height, base: Height) -> list[Write]:
@@ -55,7 +61,7 @@ def removal(reader: Reader, first: Height, last: Height, base: Height) -> list[W
 
 def is_removed(reader: Reader, table: Table, height: int, base: Height) -> bool:
     """Is this part of a block gone, or about to go? What is being removed is answered as if it were gone."""
-    if not 0 < height <= base:
+    if not 0 < height <= base or next_to_remove(reader) is None:
         return False
     return table in _CONTENTS or (
         height < base and reader.get(Table.META, META_SET_CHANGE + height_key(height)) is None
