@@ -21,16 +21,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from gateway.edge.signer import EdgeDevice
 from gateway.limits import Limits
 from ledgernode.client import Signer
+from ledgernode.config import TRACE_ONE_IN
 from ledgernode.errors import BadRequest
 from ledgernode.identity.key_file import load_key
 from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.wire.types import ChainId
+from ledgernode.wire.unreadable import UNREADABLE
 
 FILE = "gateway.json"
 _ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
@@ -108,6 +111,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleSetting | None = None
     observe: str = ""
     """Where health checks and metrics are served to its operator, HOST:PORT; empty: nowhere."""
+    trace: str = ""
+    """A collector of traces (OTLP over HTTP), http://HOST:PORT; empty: none. See `trace_one_in` of a node."""
+    trace_one_in: Annotated[int, msgspec.Meta(ge=1)] = TRACE_ONE_IN
     log_level: str = "info"
     key_passphrase_file: str = ""
     """Opens the keys of its identity and of edge devices where they are encrypted; as seen from this directory."""
@@ -126,7 +132,7 @@ def read_settings(directory: Path) -> Settings:
         return Settings()
     try:
         return msgspec.json.decode(path.read_bytes(), type=Settings)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{path}: {error}") from error
 
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ledgernode.errors import BadRequest, KeyStoreInvalid
 from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.sts.keys import VENDING_KEY_BYTES, Secret, VendingKey, key_type_of, require_setting
+from ledgernode.wire.unreadable import UNREADABLE
 
 FORMAT: Final = 1
 PASSPHRASE_CHARACTERS: Final = 12
@@ -145,7 +146,7 @@ def _read(path: Path) -> _File:
     try:
         found = msgspec.json.decode(read_secret(path), type=_File)
         bytes.fromhex(found.salt)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise KeyStoreInvalid(f"{path} is no key store") from error
     if found.format != FORMAT or not _LEAST_COST <= found.scrypt_n <= _MOST_COST or len(found.keys) > _KEYS:
         raise KeyStoreInvalid(f"{path} is a key store of another kind")

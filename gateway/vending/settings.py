@@ -23,6 +23,7 @@ from gateway.http.signature import key_of
 from gateway.limits import Limits
 from ledgernode.errors import BadRequest
 from ledgernode.identity.secret_file import read_secret
+from ledgernode.wire.unreadable import UNREADABLE
 
 FILE = "vending.json"
 
@@ -90,7 +91,7 @@ def read_settings(directory: Path) -> Settings:
         return msgspec.json.decode(path.read_bytes(), type=Settings)
     except OSError as error:
         raise BadRequest(f"{path} cannot be read: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{path}: {error}") from error
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+_DIGITS: Final = 20
+"""More than any number of ours has."""
 ENGINES: Final = ("solo", "pbft", "pow")
 
 
@@ -149,7 +151,7 @@ def read_parameters(changes: tuple[str, ...]) -> Parameters:
     given: dict[str, Any] = {}
     for change in changes:
         name, _, number = change.partition("=")
-        if name not in Parameters.__struct_fields__ or not number.isdecimal():
+        if name not in Parameters.__struct_fields__ or not _is_number(number):
             raise BadParameters(f"a parameter is NAME=NUMBER, one of {', '.join(Parameters.__struct_fields__)}")
         given[name] = int(number)
     return msgspec.structs.replace(Parameters(), **given)
@@ -160,10 +162,14 @@ def read_options(given: tuple[str, ...]) -> dict[str, int]:
     options: dict[str, int] = {}
     for one in given:
         name, _, number = one.partition("=")
-        if not (name and number.isdecimal()):
+        if not (name and _is_number(number)):
             raise BadGenesis(f"an engine's option is NAME=NUMBER, not {one[:64]!r}")
         options[name] = int(number)
     return options
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _DIGITS
 
 
 def _document(raw: bytes) -> dict[str, Any]:

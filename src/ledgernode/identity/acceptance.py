@@ -20,6 +20,7 @@ from ledgernode.identity.keys import verify
 from ledgernode.identity.signing import SigningKey
 from ledgernode.wire.genesis import Genesis, chain_id
 from ledgernode.wire.types import ChainId
+from ledgernode.wire.unreadable import UNREADABLE
 
 ACCEPTANCE_TAG: Final = b"ledgernode/acceptance/1\x00"
 
@@ -66,7 +67,7 @@ def _checked(raw: bytes, chain: ChainId, admins: dict[bytes, str]) -> str:
     try:
         acceptance = msgspec.json.decode(raw, type=Acceptance)
         key, signature = bytes.fromhex(acceptance.public_key), bytes.fromhex(acceptance.signature)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise BadGenesis("an acceptance cannot be read") from error
     if acceptance.chain_id != chain.hex():
         raise BadGenesis(f"{acceptance.organisation[:32]} has accepted another genesis")

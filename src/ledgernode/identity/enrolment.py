@@ -20,6 +20,7 @@ from ledgernode.identity.identity_files import new_request, place_certificate
 from ledgernode.identity.organisation import identity_directory, issuing_directory
 from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.records import Role
+from ledgernode.wire.unreadable import UNREADABLE
 
 Progress = Callable[[int, int], None]
 """(done, of how many)"""
@@ -80,7 +81,7 @@ def read_list(path: Path) -> tuple[NewIdentity, ...]:
         if path.suffix == ".json":
             return msgspec.json.decode(text, type=tuple[NewIdentity, ...])
         return tuple(_rows(text))
-    except (msgspec.MsgspecError, csv.Error) as error:
+    except (csv.Error, *UNREADABLE) as error:
         raise BadRequest(f"{path}: {error}") from error
 
 

@@ -33,6 +33,7 @@ from ledgernode.identity.key_file import PLAIN, Keeping, kept_as
 from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.records import Role
 from ledgernode.wire.genesis import GenesisMember, GenesisOrganisation, GenesisValidator
+from ledgernode.wire.unreadable import UNREADABLE
 
 BUNDLE: Final = "bundle.json"
 
@@ -186,5 +187,5 @@ def read_bundle(path: Path) -> GenesisOrganisation:
         return msgspec.json.decode(path.read_bytes(), type=GenesisOrganisation)
     except OSError as error:
         raise BadGenesis(f"{path} cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadGenesis(f"{path} is no organisation's bundle: {error}") from error
