@@ -29,7 +29,7 @@ LOCK: Final = ROOT / "requirements.lock"
 RUN_LOCK: Final = ROOT / "deploy" / "requirements.lock"
 NPM_LOCK: Final = ROOT / "gateway" / "web" / "package-lock.json"
 OPTIONAL: Final = ("community", "hsm")
-"""Extras that the image does not have."""
+"""Extras: what of them is in the image is required, the rest is not."""
 
 _PIN: Final = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)")
 _HASH: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")

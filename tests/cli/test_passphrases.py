@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ledgernode.identity.key_file import load_key
 from ledgernode.identity.organisation import issuing_directory, root_directory
 from ledgernode.identity.passphrase import from_file
 from tests.cli.command_line import Ended, command, done
+from tests.docs.reading import ROOT, blocks
 
 PASSPHRASE = "correct horse battery staple"
 
@@ -132,6 +134,22 @@ def test_protect_refuses_what_it_cannot_do(tmp_path: Path) -> None:
     short = passphrase(tmp_path, "short", "short")
     assert "12 characters" in command("identity", "protect", home, "--new-passphrase-file", short).err
     assert (home / "key.pem").read_bytes() == before
+
+
+def test_the_page_on_keys_is_followed_to_the_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first block, in its order, where its reader has four passphrases and a vending store."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("passphrase", "other", "old", "new"):
+        passphrase(tmp_path, f"a passphrase, {name}", name)
+    store = ("--passphrase-file", "./old", "--supply-group", "123457")
+    done("vending", "keystore", "new", "./vending/keys.json", *store)
+    block = next(block for block in blocks(ROOT / "docs" / "keys.md") if block.not_run)
+    lines = block.text.strip().splitlines()
+    assert len(lines) > 5
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "ledgernode"
+        done(*arguments)
 
 
 # ---------------------------------------------------------------- at a terminal

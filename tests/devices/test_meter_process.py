@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from ledgernode.client import Ledger
+from ledgernode.identity.founding import organisation_directory
+from ledgernode.identity.key_file import load_key
+from tests.cli.command_line import done
 from tests.conditions import until
 from tests.devices.running import MeterRunning, commissioned, credit_token
 from tests.gateway.running import GatewayProcess, gateway_identity
@@ -74,6 +77,28 @@ def test_what_is_sampled_stands_in_a_block(
         assert watts == pytest.approx(2_000, rel=0.02)
         assert millivolts == pytest.approx(230_000, rel=0.02)
         until(lambda: [one for one in books.told if str(one[0]).startswith("redeem")])
+        assert meter.terminate() == 0
+
+
+def test_a_meter_goes_on_under_its_identity_with_a_new_key(
+    meter_node: NodeProcess, meter_gateway: GatewayProcess, meter_person: Person, books: Books
+) -> None:
+    """Its organisation certifies the next key, the ledger is told while the meter runs, and the meter is started anew
+    with it: numbers and registers go on, under the same identity."""
+    home, network = commissioned(meter_node.network, meter_person), meter_node.network
+    identity = meter_person.signer.identity.hex()
+    with MeterRunning(home, [meter_gateway.endpoint]) as meter:
+        before = len(books.whole(2))
+        authority = organisation_directory(network.directory, "north")
+        at = ("--genesis", network.directory / "genesis.json", "--endpoint", meter_node.endpoint)
+        told = done("identity", "rotate", "--identity", home, "--org", authority, *at, "--json").document
+        assert (told["rotated"], told["id"]) == (True, identity)
+        assert load_key(home / "key.pem").public_key != meter_person.key.public_key
+        assert meter.terminate() == 0
+        facts = json.loads((home / "meter.json").read_text())
+        (home / "meter.json").write_text(json.dumps(facts | {"identity": identity}))
+        meter.start()
+        books.whole(before + 3)
         assert meter.terminate() == 0
 
 

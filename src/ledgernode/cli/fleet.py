@@ -264,7 +264,7 @@ def _carriers(at: Connection, plan: Plan) -> None:
 
     for name in plan.carriers:
         if not identity_directory(at.organisation_directory, name).exists():
-            new_identity(at.organisation_directory, name, Role.GATEWAY, now_ms=now_ms())
+            new_identity(at.organisation_directory, name, Role.GATEWAY, now_ms=now_ms(), unlock=at.unlock)
 
 
 def _contracts(at: Connection) -> None:

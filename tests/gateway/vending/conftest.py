@@ -10,7 +10,7 @@ from tests.acceptance.community import ENERGY, Community, CommunityNetwork
 from tests.acceptance.street import Plan
 from tests.gateway.vending.shop import Shop
 
-HOUSES = 12
+HOUSES = 14
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,16 @@ from typing import Any
 
 import pytest
 
+from gateway.vending.keystore import open_store
+from ledgernode.sts.keys import KeyParameters, KeyType, derive
+from ledgernode.sts.pan import read_pan
+from ledgernode.sts.tid import BaseDate
+from ledgernode.sts.token import Credit, read
+from tests.acceptance.community import BASE_YEAR
 from tests.acceptance.street import House, pan_of
+from tests.cli.command_line import done
 from tests.conditions import until
-from tests.gateway.vending.keys import VENDING_KEY
+from tests.gateway.vending.keys import PASSPHRASE, SUPPLY_GROUP, VENDING_KEY, passphrase_file
 from tests.gateway.vending.shop import PAYMENTS, MeterAtHome, Shop, WiredMeter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -209,6 +216,49 @@ def test_a_ledger_that_is_away_holds_a_sale_up_and_loses_nothing(shop: Shop, hou
     sold = until(lambda: (found := shop.get(f"{PAYMENTS}/{key}").json())["state"] == "minted" and found, 60)
     assert shop.pay(house, 20_000, key).json() == sold
     assert len(shop.credits(house)) == 1
+
+
+def test_a_partners_secret_is_replaced_while_the_service_runs(shop: Shop, house: House) -> None:
+    """The old one sells nothing from the next request on, the new one does; nothing was started anew."""
+    add = ("vending", "partner", "add", shop.directory, "renewed", "--payer", shop.folder(shop.kiosk))
+    first = shop.cli(*add)["secret"]
+    assert shop.pay(house, 20_000, fresh(), name="renewed", secret=first).json()["state"] == "minted"
+    done("vending", "partner", "remove", shop.directory, "renewed")
+    second = shop.cli(*add)["secret"]
+    assert shop.pay(house, 20_000, fresh(), name="renewed", secret=first).status_code == 401
+    assert shop.pay(house, 20_000, fresh(), name="renewed", secret=second).json()["state"] == "minted"
+
+
+def test_a_vending_key_is_followed_by_its_next_revision(shop: Shop, house: House) -> None:
+    """A second key comes into the store, the service alone is started anew, the meter confirms its key change: its next
+    token is of the new key; everybody else's are of the old one still."""
+    community, keys = shop.community, shop.directory / "keys.json"
+    sealed = ("--passphrase-file", passphrase_file(shop.directory), "--supply-group", SUPPLY_GROUP)
+    done("vending", "keystore", "new", keys, *sealed, "--key-revision", 2)
+    assert shop.vending.terminate() == 0
+    shop.vending.start()
+    before = shop.pay(house, 20_000, fresh()).json()
+    meter = WiredMeter(shop, house)
+    meter.keypad.enter(before["token"])
+    meter.keypad.send()
+    setting = {"key_revision": 2, "tariff_index": 1}
+    asked = {"point": house.point, "base": BASE_YEAR, "key_expiry": 255, **setting}
+    community.ok(shop.operator, "prepaid", "change_key", **asked)
+    community.ok(house.meter, "prepaid", "key_changed", **setting)
+    sold = shop.pay(house, 20_000, fresh()).json()
+    new = open_store(keys, PASSPHRASE).find(f"vending/{SUPPLY_GROUP}/2")
+    assert new is not None
+    parameters = KeyParameters(
+        pan=read_pan(house.pan),
+        supply_group=SUPPLY_GROUP,
+        tariff_index="01",
+        key_revision=2,
+        key_type=KeyType.UNIQUE,
+        base=BaseDate(BASE_YEAR),
+    )
+    token = read(sold["token"], derive(new, parameters))
+    assert isinstance(token, Credit)
+    assert token.tid == sold["tid"]
 
 
 def test_a_service_that_is_told_to_stop_ends_well_and_says_no_secret(shop: Shop, house: House) -> None:
