@@ -33,6 +33,7 @@ from ledgernode.errors import BadProof, BadRequest, LedgerError, NodeUnreachable
 from ledgernode.wire.receipt import OK
 from ledgernode.wire.transaction import parse_transaction
 from ledgernode.wire.types import ChainId, IdentityId
+from ledgernode.wire.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from devices.traced import TracedMeter
@@ -233,7 +234,7 @@ class GatewayLink:
                     await self._commanded(line, message.command)
 
     async def _asked(self, line: Line, pan: str) -> None:
-        with suppress(LedgerError, TimeoutError, msgspec.MsgspecError):
+        with suppress(LedgerError, TimeoutError, *UNREADABLE):
             found = msgspec.json.decode(await line.ask(self._way.question(pan)), type=_Found | None)
             self._step(RecipientFound(self._clock_ms(), pan, masked(found.point) if found is not None else ""))
 

@@ -33,6 +33,7 @@ from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.sts.keys import Secret
 from ledgernode.sts.pan import read_pan
 from ledgernode.wire.types import ChainId, IdentityId, identity_id
+from ledgernode.wire.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from devices.traced import TracedMeter
@@ -156,7 +157,7 @@ def read_facts(home: Path) -> Facts:
     """Refuses a home that is none."""
     try:
         return msgspec.json.decode(read_secret(home / "meter.json"), type=Facts)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{home / 'meter.json'} does not say what a meter is set to: {error}") from error
 
 

@@ -8,6 +8,7 @@ acknowledged.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import time
@@ -34,8 +35,10 @@ from gateway.outbox.outbox import Outbox
 from gateway.settings import Settings, edge_devices, read_settings
 from ledgernode import logs
 from ledgernode.client import LedgerClient
+from ledgernode.config import COLLECT_AFTER_OBJECTS
 from ledgernode.errors import BadRequest, RevokedSigner
 from ledgernode.identity.certificate_profile import read_pem
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.observe.listener import Listener
@@ -80,6 +83,8 @@ class Home(msgspec.Struct, frozen=True):
     log_level: str = ""
     """Wins over that of the settings."""
     log_json: bool = False
+    unlock: Unlock = none_given
+    """Gives the passphrase of keys that are encrypted."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -124,7 +129,7 @@ class Gateway:
             who=_who(home) if home.settings.trace else "",
         )
         traced = None if self.traces is None else _traced_outbox(home.ledger, self.traces)
-        edge = edge_devices(home.directory, home.settings, home.chain_id)
+        edge = edge_devices(home.directory, home.settings, home.chain_id, home.unlock)
         self.outbox = Outbox(home.directory / "outbox", limits, _clock_ms, steady_ms=_steady_ms, traces=traced)
         self.drain = Drain(self.outbox, self._client)
         signer = EdgeSigner(self.outbox, edge, home.organisation)
@@ -228,7 +233,9 @@ class Gateway:
         if setting is not None and self._home.http is None:
             raise BadRequest("the console is served by HTTP: say where (--http)")
         limits, at = self._home.settings.limits, self._home.directory
-        return Console(model, setting, at, limits=limits, clock_ms=_clock_ms, digits=inbox.digits)
+        return Console(
+            model, setting, at, limits=limits, clock_ms=_clock_ms, digits=inbox.digits, unlock=self._home.unlock
+        )
 
     def _log_level(self) -> str:
         """As its settings say now."""
@@ -293,6 +300,8 @@ class Gateway:
             setting.origin if (setting := self._home.settings.console) is not None else "",
             self.listener.port if self.listener is not None else 0,
         )
+        gc.freeze()  # what was loaded stays: a long answer does not pay for a look through all of it
+        gc.set_threshold(COLLECT_AFTER_OBJECTS)
         self.observed.serving = True
         self._log.info("serving", port=serving.port, waiting=serving.waiting)
         ready(serving)

@@ -5,6 +5,7 @@ Who lives there sees what was used since it moved in, and not what was used befo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -76,7 +77,7 @@ def router(asking: Asking) -> APIRouter:
                 return None
             until = until_ms or await block_ms(look) + 1
             usual_ms = READINGS_MS if by == "reading" else DAY_MS
-            begin = max(from_ms or until - usual_ms, place.since_ms)
+            begin = from_ms or until - usual_ms
             return await _series(look, place, min(begin, until), until, by)
 
         return await viewer.answer(found)
@@ -140,8 +141,9 @@ def router(asking: Asking) -> APIRouter:
     return routes
 
 
-async def _series(look: Look, place: Place, from_ms: int, until_ms: int, by: str) -> Series:
+async def _series(look: Look, place: Place, asked_ms: int, until_ms: int, by: str) -> Series:
     point = place.row.point
+    from_ms = min(max(asked_ms, place.since_ms), until_ms)
     if by == "reading":
         if until_ms - from_ms > READINGS_MS:
             raise BadRequest("reading by reading half a day is shown: ask for minutes, or for less time")
@@ -152,15 +154,45 @@ async def _series(look: Look, place: Place, from_ms: int, until_ms: int, by: str
         if not found and span is Span.MINUTE:
             span = Span.QUARTER
             found = await metering.series(look.connection, point, span, from_ms, until_ms)
-        return Series(_NAMES[span], from_ms, until_ms, found)
+        return Series(_NAMES[span], from_ms, until_ms, (*await _begun(look, place, span, asked_ms, until_ms), *found))
     span, length_ms = _SPANS[by]
     if (until_ms - from_ms) // length_ms > SERIES_LIMIT:
         raise BadRequest(f"a series has {SERIES_LIMIT:,} points at most: ask for longer spans, or for less time")
-    return Series(by, from_ms, until_ms, await metering.series(look.connection, point, span, from_ms, until_ms))
+    found = await metering.series(look.connection, point, span, from_ms, until_ms)
+    return Series(by, from_ms, until_ms, (*await _begun(look, place, span, asked_ms, until_ms), *found))
+
+
+async def _begun(look: Look, place: Place, span: Span, asked_ms: int, until_ms: int) -> tuple[BucketRow, ...]:
+    """The hour, day or month in which somebody moved in, as far as it is theirs: what its quarters say from then on."""
+    since_ms, length_ms = place.since_ms, _SPANS[_NAMES[span]][1]
+    if length_ms <= QUARTER_MS or not asked_ms < since_ms < until_ms:
+        return ()
+    zone = await zone_of(look, place.row.utility)
+    begins_ms = bucket_ms(zone, span, since_ms)
+    if begins_ms == since_ms or begins_ms < asked_ms:
+        return ()
+    ends_ms = bucket_ms(zone, span, begins_ms + length_ms * 3 // 2)
+    quarters = await metering.series(look.connection, place.row.point, Span.QUARTER, since_ms, ends_ms)
+    return (_joined(since_ms, quarters),) if quarters else ()
+
+
+def _joined(from_ms: int, parts: Sequence[BucketRow]) -> BucketRow:
+    """Parts of one span as one; it was changed last where one of them was."""
+    height, position = max((part.height, part.position) for part in parts)
+    return BucketRow(
+        from_ms,
+        sum(part.import_mwh for part in parts),
+        sum(part.export_mwh for part in parts),
+        sum(part.measured_ms for part in parts),
+        sum(part.gateway_ms for part in parts),
+        sum(part.estimated_ms for part in parts),
+        height,
+        position,
+    )
 
 
 async def _now(look: Look, place: Place) -> Now:
-    """Nothing of before somebody moved in: neither a reading nor a sum that begins earlier."""
+    """Nothing of before somebody moved in: the day and the month of it begin when they did."""
     connection, row = look.connection, place.row
     time_ms = await block_ms(look)
     head = await metering.head(connection, row.meter)
@@ -171,6 +203,9 @@ async def _now(look: Look, place: Place) -> Now:
     sums: list[BucketRow | None] = []
     for span in (Span.DAY, Span.MONTH):
         begins_ms = bucket_ms(zone, span, time_ms)
-        found = await metering.series(connection, row.point, span, begins_ms, begins_ms + 1)
-        sums.append(found[0] if found and begins_ms >= place.since_ms else None)
+        if begins_ms < place.since_ms:
+            found = await _begun(look, place, span, begins_ms - 1, time_ms + 1)
+        else:
+            found = await metering.series(connection, row.point, span, begins_ms, begins_ms + 1)
+        sums.append(found[0] if found else None)
     return Now(row.meter, time_ms, head, reading, *sums)

@@ -35,6 +35,7 @@ import msgspec
 from gateway.limits import Limits
 from ledgernode.evidence import WITHIN
 from ledgernode.wire.answers import NumberedEvent
+from ledgernode.wire.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from gateway.commands.traced import TracedCommands
@@ -180,7 +181,7 @@ class Inbox:
         found = self._commands.get((DIGITS, credit))
         try:
             said = msgspec.json.decode(found.payload) if found is not None else {}
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return ""
         digits = said.get("digits", "") if isinstance(said, dict) else ""
         return digits if isinstance(digits, str) else ""
@@ -204,7 +205,7 @@ class Inbox:
         try:
             said = msgspec.json.decode(event.payload, type=dict[str, Any])
             return facts | self._told(event, said, evidence, at) | self._ended(event, said)
-        except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+        except (*UNREADABLE, KeyError, TypeError, ValueError):
             return facts  # another contract than the one we know, under its name
 
     def _told(self, event: NumberedEvent, said: dict[str, Any], evidence: bytes, at: int) -> Facts:

@@ -100,6 +100,7 @@ MINING_SHARE_PERCENT: Final = 25  # of one core
 MINING_SLICE_HASHES: Final = 5_000  # between two looks for another job: a few milliseconds
 
 TLS_LOOK_MS: Final = 10_000  # how often a node looks whether its TLS files were replaced
+ROSTER_LOOK_MS: Final = 1_000  # and which ledgers it is to serve
 
 # links between validators
 LINK_ENGINE_MESSAGES: Final = 1_024  # queued for one peer; beyond, the oldest is dropped: engines say it again
@@ -118,6 +119,13 @@ GOSSIP_WAITING: Final = 10_000  # forwarded by one peer and not yet checked
 MISCONDUCT_TOKENS: Final = 100  # bad transactions that one peer may forward
 MISCONDUCT_REFILL_MS: Final = 1_000  # for each token
 
+# several ledgers in one process
+NEIGHBOUR_ACTIVE_MS: Final = 2_000  # one that had work so lately is left its share
+SHARED_PAUSE_MS: Final = 2  # shorter ones are saved up
+SHARED_PAUSE_LIMIT_MS: Final = 250
+SHARED_BLOCK_TRANSACTIONS: Final = 200  # offered at once beside a neighbour that works: some 20 ms
+SHARED_BLOCK_BUDGET_PERCENT: Final = 25  # of the ledger's own, likewise
+
 TIMER_RECHECK_MS: Final = 1_000  # a clock that is set is noticed within this time
 DRAIN_MS: Final = 5_000  # a stopping node commits what it admitted for at most this long
 
@@ -128,6 +136,11 @@ REPORT_PAUSE_MS: Final = 1_000  # between two tries, doubled up to the limit
 REPORT_PAUSE_LIMIT_MS: Final = 60_000
 REPORT_TRIES: Final = 100
 REPORT_BUDGET: Final = 50_000
+
+# what a validator says of its own software
+READY_LOOK_MS: Final = 2_000
+READY_PAUSE_LIMIT_MS: Final = 60_000  # between two tries, doubled up to it
+READY_BUDGET: Final = 50_000
 
 # a market's book on the command line
 BOOK_BYTES: Final = 256 * 1024 * 1024
@@ -147,6 +160,9 @@ STORE_READERS: Final = 512
 CHECKED_PAGES: Final = 100_000
 LATTICE_CHUNK_ELEMENTS: Final = 256
 READABLE_PAST_HEIGHTS: Final = 1_024
+PRUNED_AT_ONCE: Final = 64  # blocks that one write removes
+PRUNING_SHARE_PERCENT: Final = 25  # of one core and of the disk's writer, while blocks are removed
+PRUNING_SLACK_BLOCKS: Final = 1_000  # a node that keeps so many blocks only lets at most so many more gather
 SNAPSHOT_CHUNK_BYTES: Final = 4 * 1024 * 1024
 SNAPSHOT_CHUNK_LIMIT_BYTES: Final = 64 * 1024 * 1024
 SNAPSHOT_MANIFEST_LIMIT_BYTES: Final = 256 * 1024 * 1024

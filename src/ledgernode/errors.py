@@ -367,6 +367,42 @@ class KeyFileUnsafe(Invalid):
     code = "KEY_FILE_UNSAFE"
 
 
+class PassphraseMissing(Invalid):
+    """A key file is encrypted, and nothing gives its passphrase."""
+
+    code = "PASSPHRASE_MISSING"
+
+
+class PassphraseWrong(Invalid):
+    """A key file is not opened by the passphrase that was given."""
+
+    code = "PASSPHRASE_WRONG"
+
+
+class HsmUnavailable(Unavailable):
+    """The token that holds a key, or its module, is not there or does not answer."""
+
+    code = "HSM_UNAVAILABLE"
+
+
+class HsmPinRefused(Invalid):
+    """The token refuses the PIN, or has locked it."""
+
+    code = "HSM_PIN_REFUSED"
+
+
+class HsmKeyMissing(Missing):
+    """The token holds no key of this name."""
+
+    code = "HSM_KEY_MISSING"
+
+
+class HsmKeyAmbiguous(Conflict):
+    """The name of a key in a token leads to more than one."""
+
+    code = "HSM_KEY_AMBIGUOUS"
+
+
 class PhraseInvalid(Invalid):
     """A recovery phrase is not whole: a word is missing, unknown or in the wrong place."""
 
@@ -413,9 +449,27 @@ class NeverCommitted(Conflict):
 
 
 class Pruned(Missing):
-    """That height lies outside the window of readable past heights."""
+    """That block or state is not kept at this node, or no longer; who keeps it is told where it is known."""
 
     code = "PRUNED"
+
+
+class PruneRefused(Conflict):
+    """Those blocks are still needed here: the message says what for, and what can be done."""
+
+    code = "PRUNE_REFUSED"
+
+
+class UpgradeNeeded(Conflict):
+    """The ledger goes on by rules that this software does not know: install a newer version."""
+
+    code = "UPGRADE_NEEDED"
+
+
+class ProtocolUnsupported(Conflict):
+    """The two programs have no version of the protocol in common: the message says which is to be upgraded."""
+
+    code = "PROTOCOL_UNSUPPORTED"
 
 
 class HeightNotReached(Late):

@@ -165,6 +165,25 @@ def test_proposal_is_rejected_or_withdrawn(network: RunningNetwork) -> None:
     assert network.done("governance", "withdraw", made, "--json").document["stage"] == "withdrawn"
 
 
+def test_an_organisation_is_proposed_by_its_bundle_and_shown_in_words(network: RunningNetwork, tmp_path: Path) -> None:
+    """Who votes reads whom the certificates name; `--json` has them as they are."""
+    authority, admin, chain = tmp_path / "isle", tmp_path / "admin", tmp_path / "admin.pem"
+    done("org", "init", authority, "isle")
+    done("identity", "new", admin, "--organisation", "isle", "--role", "admin", "--name", "keeper")
+    done("identity", "sign", admin / "request.pem", "--org", authority, "--role", "admin", "-o", chain)
+    done("org", "bundle", authority)
+    made = network.done("governance", "admit", authority / "bundle.json", "--policy", "all", "--json").document
+    assert (made["kind"], made["stage"], made["change"]["policy"]) == ("add_organisation", "open", "all")
+    assert made["change"]["admins"] == [chain.read_text()]
+    for shown in (network.done("governance", "list").out, network.done("governance", "show", made["id"]).out):
+        assert "BEGIN CERTIFICATE" not in shown
+        assert "admin isle/keeper, certified until" in shown
+        assert "certificate with SHA-256" in shown
+    network.done("governance", "withdraw", made["id"])
+    refused = network.run("governance", "admit", chain, "--json")
+    assert (refused.code, refused.error["code"]) == (2, "GENESIS_INVALID")
+
+
 def test_validators_and_policy_are_shown(network: RunningNetwork) -> None:
     """Who orders blocks, and how many must agree."""
     assert [one["organisation"] for one in network.read("governance", "validators")["members"]] == ["north"]

@@ -78,14 +78,17 @@ def _wrong(line: str) -> Iterator[str]:
             words = shlex.split(part, comments=True)
         except ValueError:
             continue  # a text over several lines, or JSON with a bar in it
+        words = words[1:] if words[:1] == ["do"] else words
         if words[:1] == ["make"]:
             targets = [word for word in words[1:] if re.fullmatch(r"[a-z-]+", word)]
             yield from (f"no target {word}" for word in targets if word not in _TARGETS)
         elif words[:2] in (["python", "-m"], ["python3", "-m"]) and words[2:]:
             if words[2].startswith("tests") and importlib.util.find_spec(words[2]) is None:
                 yield f"no module {words[2]}"
-        elif words[:1] == ["ledgernode"]:
+        elif words[:1] == ["ledgernode"] and words[1:2] != ["$@"]:
             yield from _wrong_command(words[1:])
+        elif words[:1] == ["as"]:  # as ORGANISATION COMMAND: docs/operate.md defines it
+            yield from _wrong_command(words[2:])
 
 
 def _wrong_command(words: list[str]) -> Iterator[str]:
@@ -111,6 +114,7 @@ def _wrong_command(words: list[str]) -> Iterator[str]:
 def test_a_wrong_command_would_be_found() -> None:
     assert list(_wrong("ledgernode node ran x")) == ["no command ran of node"]
     assert list(_wrong("ledgernode node run x --quickly")) == ["run takes no --quickly"]
+    assert list(_wrong("for org in a b; do as $org node ran x; done")) == ["no command ran of node"]
     assert list(_wrong("make tea")) == ["no target tea"]
     assert list(_wrong("python -m tests.suites.nothing")) == ["no module tests.suites.nothing"]
 

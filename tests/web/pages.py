@@ -86,11 +86,16 @@ class Market:
     """A market, for who may trade in it."""
 
     def __init__(self, guest: Guest, market: str) -> None:
-        self.guest = guest
+        self.guest, self.market = guest, market
         guest.go("/market")
         guest.choose("Market", market)
         guest.sees("Orders until")
         guest.actions = 0
+
+    def opens_by_itself(self) -> None:
+        """Who has traded here comes back to here, and not to the first market of the ledger."""
+        self.guest.go("/market")
+        expect(self.guest.page.get_by_label("Market", exact=True).first).to_have_value(self.market, timeout=WAITS_MS)
 
     def order(self, side: str, energy: str, price: str) -> None:
         """As far as the sheet."""

@@ -109,14 +109,17 @@ class Guest:
 
     def enter(self, who: str) -> Self:
         """By the twelve words, as on a new device."""
-        self.go("/")
-        self.follow("I have a recovery phrase")
-        self.fill("Recovery phrase", self.place.phrase_of(who))
-        self.press("Bring it back")
+        self.bring_back(self.place.phrase_of(who))
         places = self.page.get_by_role("navigation", name=require_said("Pages")).locator("visible=true")
         expect(places).to_be_visible(timeout=WAITS_MS)
         self.actions = 0
         return self
+
+    def bring_back(self, phrase: str) -> None:
+        self.go("/")
+        self.follow("I have a recovery phrase")
+        self.fill("Recovery phrase", phrase)
+        self.press("Bring it back")
 
     def go(self, path: str) -> None:
         self.page.goto(self.place.origin + path)

@@ -39,6 +39,7 @@ def test_002_5_orders_of_two_customers_match_in_two_browsers(town: Town, visitor
     selling.take_back(left["order"])
     expect(selling.guest.row(f"#{left['order']}", "Taken back")).to_be_visible(timeout=WAITS_MS)
     assert_moved(buying.guest, cost_minor(1_000, 10) * 6 // 10)
+    buying.opens_by_itself()
 
 
 def test_004_7_what_comes_too_late_or_goes_too_far_is_refused_with_the_reason(
@@ -74,6 +75,7 @@ def test_002_2_an_offer_on_the_board_is_seen_by_all_and_taken_by_anyone(
     assert_moved(taking.guest, cost_minor(1_000, 10))
     offering.mine()
     expect(offering.guest.row("Sold #")).to_contain_text("1 kWh", timeout=WAITS_MS)
+    offering.opens_by_itself()
 
 
 def test_002_2_a_buyer_bids_lower_and_the_seller_accepts(town: Town, visitor: Callable[..., Guest]) -> None:

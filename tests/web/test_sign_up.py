@@ -45,6 +45,22 @@ def test_000_10_who_signs_up_is_approved_and_sees_the_meter(town: Town, visitor:
     newcomer.sees("Today2 kWh")
 
 
+def test_002_5_a_lost_phrase_is_cured_by_the_utility(town: Town, visitor: Callable[..., Guest]) -> None:
+    """002-5: who has lost words and wallet makes new ones; the utility, which knows the person, puts the new key in the
+    place of the old. Home and identity stay, the person is told, and the old words open nothing."""
+    house = town.house("moving", 2)
+    lost = town.lost_wallet(house)
+    customer = visitor()
+    signing = SignUp(customer)
+    signing.make_wallet("Home")
+    town.rekey("north", lost.identity, signing.request(), "words and device lost, known in person")
+    customer.sees(f"At {house.point}")
+    customer.sees("Look at your keys")
+    former = visitor()
+    former.bring_back(lost.phrase)
+    former.sees("Hand this to your utility")
+
+
 def test_000_10_credit_moves_with_the_customer(town: Town, visitor: Callable[..., Guest]) -> None:
     """000-10: who moves finds the unused credit on the new meter, and where it came from."""
     community, (old, new) = town.community, town.street("relocating").houses

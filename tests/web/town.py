@@ -14,6 +14,7 @@ speaks for a house beside that house's first one.
 from __future__ import annotations
 
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from ledgernode.identity.phrase import key_from_phrase, new_phrase
 from ledgernode.identity.records import Role
 from ledgernode.identity.secret_file import create_secret
 from ledgernode.wire.types import identity_id
-from tests.acceptance.community import CENT, MINUTE_MS, PURSE_MINOR, Call, Community, SimulatedNetwork
+from tests.acceptance.community import CENT, MINUTE_MS, PURSE_MINOR, Call, Community, Member, SimulatedNetwork
 from tests.acceptance.prepayment import Keypad
 from tests.acceptance.street import House, Plan, Street
 from tests.acceptance.test_source_001_feeder import CONSUMED, EXACT, GENERATED, reported
@@ -115,6 +116,7 @@ class Town:
         """Staff may enter by this provider."""
         self.directory = directory
         self._people: dict[str, Someone] = {}
+        self._lost = count(1)
         self.network = SimulatedNetwork(directory / "network", "solo", "town")
         try:
             self.community = Community(self.network, STREETS)
@@ -202,6 +204,13 @@ class Town:
         )
         return someone
 
+    def lost_wallet(self, house: House) -> Someone:
+        """A wallet of a house whose words nobody has any more."""
+        lost = self._member("north", Role.CUSTOMER, f"lost-{next(self._lost)}")
+        self.community.ok(house.wallet, "registry", "add_wallet", wallet=lost.identity)
+        self.caught_up()
+        return lost
+
     def _member(self, organisation: str, role: Role, name: str) -> Someone:
         phrase = new_phrase()
         key = key_from_phrase(phrase)
@@ -210,10 +219,18 @@ class Town:
 
     def register(self, organisation: str, role: Role, request: str) -> None:
         """What a utility does with the request that somebody hands in."""
-        home = organisation_directory(self.network.founded.directory, organisation)
-        chain = sign_request(home, request, now_ms=time.time_ns() // 1_000_000, role=role)
-        [admin] = [one for one in self.community.admins if one.organisation == organisation]
+        admin, chain = self._certified(organisation, role, request)
         self.community.ok(admin, "identity", "register_many", certificates=[chain])
+
+    def rekey(self, organisation: str, identity: str, request: str, reason: str) -> None:
+        """What it does with the request of somebody whom it knows, and whose key is lost."""
+        admin, chain = self._certified(organisation, Role.CUSTOMER, request)
+        self.community.ok(admin, "identity", "rekey", identity=identity, certificate=chain, reason=reason)
+
+    def _certified(self, organisation: str, role: Role, request: str) -> tuple[Member, str]:
+        home = organisation_directory(self.network.founded.directory, organisation)
+        [admin] = [one for one in self.community.admins if one.organisation == organisation]
+        return admin, sign_request(home, request, now_ms=time.time_ns() // 1_000_000, role=role)
 
     def keypad(self, house: House) -> Keypad:
         return Keypad(self.community, house)

@@ -15,7 +15,7 @@ from gateway.readmodel.tables.metering import BUCKETS, CORRECTIONS, HEADS, HELD,
 from gateway.readmodel.zones import DAY_MS, Span
 
 
-class BucketRow(msgspec.Struct, frozen=True):
+class BucketRow(msgspec.Struct, frozen=True, gc=False):
     """Energy of a span of time that begins at `from_ms`; how much of that time is known by whom. `height` and
     `position` name the transaction that changed it last.
     """
@@ -30,7 +30,7 @@ class BucketRow(msgspec.Struct, frozen=True):
     position: int
 
 
-class SumRow(msgspec.Struct, frozen=True):
+class SumRow(msgspec.Struct, frozen=True, gc=False):
     """Of several points together."""
 
     from_ms: int

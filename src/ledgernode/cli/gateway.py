@@ -78,6 +78,7 @@ def run(
     from ledgernode.wire.genesis import chain_id
 
     settings = read_settings(directory)
+    at = at.unlocked_by(directory, settings.key_passphrase_file)
     given = {"observe": observe, "trace": trace, "trace_one_in": trace_one_in}
     settings = msgspec.structs.replace(settings, **{name: value for name, value in given.items() if value is not None})
     password = str(broker_password_file.absolute()) if broker_password_file else ""
@@ -97,6 +98,7 @@ def run(
         model=model_home(settings.model_database, directory, at),
         log_level=log_level or "",
         log_json=log_json,
+        unlock=at.unlock,
     )
     if as_json:
         run_gateway(home)

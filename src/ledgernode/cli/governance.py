@@ -10,9 +10,10 @@ import click
 from ledgernode.cli.ask import Speaker
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.output import arguments, as_text, decoded, done, facts, json_option, moment, short, show, table
+from ledgernode.cli.proposed import in_words
 
 _CONTRACT = "governance"
-_KINDS = """parameters, policy, add_organisation, suspend_organisation, resume_organisation,
+_KINDS = """parameters, policy, execution, add_organisation, suspend_organisation, resume_organisation,
     remove_organisation, add_root, retire_root, add_admin, add_validator, remove_validator, change_endpoint"""
 
 
@@ -36,11 +37,30 @@ def governance() -> None:
 @network_options
 @json_option
 def propose(kind: str, change: str, at: Connection, as_json: bool) -> None:
-    given = arguments(change)
-    with Speaker(at) as speaker:
-        proposal = decoded(speaker.submit(_CONTRACT, "propose", kind=kind, change=given).result)
-        document = speaker.ask(_CONTRACT, "proposal", proposal=proposal)
-    done(f"proposal {proposal} is {document['stage']}", as_json, document)
+    _propose(kind, arguments(change), at, as_json)
+
+
+@governance.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--policy", help="The policy from then on (default: as it is).")
+@network_options
+@json_option
+def admit(bundle: Path, policy: str | None, at: Connection, as_json: bool) -> None:
+    """Propose to let an organisation in, by the public bundle that it hands you (`org bundle`): its roots, its admins.
+
+    \b
+    ledgernode governance admit epsilon-bundle.json --as alpha/admin
+    """
+    from ledgernode.identity.organisation import read_bundle
+
+    found = read_bundle(bundle)
+    change = {
+        "name": found.name,
+        "roots": list(found.roots),
+        "admins": [admin.certificate for admin in found.admins],
+        **({"policy": policy} if policy else {}),
+    }
+    _propose("add_organisation", change, at, as_json)
 
 
 @governance.command()
@@ -102,7 +122,14 @@ def list_proposals(stage: str, at: Connection, as_json: bool) -> None:
     with Speaker(at) as speaker:
         found = list(speaker.pages(_CONTRACT, "proposals", stage=stage))
     rows = (
-        (one["id"], one["kind"], one["organisation"], one["stage"], ", ".join(one["approvals"]), as_text(one["change"]))
+        (
+            one["id"],
+            one["kind"],
+            one["organisation"],
+            one["stage"],
+            ", ".join(one["approvals"]),
+            as_text(in_words(one["change"])),
+        )
         for one in found
     )
     show({"proposals": found}, as_json, table(("id", "kind", "by", "stage", "approved by", "change"), rows))
@@ -127,7 +154,7 @@ def show_proposal(proposal: str, at: Connection, as_json: bool) -> None:
             (
                 ("proposal", found["id"]),
                 ("kind", found["kind"]),
-                ("change", as_text(found["change"])),
+                ("change", as_text(in_words(found["change"]))),
                 ("by", f"{found['organisation']} ({short(found['proposer'])})"),
                 ("made", f"{moment(found['made_ms'])} UTC, block {found['height']}"),
                 ("expires", f"{moment(found['expires_ms'])} UTC"),
@@ -180,6 +207,39 @@ def policy(at: Connection, as_json: bool) -> None:
 @governance.command()
 @network_options
 @json_option
+def execution(at: Connection, as_json: bool) -> None:
+    """Show the version of the rules that blocks are executed by, what is decided about the next, and who is ready.
+
+    \b
+    ledgernode governance execution
+    ledgernode governance propose execution '{"version": 5, "height": 120000}'
+    """
+    with Speaker(at) as speaker:
+        found = speaker.ask(_CONTRACT, "execution")
+        members = speaker.ask(_CONTRACT, "validators")["members"]
+    following = f"{found['next_version']} from block {found['next_height']} on" if found["next_height"] else "undecided"
+    show(
+        found,
+        as_json,
+        facts(
+            (
+                ("version", found["version"]),
+                ("next", following),
+                ("ready needed", f"{found['needed']} of {len(members)} validators"),
+            )
+        ),
+        "",
+        table(
+            ("validator of", "identity", "ready for"),
+            ((one["organisation"], short(one["identity"]), found["ready"][one["identity"]]) for one in members),
+            numbers=("ready for",),
+        ),
+    )
+
+
+@governance.command()
+@network_options
+@json_option
 def validators(at: Connection, as_json: bool) -> None:
     """Show the validators of this epoch, and those that follow if a change is pending.
 
@@ -220,6 +280,13 @@ def join(certificate: Path, endpoint: str, wait_s: float, at: Connection, as_jso
         at, certificate.read_text(), endpoint, wait_s=wait_s, told=lambda said: click.echo(said, err=True)
     )
     done(f"{endpoint} has a seat: see `governance validators`", as_json, found)
+
+
+def _propose(kind: str, change: dict[str, Any], at: Connection, as_json: bool) -> None:
+    with Speaker(at) as speaker:
+        proposal = decoded(speaker.submit(_CONTRACT, "propose", kind=kind, change=change).result)
+        document = speaker.ask(_CONTRACT, "proposal", proposal=proposal)
+    done(f"proposal {proposal} is {document['stage']}", as_json, document)
 
 
 def _vote(function: str, proposal: str, at: Connection, as_json: bool) -> None:

@@ -18,7 +18,16 @@ def standing(ledger: dict[str, Any]) -> str:
     said.append(f"{counted(ledger['lag'], 'block')} behind" if ledger["lag"] else "up to date")
     if ledger["base_height"]:
         said.append(f"began from block {ledger['base_height']}")
+    if ledger["next_execution_height"]:
+        said.append(_moving(ledger))
     return ", ".join(said)
+
+
+def _moving(ledger: dict[str, Any]) -> str:
+    """What is decided about the rules, and whether this node's software will do."""
+    version, newest = ledger["next_execution_version"], ledger["execution_newest"]
+    moves = f"execution version {version} from block {ledger['next_execution_height']} on"
+    return moves if version <= newest else f"{moves}: THIS NODE STOPS THERE, it knows {newest} at most, upgrade it"
 
 
 def of_engine(ledger: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ Rules it keeps:
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -58,6 +59,7 @@ from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.offering import Offering
 from ledgernode.node.overlooked import Overlooked
+from ledgernode.node.turns import Turn, Turns
 from ledgernode.node.writing import Writer
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.sealed import SealedBlock
@@ -112,9 +114,11 @@ class Driver:
         clock_ms: Callable[[], TimeMs],
         log: Any,
         measures: Measures | None = None,
+        turn: Turn | None = None,
     ) -> None:
         measures = measures or Measures()
         self._traces = measures.traces
+        self._turn_of = turn or Turns().of("alone")
         self._chain = chain
         self._head = head
         self._make_engine = make_engine
@@ -245,11 +249,16 @@ class Driver:
     async def run(self) -> None:
         """Order, execute and announce until stopped or halted."""
         try:
+            self._head.require_known()
             self._certifying.reopen()
             self._begin()
             while not self._drained():
-                if self._turn():
-                    await asyncio.sleep(0)
+                executed, began_s = self.executed, time.thread_time()
+                more = self._turn()
+                worked = self.executed > executed
+                pause_s = self._turn_of.pause_s(time.thread_time() - began_s, worked=worked)
+                if more or pause_s:
+                    await asyncio.sleep(pause_s)
                 else:
                     await self._idle()
             self._announcement.stop(NodeStopping("the node is shutting down: ask another one"))
@@ -258,6 +267,7 @@ class Driver:
         except BaseException as error:  # noqa: BLE001  # whatever it is, this ledger must not go on
             self._halt(error)
         finally:
+            self._turn_of.leave()
             self._writer.close()
 
     # ------------------------------------------------------------ one turn
@@ -404,7 +414,7 @@ class Driver:
         if not self._wants_proposal or self.engine is None:
             return
         now_ms = self._clock_ms()
-        offer = self._offering.next(self._head.parameters, now_ms, timer_due=self._timer_is_due())
+        offer = self._offering.next(self._turn_of.limits(self._head.parameters), now_ms, timer_due=self._timer_is_due())
         if offer is None:
             return
         ready = self.engine.step(ProposalAvailable(now_ms, tuple(transaction.raw for transaction in offer)))
@@ -420,7 +430,7 @@ class Driver:
     def _offer_due_ms(self) -> TimeMs | None:
         if not self._wants_proposal or not self._mempool.fresh:
             return None
-        earliest_ms = self._offering.earliest_ms(self._head.parameters)
+        earliest_ms = self._offering.earliest_ms(self._turn_of.limits(self._head.parameters))
         return TimeMs(earliest_ms) if earliest_ms > self._clock_ms() else None
 
     # ------------------------------------------------------------ what has become durable

@@ -8,6 +8,7 @@ slowly, and a peer without any is not heard until they do.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from ledgernode.config import GOSSIP_WAITING, MISCONDUCT_REFILL_MS, MISCONDUCT_T
 from ledgernode.errors import LedgerError, MempoolFull
 from ledgernode.node.admission import Admission, Checked
 from ledgernode.node.mempool import Mempool
+from ledgernode.node.turns import Turn, Turns
 from ledgernode.wire.types import TimeMs
 
 if TYPE_CHECKING:
@@ -48,8 +50,10 @@ class Intake:
         arrived: Callable[[], None],
         clock_ms: Callable[[], TimeMs],
         traces: TracedLedger | None = None,
+        turn: Turn | None = None,
     ) -> None:
         self._traces = traces
+        self._turn = turn or Turns().of("alone")
         self._admission = admission
         self._mempool = mempool
         self._arrived = arrived
@@ -82,8 +86,9 @@ class Intake:
             self._wake.clear()
             for public_key, entry in list(self._entries.items()):
                 if entry.waiting:
+                    began_s = time.thread_time()
                     self._check(public_key, entry)
-                    await asyncio.sleep(0)
+                    await self._turn.rest(time.thread_time() - began_s)
             if not any(entry.waiting for entry in self._entries.values()):
                 await self._wake.wait()
 

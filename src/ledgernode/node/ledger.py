@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from ledgernode.config import DRAIN_MS, REPORT_WAIT_MS
+from ledgernode.config import DRAIN_MS, MAP_SIZE_LIMIT, REPORT_WAIT_MS
 from ledgernode.consensus.certifier import check_certificate
 from ledgernode.consensus.engine import Engine, Mined
 from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.consensus.pow.core import ProofOfWork
 from ledgernode.consensus.pow.header import work_of
-from ledgernode.errors import NodeStopping
+from ledgernode.errors import NodeStopping, ProtocolUnsupported
 from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.keys import verify
+from ledgernode.identity.signing import SigningKey
 from ledgernode.identity.tls import Trust
 from ledgernode.logs import logger
 from ledgernode.node.accusing import Accuser
@@ -49,19 +50,33 @@ from ledgernode.node.mempool import Mempool
 from ledgernode.node.mining import Miner
 from ledgernode.node.neighbours import DialledNeighbours
 from ledgernode.node.peers import Peers, introduction_holds
+from ledgernode.node.pruning import Archives, Pruning
 from ledgernode.node.questions import Questions
+from ledgernode.node.readiness import Readiness
 from ledgernode.node.shelf import Shelf
 from ledgernode.node.snapshots import Snapshots, Upkeep
+from ledgernode.node.speaking import Speaker
 from ledgernode.node.state_sync import StateSync
 from ledgernode.node.submissions import Submissions
 from ledgernode.node.subscriptions import Subscriptions
 from ledgernode.node.surroundings import Alone, Among
+from ledgernode.node.turns import Turns
 from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
 from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.lmdb import LmdbStore, StoreFacts
-from ledgernode.wire.answers import LedgerFacts, LedgerStatus, SnapshotProgress, ValidatorStatus, Wait
+from ledgernode.store.migrating import migrate
+from ledgernode.wire import versions
+from ledgernode.wire.answers import (
+    LedgerFacts,
+    LedgerStatus,
+    Outcome,
+    PruneProgress,
+    SnapshotProgress,
+    ValidatorStatus,
+    Wait,
+)
 from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.frames import (
     CertificateFrame,
@@ -73,6 +88,7 @@ from ledgernode.wire.frames import (
     Standing,
 )
 from ledgernode.wire.genesis import Genesis, GenesisEngine, chain_id
+from ledgernode.wire.protocol import Spoken, common
 from ledgernode.wire.quorum import faulty_limit
 from ledgernode.wire.types import Height, IdentityId, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
@@ -86,12 +102,13 @@ _MOST: Final = (1 << 64) - 1
 
 
 def open_chain(kv: KeyValueStore, genesis_bytes: bytes) -> ChainStore:
-    """The chain of this genesis: begun in an empty store, opened in one that holds it.
+    """The chain of this genesis: begun in an empty store, opened in one that holds it, migrated where it is older.
 
     Refuses a genesis that does not hold, another ledger's store, and a damaged one.
     """
     check_genesis(genesis_bytes)
     if holds_chain(kv):
+        migrate(kv)
         return ChainStore.open(kv, chain_id(genesis_bytes))
     return ChainStore.create(kv, genesis_block(genesis_bytes))
 
@@ -115,7 +132,7 @@ class ServedLedger:
         self,
         directory: Path,
         genesis_bytes: bytes,
-        key: PrivateKey,
+        key: SigningKey,
         clock_ms: Clock,
         *,
         mempool: Mempool | None = None,
@@ -123,10 +140,13 @@ class ServedLedger:
         upkeep: Upkeep | None = None,
         operators_snapshots: Path | None = None,
         tracer: Tracer | None = None,
+        store_bytes: int = MAP_SIZE_LIMIT,
+        turns: Turns | None = None,
     ) -> None:
         self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
         self._tls = tls
+        self._turns = turns or Turns()
         self._upkeep = upkeep or Upkeep()
         self._operators_snapshots = operators_snapshots
         self._tracer = tracer
@@ -134,14 +154,14 @@ class ServedLedger:
         self.is_closed = False
         self._incoming = Incoming(directory.parent / "incoming", genesis_block(genesis_bytes), _require_certified)
         self._installed = self._incoming.install(directory)
-        self._kv = LmdbStore(directory)
+        self._kv = LmdbStore(directory, map_size_limit=store_bytes)
         try:
             self._assemble(genesis_bytes, key, clock_ms)
         except BaseException:
             self._kv.close()
             raise
 
-    def _assemble(self, genesis_bytes: bytes, key: PrivateKey, clock_ms: Clock) -> None:
+    def _assemble(self, genesis_bytes: bytes, key: SigningKey, clock_ms: Clock) -> None:
         self.genesis: Genesis = check_genesis(genesis_bytes)
         self.name = self.genesis.name
         self.chain = open_chain(self._kv, genesis_bytes)
@@ -154,6 +174,7 @@ class ServedLedger:
         self.admission = admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
         self.announcement = Announcement(self.mempool, waiters, self.progress, self.measures)
         self.log = logger(ledger=self.name)
+        turn = self._turns.of(self.name)
         if self._installed is not None:
             self.log.info("snapshot installed", height=self._installed.height)
         self.alone = self.genesis.engine.name == "solo"
@@ -171,10 +192,12 @@ class ServedLedger:
             key=key,
             validators=lambda: self.endorsement.validators,
             parameters=lambda: self.head.parameters,
-            submit=lambda raw: self.submissions.submit(raw, Wait.COMMITTED, REPORT_WAIT_MS / 1_000),
+            submit=self._say,
             clock_ms=clock_ms,
             log=self.log,
         )
+        speaker = Speaker(self.chain, key, lambda: self.endorsement.validators, lambda: self.head.parameters, clock_ms)
+        self.readiness = Readiness(self.head, speaker, self._say, self.log)
         self.executor = Executor(self.chain, contracts)
         self.driver = Driver(
             chain=self.chain,
@@ -191,6 +214,7 @@ class ServedLedger:
             clock_ms=clock_ms,
             log=self.log,
             measures=self.measures,
+            turn=turn,
         )
         self.catching_up: CatchingUp | None = None
         if among is not None and self.peers is not None:
@@ -201,6 +225,7 @@ class ServedLedger:
             arrived=self.driver.work_arrived,
             clock_ms=clock_ms,
             traces=self.measures.traces,
+            turn=turn,
         )
         self.submissions = Submissions(
             admission=admission,
@@ -213,6 +238,7 @@ class ServedLedger:
             forward=self.peers.forward if self.peers is not None else None,
             measures=self.measures,
             log=self.log,
+            turn=turn,
         )
         self.questions = Questions(
             chain=self.chain,
@@ -235,6 +261,12 @@ class ServedLedger:
             lag=lambda: 0 if self.catching_up is None else self.catching_up.lag,
             log=self.log,
         )
+        self.pruning = Pruning(
+            self.chain, self.progress, self.snapshots.offered, self._upkeep.keep_blocks, log=self.log
+        )
+        self.archives = Archives(self._upkeep.archives, self._oldest_blocks)
+        self._oldest: dict[bytes, int] = {}
+        self._unspoken: dict[bytes, str] = {}
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -243,6 +275,8 @@ class ServedLedger:
         self._tasks = [
             asyncio.create_task(self.intake.run(), name=f"intake of {self.name}"),
             asyncio.create_task(self.accuser.run(), name=f"accuser of {self.name}"),
+            asyncio.create_task(self.pruning.run(), name=f"pruning of {self.name}"),
+            asyncio.create_task(self.readiness.run(), name=f"readiness of {self.name}"),
         ]
         if self.clocks is not None:
             self._tasks.append(asyncio.create_task(self.clocks.run(), name=f"clocks of {self.name}"))
@@ -293,7 +327,8 @@ class ServedLedger:
                 self.driver.given(height, certificate)
             case Forwarded(envelopes):
                 self.intake.take(public_key, envelopes)
-            case Standing(height):
+            case Standing(height, oldest_block):
+                self._oldest[public_key] = oldest_block
                 if self.catching_up is not None:
                     self.catching_up.heard(public_key, height)
 
@@ -302,6 +337,22 @@ class ServedLedger:
         return self.endorsement.includes(introduction.public_key) and introduction_holds(
             introduction, self.chain.chain_id, certificate_pem
         )
+
+    def meet(self, public_key: bytes, spoken: Spoken) -> int:
+        """The protocol version to use with a validator. Refuses (ProtocolUnsupported); our operator is told once."""
+        try:
+            protocol = common(spoken, "the validator that calls")
+        except ProtocolUnsupported as refusal:
+            if self._unspoken.get(public_key) != str(refusal):
+                self._unspoken[public_key] = str(refusal)
+                self.log.warning("a validator cannot be spoken to", key=public_key.hex()[:16], reason=str(refusal))
+            raise
+        self._unspoken.pop(public_key, None)
+        return protocol
+
+    async def _say(self, raw: bytes) -> Outcome:
+        """What this node itself brings to the ledger, and what became of it."""
+        return await self.submissions.submit(raw, Wait.COMMITTED, REPORT_WAIT_MS / 1_000)
 
     def _trust(self, roots: tuple[str, ...]) -> None:
         """These are the roots of the ledger's organisations now."""
@@ -318,7 +369,7 @@ class ServedLedger:
     def _linked(self) -> list[bytes]:
         return [] if self.peers is None else list(self.peers.links)
 
-    def _make_peers(self, key: PrivateKey) -> Peers | None:
+    def _make_peers(self, key: SigningKey) -> Peers | None:
         if self.alone or self._tls is None:
             return None
         return Peers(
@@ -327,7 +378,7 @@ class ServedLedger:
             key=key,
             tls=self._tls,
             members=self.head.members,
-            height=lambda: self.progress.height,
+            standing=lambda: Standing(self.progress.height, self.chain.base + 1),
             log=self.log,
         )
 
@@ -439,8 +490,21 @@ class ServedLedger:
             lag=0 if self.catching_up is None else self.catching_up.lag,
             sync=None if self.catching_up is None else self.catching_up.status,
             base_height=self.chain.base,
+            **self._rules(),
             **self._standing(),
         )
+
+    def _rules(self) -> dict[str, Any]:
+        """By which version of the rules the next block is executed, which is decided to follow, and what we know."""
+        found, following = self.head.execution, Height(self.head.height + 1)
+        version = found.at(following)
+        decided = found.next_height > following
+        return {
+            "execution_version": version,
+            "execution_newest": versions.EXECUTION_NEWEST,
+            "next_execution_version": found.next_version if decided else 0,
+            "next_execution_height": found.next_height if decided else 0,
+        }
 
     def facts(self) -> LedgerFacts:
         """What a client needs to know, and who leads."""
@@ -500,10 +564,21 @@ class ServedLedger:
                 height=heights.get(key, Height(0)),
                 contradictions=self.accuser.noticed[key],
                 faults=faults[member.identity],
+                refusal=(links[key].refusal if key in links else "") or self._unspoken.get(key, ""),
+                ready=self.head.ready(member.identity) or self.head.execution.at(self.head.height + 1),
             )
             for member in self.head.members()
             for key in (bytes.fromhex(member.public_key),)
         )
+
+    def _oldest_blocks(self) -> dict[str, int]:
+        """By address, the oldest block that a peer says it has whole; 0 of one that does not say."""
+        links = {} if self.peers is None else self.peers.links
+        return {link.address: self._oldest.get(key, 0) for key, link in links.items() if link.up}
+
+    def prune(self, below: Height) -> AsyncIterator[PruneProgress]:
+        """Forget every block below this one, and say how far that is."""
+        return self.pruning.ask(below)
 
     def snapshot(self, folder: Path) -> AsyncIterator[SnapshotProgress]:
         """Write a snapshot of the newest certified block, and say how far it has come."""

@@ -9,6 +9,7 @@ time moves only with blocks, so on an idle chain that answer may not come.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from ledgernode.node.door import Door
 from ledgernode.node.driver import Driver
 from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
+from ledgernode.node.turns import Turn, Turns
 from ledgernode.node.waiting import Answer, Inbox, Progress, Waiters
 from ledgernode.store.chain import ChainStore
 from ledgernode.wire.answers import Outcome, Wait
@@ -44,8 +46,10 @@ class Submissions:
         forward: Callable[[list[bytes]], None] | None = None,
         measures: Measures | None = None,
         log: Any = None,
+        turn: Turn | None = None,
     ) -> None:
         self._log = log
+        self._turn = turn or Turns().of("alone")
         self._measures = measures or Measures()
         self._admission = admission
         self._door = door
@@ -80,7 +84,7 @@ class Submissions:
 
     async def submit_many(self, envelopes: Sequence[bytes], wait: Wait, inbox: Inbox) -> None:
         """Put into the inbox each refusal now, and each outcome when it comes, as far as `wait` says."""
-        at, began_ns = 0, self._now_ns()
+        at, began_ns, began_s = 0, self._now_ns(), time.thread_time()
         async for checked in self._admission.check_many(envelopes):
             self._driver.require_open()
             for found in self._let_in(checked, began_ns):
@@ -92,7 +96,8 @@ class Submissions:
                 else:
                     self._waiters.add(found.id, inbox)
                 at += 1
-            began_ns = self._now_ns()
+            await self._turn.rest(time.thread_time() - began_s)
+            began_ns, began_s = self._now_ns(), time.thread_time()
 
     async def status(self, transaction_id: TransactionId, valid_until_ms: int, seconds: float) -> Outcome:
         """What became of it; waits for it. Raises CommitUnknown when the time is over first."""

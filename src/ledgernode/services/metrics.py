@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -177,8 +177,8 @@ class NodeFigures:
         self._home = home
         self._turning = turning
 
-    def sheet(self, ready: Mapping[str, bool]) -> Sheet:
-        """`ready`: which ledgers are, as health says."""
+    def sheet(self, ready: Mapping[str, bool], failed: Iterable[str] = ()) -> Sheet:
+        """`ready`: which ledgers are, as health says; `failed`: which could not be opened."""
         sheet = Sheet(FIGURES)
         sheet.put(BUILD, 1, __version__, platform.python_version())
         sheet.tally(LAG, self._turning.lag_s)
@@ -189,6 +189,9 @@ class NodeFigures:
             sheet.put(CERTIFICATE_ENDS, ends_ms / 1_000, what)
         for (method, code), times in list(CALLS.items()):
             sheet.put(CALLS_ENDED, times, method, code)
+        for name in failed:
+            sheet.put(READY, False, name)
+            sheet.put(HALTED, True, name)
         for name, ledger in sorted(self._ledgers.items()):
             if not ledger.is_closed:
                 sheet.put(READY, ready.get(name, False), name)

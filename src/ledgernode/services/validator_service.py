@@ -4,7 +4,7 @@ Who sends is known by mutual TLS and by an introduction: the key of a member of 
 TLS certificate of this very connection. Everything else ends the stream.
 """
 
-# ruff: noqa: N802, ARG002  # the schema names the calls, and what each is given
+# ruff: noqa: N802  # the schema names the calls, and what each is given
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ from ledgernode.v1 import validator_pb2 as pb
 from ledgernode.v1.validator_pb2_grpc import ValidatorServiceServicer
 from ledgernode.wire import protobuf
 from ledgernode.wire.frames import Introduction
+from ledgernode.wire.protocol import named
 
 
 class ValidatorService(Service, ValidatorServiceServicer):
     """For validators of the ledgers that this node serves."""
+
+    def require_spoken(self, context: Context) -> None:
+        """Validators meet when they introduce themselves: so each learns which of the others it is."""
 
     @streaming(VALIDATORS)
     async def Exchange(
@@ -35,7 +39,9 @@ class ValidatorService(Service, ValidatorServiceServicer):
         introduction = protobuf.read_introduction(first.introduction)
         ledger = self._introduced(introduction, context)
         key = introduction.public_key
-        yield pb.ExchangeResponse(taken=True)
+        spoken = named(introduction.protocol_oldest, introduction.protocol_newest)
+        protocol = ledger.meet(key, spoken)
+        yield pb.ExchangeResponse(taken=True, protocol=protocol)
         async for request in requests:
             ledger.require_running()
             if not ledger.endorsement.includes(key):
@@ -50,13 +56,13 @@ class ValidatorService(Service, ValidatorServiceServicer):
 
     @unary(VALIDATORS)
     async def GetHeight(self, request: pb.GetHeightRequest, context: Context) -> pb.GetHeightResponse:
-        ledger = self.ledger(request.ledger)
+        ledger = self.ledger(request.ledger, context)
         return pb.GetHeightResponse(height=ledger.driver.executed, time_ms=ledger.clock_ms())
 
     def _introduced(self, introduction: Introduction, context: Context) -> ServedLedger:
         """Refuses who is no validator of this ledger, and whoever shows another's introduction."""
         peer = self.callers.require_member(context)
-        ledger = self.ledger(introduction.ledger)
+        ledger = self.ledger(introduction.ledger, context)
         if not ledger.knows(introduction, self.callers.certificate(context)):
             raise RoleRefused(f"{peer.name} of {peer.organisation} is no validator of {introduction.ledger} here")
         return ledger

@@ -30,6 +30,10 @@ POINTS: Final = (
     "restore.before_completion",  # the whole state is there, the chain on it is not
     "install.before_rename",  # the restored database is whole, the old one is in its place
     "install.after_rename",  # the restored one is in its place, nobody has opened it
+    "prune.before_base",  # which blocks are to go is known, all of them are answered still
+    "prune.before_piece",  # they are answered with PRUNED, and some are still there
+    "migrate.before_piece",  # what one piece of a migration writes is known, nothing of it is written
+    "compact.before_rename",  # the database without its free pages is whole, the old one is in its place
 )
 
 

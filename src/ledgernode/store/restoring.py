@@ -34,6 +34,7 @@ from ledgernode.store.sealed import (
 )
 from ledgernode.store.state import VERSION_BYTES, StateView
 from ledgernode.wire.types import Height
+from ledgernode.wire.unreadable import UNREADABLE
 from ledgernode.wire.validators import encode_certificate, encode_set, set_hash
 
 _DECODER: Final = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
@@ -120,7 +121,7 @@ def check_chunk(raw: bytes, number: int, chunk: Chunk) -> list[Pair]:
         raise SnapshotInvalid(f"{part} has not the hash that its manifest names")
     try:
         pairs = _DECODER.decode(raw)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise SnapshotInvalid(f"{part} cannot be read: {error}") from error
     if len(pairs) != chunk.records:
         raise SnapshotInvalid(f"{part} has {len(pairs)} records, its manifest says {chunk.records}")

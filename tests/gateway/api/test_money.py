@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -84,16 +86,8 @@ async def test_a_stretch_that_ends_before_it_begins_is_empty(site: Site) -> None
 
 async def test_who_moved_in_sees_nothing_of_before(site: Site) -> None:
     """Readings, sums and trades of a time in which somebody else lived there are as if they were not."""
-    who, town = site.people["customer"], site.town
-    async with site.model.reading() as connection:
-        at = await followed(connection)
-        assert at is not None
-        person = Person(who.id, "utility", Role.CUSTOMER)
-        own = await holdings_of(connection, person)
-        homes = {point: Lived(home.premises, at.time_ms, home.meter) for point, home in own.homes.items()}
-        late = msgspec.structs.replace(own, homes=homes)
-    site.asking._known[(who.id, who.organisation, "customer")] = (at.height, late)
-    try:
+    town = site.town
+    async with moved_in(site):
         assert (await site.get("customer", f"/points/{HOUSE}/series?by=quarter")).json()["items"] == []
         assert (await site.get("customer", f"/points/{HOUSE}/readings")).json()["items"] == []
         assert (await site.get("customer", "/trades")).json()["items"] == []
@@ -102,6 +96,42 @@ async def test_who_moved_in_sees_nothing_of_before(site: Site) -> None:
         assert (now["head"], now["reading"], now["today"], now["month"]) == (None, None, None, None)
         assert (await site.get("customer", "/bills")).json()["items"], "bills are the customer's, wherever it lives"
         assert town.houses[0].point == HOUSE
+
+
+async def test_the_day_and_the_month_in_which_one_moved_in_begin_then(any_site: Site) -> None:
+    """What the quarters of an hour say from then on, and not the whole day, which was another's before."""
+    site = any_site
+    series = f"/points/{HOUSE}/series?from_ms=1767000000000&by="
+    quarters = (await site.get("operator", f"{series}quarter")).json()["items"]
+    since_ms = quarters[len(quarters) // 2]["from_ms"]
+    own = [row for row in quarters if row["from_ms"] >= since_ms]
+    assert 0 < len(own) < len(quarters)
+    async with moved_in(site, since_ms):
+        for by in ("hour", "day", "month"):
+            found = (await site.get("customer", series + by)).json()["items"]
+            assert found[0]["from_ms"] == since_ms, by
+            for column in ("import_mwh", "export_mwh", "measured_ms"):
+                assert sum(row[column] for row in found) == sum(row[column] for row in own), (by, column)
+        later = (await site.get("customer", f"/points/{HOUSE}/series?by=day&from_ms={since_ms + 1}")).json()["items"]
+        assert since_ms not in {row["from_ms"] for row in later}
+        month = (await site.get("customer", f"/points/{HOUSE}/now")).json()["month"]
+        assert month["import_mwh"] == sum(row["import_mwh"] for row in own)
+
+
+@asynccontextmanager
+async def moved_in(site: Site, since_ms: int = 0) -> AsyncIterator[None]:
+    """The customer of house-1 as if it had moved in then, or with the last block."""
+    who = site.people["customer"]
+    async with site.model.reading() as connection:
+        at = await followed(connection)
+        assert at is not None
+        own = await holdings_of(connection, Person(who.id, "utility", Role.CUSTOMER))
+        since_ms = since_ms or at.time_ms
+        homes = {point: Lived(home.premises, since_ms, home.meter) for point, home in own.homes.items()}
+        late = msgspec.structs.replace(own, homes=homes)
+    site.asking._known[(who.id, who.organisation, "customer")] = (at.height, late)
+    try:
+        yield
     finally:
         site.asking._known.clear()
 

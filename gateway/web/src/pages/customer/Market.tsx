@@ -3,7 +3,7 @@
 import { useState } from "react";
 
 import { useAsked, usePages } from "../../api/asking";
-import { part } from "../../api/client";
+import { part, type Page as Rows } from "../../api/client";
 import { useLive } from "../../api/LiveProvider";
 import type { CustomerRow, Depth, MarketRow, OrderRow, PriceRow, TradeRow } from "../../api/rows";
 import { Chart, DepthChart } from "../../charts";
@@ -48,6 +48,8 @@ export function Market() {
   const t = useTexts(CUSTOMER).market;
   const homes = useHomes();
   const asked = useAsked<{ readonly items: readonly MarketRow[] }>("/markets");
+  const { person } = useSession();
+  const last = useAsked<Rows<OrderRow>>("/orders", { size: 1 }, { when: person?.role === "customer" });
   const [chosen, setChosen] = useState("");
   return (
     <Answer
@@ -62,8 +64,14 @@ export function Market() {
       }
     >
       {({ items }) => {
-        const market = items.find((one) => one.market === chosen) ?? items[0];
-        if (!market) return null;
+        const own = chosen || last.data?.items[0]?.market;
+        const market = items.find((one) => one.market === own) ?? items[0];
+        if (!market || last.isLoading)
+          return (
+            <Page title={t.title} lead={t.lead}>
+              {null}
+            </Page>
+          );
         return (
           <Page title={t.title} lead={t.lead}>
             <div className="flex flex-wrap gap-4 empty:hidden">
