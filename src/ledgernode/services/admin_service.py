@@ -69,7 +69,7 @@ class AdminService(Service, AdminServiceServicer):
 
     @streaming(OWN_ADMINS)
     async def Prune(self, request: pb.PruneRequest, context: Context) -> AsyncIterator[pb.PruneResponse]:
-        ledger = self.ledger(request.ledger)
+        ledger = self.ledger(request.ledger, context)
         match request.WhichOneof("which"):
             case "below_height":
                 below = Height(request.below_height)
