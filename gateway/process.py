@@ -32,7 +32,7 @@ from gateway.observed import Observed
 from gateway.outbox.drain import Drain
 from gateway.outbox.entry import Entry
 from gateway.outbox.outbox import Outbox
-from gateway.settings import Settings, edge_devices
+from gateway.settings import Settings, edge_devices, read_settings
 from ledgernode import logs
 from ledgernode.client import LedgerClient
 from ledgernode.config import COLLECT_AFTER_OBJECTS
@@ -237,6 +237,10 @@ class Gateway:
             model, setting, at, limits=limits, clock_ms=_clock_ms, digits=inbox.digits, unlock=self._home.unlock
         )
 
+    def _log_level(self) -> str:
+        """As its settings say now."""
+        return read_settings(self._home.directory).log_level
+
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._trust))
 
@@ -258,6 +262,8 @@ class Gateway:
         self._log.info(line)
 
     def _settled(self, entry: Entry, code: str, height: int) -> None:
+        if logs.says_all():
+            self._log.debug("settled", transaction=entry.id.hex(), height=height, code=code)
         if code == RevokedSigner.code:
             self.desk.revoked(entry.creator)
         self.service.tell(entry, code, height)
@@ -281,6 +287,7 @@ class Gateway:
         following = [asyncio.create_task(self.console.run())] if self.console is not None else []
         at_broker = [asyncio.create_task(self.broker.run())] if self.broker is not None else []
         looking = asyncio.create_task(self.observed.run())
+        levels = asyncio.create_task(logs.follow(self._log_level, self._home.settings.limits.tls_look_ms))
         await self.server.start()
         if self.http is not None:
             await self.http.start()
@@ -321,7 +328,7 @@ class Gateway:
             for task in (writing, draining, *commanding, *at_broker)
             if task.done() and not task.cancelled()
         ]
-        for task in (writing, told, looking, *commanding, *at_broker, *following):
+        for task in (writing, told, looking, levels, *commanding, *at_broker, *following):
             task.cancel()
         if self.listener is not None:
             await self.listener.stop()

@@ -20,8 +20,9 @@ The console is served by HTTP (`--http`) at its origin, which is what browsers s
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -134,6 +135,19 @@ def read_settings(directory: Path) -> Settings:
         return msgspec.json.decode(path.read_bytes(), type=Settings)
     except UNREADABLE as error:
         raise BadRequest(f"{path}: {error}") from error
+
+
+def write_setting(directory: Path, name: str, value: str) -> None:
+    """Change one of them, and leave the rest as it stands. Refuses a file that does not hold, which then stays."""
+    path = directory / FILE
+    read_settings(directory)
+    document: dict[str, Any] = msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+    msgspec.convert(document | {name: value}, Settings)
+    beside = path.with_name(f".{FILE}.new")
+    beside.write_bytes(msgspec.json.format(msgspec.json.encode(document | {name: value})) + b"\n")
+    if path.exists():
+        beside.chmod(stat.S_IMODE(path.stat().st_mode))
+    beside.replace(path)
 
 
 def with_broker(settings: Settings, *, address: str | None, **given: str | None) -> Settings:

@@ -17,6 +17,7 @@ from gateway.commands.inbox import COMMANDS, NAMES, POSITION, Facts, Inbox, Stat
 from gateway.outbox.outbox import Outbox
 from ledgernode.client import LedgerClient
 from ledgernode.errors import BadProof, LedgerError, Pruned
+from ledgernode.logs import says_all
 from ledgernode.wire.answers import NumberedEvent
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Follower:
             facts = self._inbox.event(event, evidence, place)
             if traces is not None:
                 self._trace(traces, event, facts, heard_ns)
+            if says_all():
+                self._say(event, facts)
             if facts:
                 self._outbox.remember(facts)
                 self._changed()
@@ -87,6 +90,13 @@ class Follower:
                 traces.commanded(command, heard_ns)
             elif command.status in (Status.ACKNOWLEDGED, Status.TIMED_OUT):
                 traces.ended(command, event, acknowledged=command.status is Status.ACKNOWLEDGED)
+
+    def _say(self, event: NumberedEvent, facts: Facts) -> None:
+        """The commands that the event has changed."""
+        for one in commands_in(facts):
+            named, height = event.transaction_id.hex(), int(event.height)
+            facts_of = {"kind": one.kind, "number": one.number, "status": one.status.value}
+            self._log.debug("command", transaction=named, height=height, **facts_of)
 
     async def _proven(self, client: LedgerClient, event: NumberedEvent) -> tuple[bytes, int]:
         """What shows the event to a device. One transaction may tell many devices: its proof is asked for once."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 
 from gateway.edge.formats import Formats
 from gateway.edge.observed import Observed
@@ -19,9 +20,10 @@ from gateway.limits import Limits
 from gateway.outbox.entry import Entry, Sender
 from gateway.outbox.outbox import Outbox, Safe
 from ledgernode.errors import LedgerError, NodeStopping, RevokedSigner
+from ledgernode.logs import says_all
 from ledgernode.observe.figures import Codes
 from ledgernode.wire.receipt import OK
-from ledgernode.wire.types import ChainId
+from ledgernode.wire.types import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, ChainId, sha256
 
 
 class Answer(NamedTuple):
@@ -49,6 +51,7 @@ class Desk:
         self._formats = formats
         self._relay = Relay(chain_id, limits)
         self._revoked: dict[bytes, None] = {}
+        self._log: Any = structlog.get_logger("gateway.intake")
         self.answered: dict[str, Codes] = {}
         """Answers since the start, by bearer and code."""
 
@@ -105,6 +108,9 @@ class Desk:
                 raise RevokedSigner("the ledger takes nothing of this identity any more")
             return self._outbox.offer(sender, entry)
         except LedgerError as refusal:
+            if says_all():
+                named = sha256(envelope[PUBLIC_KEY_BYTES + SIGNATURE_BYTES :]).hex()
+                self._log.debug("transaction refused", transaction=named, code=refusal.code, device=sender.name)
             return refused(refusal)
 
 

@@ -13,6 +13,7 @@ import logging
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final, TextIO
 
 import structlog
@@ -100,6 +101,26 @@ def heed_hangup(loop: asyncio.AbstractEventLoop) -> None:
         logger().warning("log level set", level=toggle(), by="SIGHUP")
 
     loop.add_signal_handler(signal.SIGHUP, hung_up)
+
+
+async def follow(read: Callable[[], str], every_ms: int) -> None:
+    """Take up a level that has changed where `read` finds it, until cancelled. What cannot be read changes nothing."""
+    known = _found(read)
+    while True:
+        await asyncio.sleep(every_ms / 1_000)
+        found = _found(read)
+        if found and found != known:
+            known = found
+            logger().warning("log level set", level=set_level(found), by="settings")
+
+
+def _found(read: Callable[[], str]) -> str:
+    """Empty where there is none, or none of ours."""
+    try:
+        found = read()
+    except (BadRequest, OSError):
+        return ""
+    return found if found in LEVELS else ""
 
 
 def says_all() -> bool:

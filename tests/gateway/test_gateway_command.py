@@ -13,6 +13,7 @@ import pytest
 from gateway.commands.inbox import Facts, Inbox
 from gateway.limits import Limits
 from gateway.outbox.store import OutboxStore, Refused, Writes
+from ledgernode.errors import BadRequest
 from ledgernode.local.node import LocalNode
 from tests.cli.command_line import command, done
 from tests.gateway.outbox_at_work import entry
@@ -56,6 +57,24 @@ def test_a_gateway_is_founded_run_and_looked_at(tmp_path: Path) -> None:
     finally:
         node.stop()
     assert done("gateway", "refused", kept, "--json").document == {"refused": [], "repeats": 0}
+
+
+def test_a_log_level_is_written_beside_what_else_is_set(tmp_path: Path) -> None:
+    """The rest stays to the letter of its values, and who may read the file; one that does not hold is left alone."""
+    settings = tmp_path / "gateway.json"
+    assert done("gateway", "log-level", tmp_path, "--json").document == {"log_level": "info"}
+    settings.write_text('{"limits": {"batch_age_ms": 7}, "observe": "127.0.0.1:9465"}')
+    settings.chmod(0o600)
+    assert done("gateway", "log-level", tmp_path, "debug", "--json").document == {"log_level": "debug"}
+    assert json.loads(settings.read_text()) == {
+        "limits": {"batch_age_ms": 7},
+        "observe": "127.0.0.1:9465",
+        "log_level": "debug",
+    }
+    assert settings.stat().st_mode & 0o777 == 0o600
+    settings.write_text('{"limit": {}}')
+    assert command("gateway", "log-level", tmp_path, "info", "--json").error["code"] == BadRequest.code
+    assert settings.read_text() == '{"limit": {}}'
 
 
 def test_what_was_refused_is_listed_with_its_code(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.edge.formats import Formats
 from gateway.edge.signer import EdgeSigner
@@ -17,10 +18,11 @@ from gateway.intake.stream import DeviceStream
 from gateway.outbox.entry import Sender
 from gateway.outbox.outbox import Outbox
 from gateway.v1 import gateway_pb2 as pb
+from ledgernode import logs
 from ledgernode.client import Signer
 from ledgernode.errors import BadCertificate, BadRequest, CommitUnknown, NodeStopping, UnknownLedger
 from ledgernode.identity.keys import PrivateKey
-from ledgernode.wire.types import ChainId
+from ledgernode.wire.types import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, ChainId, sha256
 from tests.gateway.test_outbox import opened
 
 CHAIN = ChainId(bytes(32))
@@ -224,3 +226,21 @@ async def test_a_question_that_fails_inside_ends_the_stream(tmp_path: Path) -> N
         stream.tell_outcome(pb.Outcome())
         with pytest.raises(ValueError, match="ours"):
             await asyncio.wait_for(stream.serve(requests, device.reading), 10)
+
+
+async def test_what_is_refused_is_named_where_everything_is_said(tmp_path: Path) -> None:
+    """By its id and code, and who brought it; at other levels nothing is said for one transaction."""
+    forged = envelopes(0, 1)[0][:-1] + b"?"
+    async with desk_of(tmp_path) as (desk, _):
+        for chosen in ("info", "debug"):
+            before = logs.level()
+            logs.set_level(chosen)
+            try:
+                with capture_logs() as said:
+                    [answer] = await desk.relay(METER, [forged])
+            finally:
+                logs.set_level(before)
+            assert answer.code != "OK"
+            assert len(said) == (chosen == "debug")
+    named = sha256(forged[PUBLIC_KEY_BYTES + SIGNATURE_BYTES :]).hex()
+    assert {"transaction": named, "code": answer.code, "device": METER.name}.items() <= said[0].items()

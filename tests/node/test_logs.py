@@ -16,6 +16,7 @@ from ledgernode.node.ledger import ServedLedger
 from ledgernode.wire.answers import Wait
 from ledgernode.wire.types import sha256
 from tests.conditions import eventually
+from tests.node.conftest import House
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +58,29 @@ async def test_a_hangup_toggles_it_from_outside() -> None:
         loop.remove_signal_handler(signal.SIGHUP)
 
 
+async def test_a_level_is_taken_up_from_settings_that_change() -> None:
+    """Only a change counts: what was chosen at the start stays until then, and nonsense changes nothing."""
+    said = ["info"]
+
+    def read() -> str:
+        if said[0] == "gone":
+            raise BadRequest("no such file")
+        return said[0]
+
+    logs.set_level("warning")
+    following = asyncio.create_task(logs.follow(read, 1))
+    await asyncio.sleep(0.02)
+    assert logs.level() == "warning"
+    said[0] = "debug"
+    await eventually(logs.says_all)
+    for said[0] in ("loud", "gone"):
+        await asyncio.sleep(0.02)
+        assert logs.says_all()
+    said[0] = "error"
+    await eventually(lambda: logs.level() == "error")
+    following.cancel()
+
+
 def test_lines_are_counted_by_level() -> None:
     """What an alert looks at."""
     handler = logs._Counting()
@@ -86,3 +110,17 @@ async def test_a_terminal_that_is_closed_ends_what_ran_in_it(monkeypatch: pytest
     loop = asyncio.get_running_loop()
     logs.heed_hangup(loop)
     assert not loop.remove_signal_handler(signal.SIGHUP)
+
+
+async def test_what_comes_to_nothing_in_a_block_is_named_where_everything_is_said(
+    house: House, served: ServedLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By its id, height and code; a contract's refusal is no matter for other levels."""
+    for chosen in ("info", "debug"):
+        logs.set_level(chosen)
+        sent = house.remark(chosen)
+        outcome = await served.submissions.submit(sent.envelope, Wait.COMMITTED, 20)
+        said = [record.msg for record in caplog.records if "transaction failed" in str(record.msg)]
+        assert len(said) == (chosen == "debug")
+    named = {"transaction": sent.id.hex(), "height": outcome.height, "code": outcome.code, "ledger": served.name}
+    assert named.items() <= said[0].items()  # type: ignore[attr-defined]

@@ -34,6 +34,7 @@ from ledgernode.client import Ledger, Signer
 from ledgernode.errors import LedgerError
 from ledgernode.execution.sandbox.package import pack, package_hash
 from ledgernode.identity.founding import found_network, organisation_directory
+from ledgernode.identity.home import NodeConfig
 from ledgernode.identity.identity_files import load_identity
 from ledgernode.identity.keys import PrivateKey, verify_digest
 from ledgernode.identity.organisation import identity_directory
@@ -68,6 +69,9 @@ def measure(plan: Plan) -> Figures:
             parameters=Parameters(),
             now_ms=time.time_ns() // 1_000_000,
         )
+        for home in sorted((directory / "nodes").iterdir()):
+            config = NodeConfig.read(home)
+            msgspec.structs.replace(config, trace=plan.trace, trace_one_in=plan.trace_one_in).write(home)
         running = opened.enter_context(LocalNetwork(directory))
         running.wait_until_serving()
         bench = _Bench(plan, running, opened)

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from ledgernode.config import TRACE_ONE_IN
+
 CONTRACT: Final = "bench_store"
 VALUE_BYTES: Final = 200
 BUDGET: Final = 4_000
@@ -22,7 +24,7 @@ class Workload(StrEnum):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`rate` is offered in transactions a second; 0: as fast as they are committed."""
+    """`rate` is offered in transactions a second; 0: as fast as they are committed. `trace` is the nodes' collector."""
 
     workload: Workload
     engine: str
@@ -31,6 +33,8 @@ class Plan(msgspec.Struct, frozen=True):
     clients: int = 1
     rate: int = 0
     window: int = WINDOW_TRANSACTIONS
+    trace: str = ""
+    trace_one_in: int = TRACE_ONE_IN
 
 
 class Task(msgspec.Struct, frozen=True):

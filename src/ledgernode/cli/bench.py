@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ledgernode.cli.genesis import ENGINES
+from ledgernode.cli.observe_option import trace_options
 from ledgernode.cli.output import counted, facts, json_option, progress, show, size, table
 from ledgernode.errors import BadRequest
 
@@ -35,6 +36,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--clients", type=click.IntRange(1, 16), default=1, show_default=True, help="Processes."),
             click.option("--rate", type=click.IntRange(0), default=0, help="Offered a second (default: all it takes)."),
             click.option("--window", type=click.IntRange(100), help="Sent and unanswered, of all clients."),
+            trace_options,
             json_option,
         )
     ):

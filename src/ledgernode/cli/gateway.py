@@ -174,6 +174,26 @@ def commands(directory: Path, as_json: bool) -> None:
     show({"commands": found}, as_json, table(columns, rows, numbers=("number",)))
 
 
+@gateway.command()
+@click.argument("directory", type=_KEPT)
+@click.argument("level", type=click.Choice(LEVELS), required=False)
+@json_option
+def log_level(directory: Path, level: str | None, as_json: bool) -> None:
+    """Show from which level on the gateway of DIRECTORY logs by its settings, or change it there.
+
+    One that runs takes it up within ten seconds.
+
+    \b
+    ledgernode gateway log-level ./gateway debug
+    """
+    from gateway.settings import read_settings, write_setting
+
+    if level is not None:
+        write_setting(directory, "log_level", level)
+    now = read_settings(directory).log_level
+    show({"log_level": now}, as_json, now)
+
+
 @contextmanager
 def _store(directory: Path) -> Iterator[OutboxStore]:
     """What a gateway keeps, opened."""

@@ -47,6 +47,7 @@ from ledgernode.consensus.engine import (
 from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.errors import LedgerError, LedgerHalted, NodeStopping
 from ledgernode.execution.block import Executor
+from ledgernode.logs import says_all
 from ledgernode.node.announcement import Announcement
 from ledgernode.node.certifying import Accuse, Certifying
 from ledgernode.node.checking import Checker
@@ -64,6 +65,7 @@ from ledgernode.store.chain import ChainStore
 from ledgernode.store.sealed import SealedBlock
 from ledgernode.wire.block import header_hash
 from ledgernode.wire.frames import HeaderVote
+from ledgernode.wire.receipt import Origin, parse_receipt
 from ledgernode.wire.transaction import Transaction
 from ledgernode.wire.types import Height, TimeMs, sha256
 from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate
@@ -453,6 +455,8 @@ class Driver:
             if vote is not None:
                 self._network.vote(vote)
             self._log.debug("block", height=block.header.height, transactions=block.header.transactions)
+            if says_all():
+                self._say_failures(block)
         self._offering.forget()
         self._certifying.let_go()
         self._checker.limits_now(self._head.parameters)
@@ -463,6 +467,13 @@ class Driver:
             self.happened(CaughtUp(self._clock_ms(), last.header.height, last.header.time_ms))
         self._certifying.announce()
         self._tell_epoch_end()
+
+    def _say_failures(self, block: SealedBlock) -> None:
+        """Transactions that came to nothing."""
+        for receipt in map(parse_receipt, block.receipts):
+            if not receipt.succeeded and receipt.origin is Origin.TRANSACTION:
+                named, height = receipt.id.hex(), block.header.height
+                self._log.debug("transaction failed", transaction=named, height=height, code=receipt.code)
 
     def _watch_leader(self, block: SealedBlock) -> None:
         """Suspect a leader who keeps passing someone over."""
