@@ -11,7 +11,7 @@ FROM ?= 0
 INTO ?= $(or $(TMPDIR),/tmp)/ledgernode-screenshots
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check release-check upgrade-drill deploy-check k8s-test clean
+.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check parts vulnerabilities deploy-check k8s-test site fuzz bench-neighbours release-check upgrade-drill disaster clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,8 +54,11 @@ coverage: setup system ## Branch coverage of all packages (at least 90 %): the f
 	rm -f .coverage .coverage.*
 	-$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report= --cov-fail-under=0
 	-$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "slow and not browser" --cov --cov-append --cov-report= --cov-fail-under=0 \
-		tests/gateway tests/devices tests/cli tests/client tests/services
+		tests/gateway tests/cli tests/services
 	$(BIN)/coverage report
+
+fuzz: setup ## Try every decoder with garbage near what it takes, SECONDS= (5) of computing each; what breaks one is kept
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),5)
 
 simulate: setup ## Play schedules FROM= N= of ENGINE=pbft|pow on every core (WORKERS=); adds a row to docs/simulations.md
 	$(BIN)/python -m tests.simulation --engine $(ENGINE) --from $(FROM) --number $(N) \
@@ -86,8 +89,8 @@ stubs: setup ## Generate the protobuf stubs again
 
 lock: ## Resolve the dependencies again into requirements.lock
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra dev -o requirements.lock pyproject.toml
-	.venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra gateway -c requirements.lock -o deploy/requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra hsm --extra trace --extra dev -o requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra gateway --extra trace -c requirements.lock -o deploy/requirements.lock pyproject.toml
 	rm -rf .venv-lock
 
 bench-console: setup system console ## The explorer with 1,000,000 transactions over HTTP, on both databases; the first page; a reading to its pixel
@@ -95,6 +98,12 @@ bench-console: setup system console ## The explorer with 1,000,000 transactions 
 	$(BIN)/python -m tests.suites.explorer --database postgresql
 	@bash tests/system.sh browser
 	$(BIN)/python -m tests.suites.pages
+
+bench-neighbours: setup ## Two ledgers in one process: how long one takes while the other is overloaded, or has halted
+	$(BIN)/python -m tests.suites.neighbours
+
+disaster: setup ## Lose a validator, two of four, all of them, under load, and rebuild them from backups; nothing acknowledged is lost
+	$(BIN)/python -m tests.suites.disaster
 
 soak: setup system ## 10,000 meters for ten minutes, everything killed under them; nothing may be lost or doubled
 	$(BIN)/python -m tests.suites.soak
@@ -110,6 +119,13 @@ gateway/web/dist/index.html: hatch_build.py $(shell find gateway/web -type f -no
 wheel-check: setup ## Build the wheel, install it alone into a new environment, and use it
 	bash tests/suites/wheel_check.sh
 
+parts: setup ## The list of a release's parts (SBOM, CycloneDX) from both lock files: dist/ledgernode.cdx.json
+	@mkdir -p dist
+	$(BIN)/python -m deploy.parts -o dist/ledgernode.cdx.json
+
+vulnerabilities: ## Ask the advisory services about every pin; fails clearly where they cannot be reached
+	bash tests/suites/vulnerabilities.sh
+
 release-check: setup ## What a release leaves to those after it: made where this version has left nothing yet, and all of it tried
 	test -d tests/data/golden/$$($(BIN)/python -c 'import ledgernode; print(ledgernode.__version__)') || $(BIN)/python -m tests.release
 	$(BIN)/python -m pytest -q tests/release
@@ -122,6 +138,9 @@ deploy-check: setup ## The manifests for Kubernetes: rendered, held against the 
 
 k8s-test: setup ## The manifests in a real cluster, built once from Debian (root, some GB in ~/.cache/ledgernode/k8s)
 	$(BIN)/python -m tests.k8s
+
+site: setup ## The pages of docs/ as a site in build/site; a link that leads nowhere is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs/site docs build/site
 
 clean: ## Remove what was made (the demo's data too)
 	rm -rf .venv demo build dist gateway/web/dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -22,7 +22,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -33,6 +33,10 @@ from ledgernode.errors import BadProof, BadRequest, LedgerError, NodeUnreachable
 from ledgernode.wire.receipt import OK
 from ledgernode.wire.transaction import parse_transaction
 from ledgernode.wire.types import ChainId, IdentityId
+from ledgernode.wire.unreadable import UNREADABLE
+
+if TYPE_CHECKING:
+    from devices.traced import TracedMeter
 
 FOR_GOOD: Final = frozenset(
     {"TRANSACTION_MALFORMED", "TRANSACTION_TOO_LARGE", "SIGNATURE_INVALID", "SEQUENCE_NEEDED", "SEQUENCE_CONFLICT"}
@@ -81,7 +85,10 @@ class GatewayLink:
         step: Callable[[Event], Effects],
         clock_ms: Callable[[], int],
         told: Callable[[str, str], None] = lambda _gateway, _reason: None,
+        *,
+        traces: TracedMeter | None = None,
     ) -> None:
+        self._traces = traces
         if not way.bearers:
             raise BadRequest("a meter needs the address of a gateway")
         self._way = way
@@ -169,7 +176,10 @@ class GatewayLink:
             for named in batch:
                 del self._waiting[named]
             self._remember(batch)
+            began_ns = 0 if self._traces is None else self._traces.now_ns()
             message = await line.brought([one.envelope for one in batch.values()])
+            if self._traces is not None:
+                self._traces.brought(batch, began_ns)
             answers = message.answers
             if len(answers) != len(batch):
                 raise NodeUnreachable("the gateway answered another number of transactions than it was given")
@@ -224,13 +234,15 @@ class GatewayLink:
                     await self._commanded(line, message.command)
 
     async def _asked(self, line: Line, pan: str) -> None:
-        with suppress(LedgerError, TimeoutError, msgspec.MsgspecError):
+        with suppress(LedgerError, TimeoutError, *UNREADABLE):
             found = msgspec.json.decode(await line.ask(self._way.question(pan)), type=_Found | None)
             self._step(RecipientFound(self._clock_ms(), pan, masked(found.point) if found is not None else ""))
 
     def _settled(self, outcome: pb.Outcome) -> None:
         named = bytes(outcome.transaction_id)
         self._waiting.pop(named, None)
+        if self._traces is not None:
+            self._traces.settled(named, outcome.code, outcome.height)
         one = self._sent.pop(named, None)
         if one is not None:
             self._step(Receipted(self._clock_ms(), one.sequence, outcome.code, one.key))
@@ -241,13 +253,23 @@ class GatewayLink:
         """The core judges it. What it cannot take yet is told again; a gateway that invents is left. (What a service
         wants displayed invents nothing: this meter does not show it, and that is all.)"""
         told = Told(self._clock_ms(), command.kind, command.number, command.payload, command.evidence)
-        code = self._step(told).answers[-1].code
+        code = self._obeyed(command, told)
         if code in NOT_OURS and command.kind != DISPLAY:
             self._invented += 1
             if self._invented >= INVENTED:
                 raise BadProof(f"{code}: this gateway tells what the ledger has not said to this meter")
         elif code != FULL:
             await line.received(command)
+
+    def _obeyed(self, command: pb.Command, told: Told) -> str:
+        """What the core says of it."""
+        if self._traces is None:
+            return self._step(told).answers[-1].code
+        cause, began_ns = bytes(command.transaction_id), self._traces.now_ns()
+        self._traces.obeying(cause, command.kind, command.number)
+        code = self._step(told).answers[-1].code
+        self._traces.obeyed(cause, command.kind, command.number, began_ns, code)
+        return code
 
     def _synced(self, time_ms: int) -> None:
         if time_ms:

@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from ledgernode.errors import DatabaseDamaged, DatabaseInUse
+from ledgernode.wire.unreadable import UNREADABLE
 
 _HEAD: Final = struct.Struct(">II")
 _GARBAGE: Final = 8
@@ -68,7 +69,10 @@ class Journal:
                 if end < len(raw):
                     raise DatabaseDamaged(f"{self._path} is damaged at byte {at}: entries follow what cannot be read")
                 break
-            self._take(msgspec.msgpack.decode(payload, type=Entry))
+            try:
+                self._take(msgspec.msgpack.decode(payload, type=Entry))
+            except UNREADABLE as error:
+                raise DatabaseDamaged(f"{self._path} is damaged at byte {at}: {error}") from error
             at = end
         os.ftruncate(self._file, at)
         os.lseek(self._file, at, os.SEEK_SET)

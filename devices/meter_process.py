@@ -20,17 +20,35 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from devices.bearers import bearers
 from devices.gateway_link import RETURN_MS, GatewayLink, Way
 from devices.meter.energy import TAMPER_FLAGS
-from devices.meter.events import Alarm, Answer, KeyPressed, PowerLost, PowerRestored, Tampered, Ticked
+from devices.meter.events import (
+    Alarm,
+    Answer,
+    Effects,
+    Event,
+    KeyPressed,
+    PowerLost,
+    PowerRestored,
+    Receipted,
+    Tampered,
+    Ticked,
+)
 from devices.meter_shell import MeterShell
 from devices.sampling import Source, Steady
+from ledgernode.config import TRACE_ONE_IN
 from ledgernode.identity.secret_file import create_secret
+from ledgernode.observe.tracing import Tracing, tracing
+
+if TYPE_CHECKING:
+    from devices.meter_observed import ObservedMeter
+    from devices.traced import TracedMeter
+    from ledgernode.observe.listener import Listener
 
 TICK_MS: Final = 1_000
 KEYS: Final = "0123456789*#"
@@ -43,7 +61,8 @@ Say = Callable[[dict[str, Any]], None]
 class MeterProcess:
     """One meter with its source of energy and its gateways, by their addresses (`bearers`).
 
-    `load` is what a line on standard input may set.
+    `load` is what a line on standard input may set; `observe` is where its operator
+    asks for health and figures, `trace` the collector of its traces.
     """
 
     def __init__(
@@ -56,6 +75,9 @@ class MeterProcess:
         return_ms: int = RETURN_MS,
         clock_ms: Callable[[], int] | None = None,
         say: Say | None = None,
+        observe: str = "",
+        trace: str = "",
+        trace_one_in: int = TRACE_ONE_IN,
     ) -> None:
         self._home = home
         self._source = source
@@ -65,7 +87,15 @@ class MeterProcess:
         self._mains = True
         reached = bearers(gateways, home)
         self.shell = MeterShell(home, self, self._clock_ms)
+        who = self.shell.identity.hex()
+        self._traces = tracing(trace, trace_one_in, service="ledgernode-meter", who=who)
+        self.shell.traces = traced = None if self._traces is None else _traced(self._traces)
         self.link: GatewayLink | None = None
+        self._gateway = ""
+        self.observed: ObservedMeter | None = None
+        self.listener: Listener | None = None
+        if observe:
+            self._observe(observe)
         if reached:
             way = Way(
                 self.shell.identity,
@@ -74,7 +104,23 @@ class MeterProcess:
                 self.shell.question,
                 return_ms,
             )
-            self.link = GatewayLink(way, self.shell.step, self._clock_ms, self._linked)
+            self.link = GatewayLink(way, self._step, self._clock_ms, self._linked, traces=traced)
+
+    def _observe(self, address: str) -> None:
+        from devices.meter_observed import ObservedMeter  # a meter that nobody looks at needs none of it
+        from ledgernode.observe.listener import Listener
+
+        self.observed = ObservedMeter(
+            self.shell, lambda: None if self.link is None else bool(self._gateway), self._traces
+        )
+        self.listener = Listener(address, self.observed.addresses())
+
+    def _step(self, event: Event) -> Effects:
+        """What the link brings; the ledger's words are counted."""
+        effects = self.shell.step(event)
+        if self.observed is not None and isinstance(event, Receipted):
+            self.observed.settled.note(event.code)
+        return effects
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT."""
@@ -83,10 +129,16 @@ class MeterProcess:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
         self.shell.start()
-        self._say({"event": "started", "meter": self.shell.identity.hex(), "pan": self.shell.facts.pan})
+        started: dict[str, Any] = {"event": "started", "meter": self.shell.identity.hex(), "pan": self.shell.facts.pan}
+        if self.listener is not None:
+            await self.listener.start()
+            started["observe_port"] = self.listener.port
+        self._say(started)
         tasks = [asyncio.create_task(self._sample()), asyncio.create_task(self._tick())]
         if self.link is not None:
             tasks.append(asyncio.create_task(self.link.run()))
+        if self.observed is not None:
+            tasks.append(asyncio.create_task(self.observed.turning.run()))
         tasks.append(asyncio.create_task(stopping.wait()))  # type: ignore[arg-type]
         self._listen(loop)
         try:
@@ -95,8 +147,12 @@ class MeterProcess:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
+            if self.listener is not None:
+                await self.listener.stop()
             self.shell.close()
             self._source.close()
+            if self._traces is not None:
+                self._traces.close()
         for failure in results:
             if isinstance(failure, Exception):
                 raise failure
@@ -169,6 +225,8 @@ class MeterProcess:
             self.link.send(key, sequence, envelope)
 
     def answer(self, answer: Answer) -> None:
+        if self.observed is not None:
+            self.observed.commands.note(answer.code)
         self._say({"event": "answer", "kind": answer.kind, "number": answer.number, "code": answer.code})
 
     def ask(self, pan: str) -> None:
@@ -191,10 +249,21 @@ class MeterProcess:
         self._say({"event": "display", "lines": [first, second]})
 
     def alarm(self, alarm: Alarm) -> None:
+        if self.observed is not None:
+            self.observed.alarms.note(alarm.kind)
         self._say({"event": "alarm", "kind": alarm.kind, "detail": alarm.detail})
 
     def _linked(self, gateway: str, reason: str) -> None:
+        self._gateway = gateway
+        if self.observed is not None and not gateway:
+            self.observed.links_ended.note(reason)
         self._say({"event": "link", "gateway": gateway, "reason": reason})
+
+
+def _traced(traces: Tracing) -> TracedMeter:
+    from devices.traced import TracedMeter  # loaded where traces are written, and nowhere else
+
+    return TracedMeter(traces.tracer)
 
 
 def _is_number(text: str) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
@@ -33,6 +33,10 @@ from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.sts.keys import Secret
 from ledgernode.sts.pan import read_pan
 from ledgernode.wire.types import ChainId, IdentityId, identity_id
+from ledgernode.wire.unreadable import UNREADABLE
+
+if TYPE_CHECKING:
+    from devices.traced import TracedMeter
 
 SECRET_BYTES: Final = 32
 QUESTION_BUDGET: Final = 20_000
@@ -75,7 +79,10 @@ class Surroundings(Protocol):
 
 
 class MeterShell:
+    """`traces` notes what is signed, where it is there."""
+
     def __init__(self, home: Path, surroundings: Surroundings, clock_ms: Callable[[], int]) -> None:
+        self.traces: TracedMeter | None = None
         self.facts = read_facts(home)
         self._key = PrivateKey.load(_key_file(home))
         self.identity = self.facts.identity_of(self._key.public_key)
@@ -95,7 +102,10 @@ class MeterShell:
         self._journal.write((record.key, record.content) for record in effects.persist)
         around = self._surroundings
         for outgoing in effects.send:
+            began_ns = 0 if self.traces is None else self.traces.now_ns()
             envelope = signed(outgoing, self._key, self._settings.chain_id, self.identity)
+            if self.traces is not None:
+                self.traces.signed(envelope, began_ns)
             around.send(outgoing.key, outgoing.sequence, envelope)
         for answer in effects.answers:
             around.answer(answer)
@@ -147,7 +157,7 @@ def read_facts(home: Path) -> Facts:
     """Refuses a home that is none."""
     try:
         return msgspec.json.decode(read_secret(home / "meter.json"), type=Facts)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{home / 'meter.json'} does not say what a meter is set to: {error}") from error
 
 

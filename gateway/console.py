@@ -29,7 +29,8 @@ from gateway.sessions.people import People
 from gateway.settings import ConsoleSetting
 from ledgernode.client import LedgerClient, Signer
 from ledgernode.errors import LedgerError
-from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.key_file import load_key
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.tls import channel_credentials
 from ledgernode.wire.genesis import chain_id
 
@@ -46,6 +47,7 @@ class Console:
         limits: Limits,
         clock_ms: Callable[[], int],
         digits: Callable[[int], str],
+        unlock: Unlock = none_given,
     ) -> None:
         self._directory = directory
         self._limits = limits
@@ -58,7 +60,7 @@ class Console:
         self.pages: Pages | None = None
         if setting is not None:
             self.pages = Pages(directory / setting.files if setting.files else BUILT)
-            self.areas = self._areas(_with_signer(home.ledger, setting, directory), setting, clock_ms)
+            self.areas = self._areas(_with_signer(home.ledger, setting, directory, unlock), setting, clock_ms)
             if not self.pages.is_built:
                 self._log.warning(NOT_BUILT)
 
@@ -114,9 +116,9 @@ class Console:
         await self.model.close()
 
 
-def _with_signer(home: LedgerHome, setting: ConsoleSetting, directory: Path) -> LedgerHome:
+def _with_signer(home: LedgerHome, setting: ConsoleSetting, directory: Path, unlock: Unlock) -> LedgerHome:
     """In whose name contracts are asked: the gateway's own, or an identity of the console's."""
     if not setting.signer:
         return home
-    key = PrivateKey.load(directory / setting.signer / "key.pem")
+    key = load_key(directory / setting.signer / "key.pem", unlock)
     return msgspec.structs.replace(home, signer=Signer(key, chain_id=chain_id(home.genesis_bytes)))

@@ -1,4 +1,4 @@
-"""A gateway's directory, looked over: its settings and files, disk and outbox, and whether its nodes answer."""
+"""A gateway, looked over: its settings and files, disk and outbox, clock, nodes and read model."""
 
 from __future__ import annotations
 
@@ -7,27 +7,43 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
+import grpc
 import lmdb
 
 from gateway.outbox.entry import read_entry
 from gateway.settings import FILE, Settings, read_settings
-from ledgernode.doctor import finding, rules
+from ledgernode import __version__
+from ledgernode.doctor import finding, gateway_rules, rules
 from ledgernode.doctor.finding import Finding
+from ledgernode.doctor.gateway_rules import Asked
 from ledgernode.doctor.node_facts import identity, our_versions, roots, secret
 from ledgernode.doctor.rules import Disk
-from ledgernode.errors import BadRequest
+from ledgernode.errors import BadRequest, LedgerError
+from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials, load_tls
+from ledgernode.v1 import ledger_pb2 as pb
+from ledgernode.v1.ledger_pb2_grpc import LedgerServiceStub
+from ledgernode.wire.protobuf import CLOCK_METADATA, VERSION_METADATA
 
-_DAY_MS: Final = 86_400_000
 _DIAL_S: Final = 3.0
 _OUTBOX: Final = "outbox"
+_T = TypeVar("_T")
 
 
-def look_over(directory: Path, who: Path | None, nodes: Sequence[str], now_ms: Callable[[], int]) -> list[Finding]:
-    """Everything about the gateway of this directory; `who` is its identity's folder, where that was named."""
+class Who(NamedTuple):
+    """As whom the gateway comes to its nodes, and to which ledger."""
+
+    directory: Path
+    ledger: str = ""
+    tls: Callable[[], TlsFiles] | None = None
+    """Reads its TLS files; None: they are all in its directory."""
+
+
+def look_over(directory: Path, who: Who | None, nodes: Sequence[str], now_ms: Callable[[], int]) -> list[Finding]:
+    """Everything about the gateway of this directory; `who` it is, where that was named: nodes answer nobody else."""
     found = rules.versions(our_versions())
     try:
         settings = read_settings(directory)
@@ -36,16 +52,20 @@ def look_over(directory: Path, who: Path | None, nodes: Sequence[str], now_ms: C
         return [*found, finding.error("settings", f"its settings do not hold: {error}", means, advice)]
     found += [rules.observed(settings.observe), *_secrets(directory, settings)]
     if who is None:
-        found.append(
-            finding.note("certificate", "its identity was not named", "it was not looked at", "add --as or --identity")
-        )
+        means, advice = "it was not looked at, and no node is asked", "add --as or --identity"
+        found.append(finding.note("certificate", "its identity was not named", means, advice))
     else:
-        found += [*identity("identity's", who, "", now_ms()), *identity("TLS", who, "tls-", now_ms())]
-        if (who / "roots.pem").exists():
-            found += roots(who / "roots.pem", now_ms())
+        found += _identity(who.directory, now_ms())
     found += [*_disk(directory, settings), *_outbox(directory / _OUTBOX, settings, now_ms())]
-    found += asyncio.run(_nodes(nodes))
+    found += asyncio.run(_reached(directory, settings, who, nodes, now_ms))
     return found
+
+
+def _identity(who: Path, now_ms: int) -> Iterator[Finding]:
+    yield from identity("identity's", who, "", now_ms)
+    yield from identity("TLS", who, "tls-", now_ms)
+    if (who / "roots.pem").exists():
+        yield from roots(who / "roots.pem", now_ms)
 
 
 def _secrets(directory: Path, settings: Settings) -> Iterator[Finding]:
@@ -67,43 +87,42 @@ def _disk(directory: Path, settings: Settings) -> Iterator[Finding]:
         yield finding.warning("disk", said, means, "enlarge the volume, or lower limits.outbox_bytes in gateway.json")
 
 
-def _outbox(path: Path, settings: Settings, now_ms: int) -> Iterator[Finding]:
-    """How much waits there, for how long, and how much the ledger refused for good."""
+def _outbox(path: Path, settings: Settings, now_ms: int) -> list[Finding]:
     if not (path / "data.mdb").exists():
-        yield finding.note("database", "there is no outbox yet", "the gateway makes it when it starts")
-        return
+        return [finding.note("database", "there is no outbox yet", "the gateway makes it when it starts")]
+    limits = settings.limits
     try:
         environment: Any = lmdb.open(str(path), readonly=True, create=False, max_dbs=3)
         try:
-            entries, oldest_ms, refused = _kept(environment)
+            entries, kept_bytes, oldest_ms, refused = _kept(environment)
         finally:
             environment.close()
     except lmdb.Error as error:
-        means = "what devices were told is safe cannot be sent"
-        advice = "keep the files; docs/gateway.md says what a device sends again"
-        yield finding.error("database", f"the outbox does not hold: {error}", means, advice)
-        return
-    held = "a gateway has it open" if _is_held(path) else "no gateway has it open"
-    yield finding.ok("database", f"{entries} transactions wait in the outbox; {held}")
-    if entries and now_ms - oldest_ms > _DAY_MS:
-        said = f"what waits longest in the outbox came {(now_ms - oldest_ms) // _DAY_MS} days ago"
-        means = f"after {settings.limits.give_up_ms // _DAY_MS} days it is given up"
-        yield finding.warning("database", said, means, "is the ledger there; is the device registered on it")
-    if refused:
-        said = f"{refused} transactions were refused by the ledger for good"
-        yield finding.note("database", said, "their devices are told", "ledgernode gateway refused")
+        return gateway_rules.outbox(gateway_rules.Outbox(str(error)), now_ms)
+    seen = gateway_rules.Outbox(
+        entries=entries,
+        kept_bytes=kept_bytes,
+        limit_bytes=limits.outbox_bytes,
+        oldest_ms=oldest_ms,
+        refused=refused,
+        give_up_ms=limits.give_up_ms,
+        held=_is_held(path),
+    )
+    return gateway_rules.outbox(seen, now_ms)
 
 
-def _kept(environment: Any) -> tuple[int, int, int]:
-    """Entries, when the oldest of each lane's first came, and what was refused."""
+def _kept(environment: Any) -> tuple[int, int, int, int]:
+    """Entries, their bytes, when the oldest came, and what was refused."""
     entries = environment.open_db(b"entries", create=False)
     refused = environment.open_db(b"refused", create=False)
     with environment.begin() as transaction:
-        oldest_ms = 1 << 62
+        oldest_ms, kept_bytes = 1 << 62, 0
         with transaction.cursor(entries) as cursor:
             for key, value in cursor.iternext():
-                oldest_ms = min(oldest_ms, read_entry(key, value).taken_ms)
-        return int(transaction.stat(entries)["entries"]), oldest_ms, int(transaction.stat(refused)["entries"])
+                entry = read_entry(key, value)
+                oldest_ms, kept_bytes = min(oldest_ms, entry.taken_ms), kept_bytes + entry.size
+        there = int(transaction.stat(entries)["entries"])
+        return there, kept_bytes, oldest_ms, int(transaction.stat(refused)["entries"])
 
 
 def _is_held(path: Path) -> bool:
@@ -120,25 +139,60 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-async def _nodes(nodes: Sequence[str]) -> list[Finding]:
-    """Whether anything listens there: who that is, a gateway that runs finds out."""
-    reached = await asyncio.gather(*(_dial(node) for node in nodes))
-    away = [(node, refusal) for node, refusal in zip(nodes, reached, strict=True) if refusal]
-    if not nodes:
-        return []
-    if len(away) == len(nodes):
-        said = f"none of the nodes answers: {', '.join(f'{node} ({refusal})' for node, refusal in away)}"
-        return [
-            finding.error(
-                "peers", said, "what comes is kept, and nothing is committed", "are they running, and let us in"
-            )
-        ]
-    found = [finding.ok("peers", f"{len(nodes) - len(away)} of {len(nodes)} nodes are listening")]
-    for node, refusal in away:
-        found.append(
-            finding.warning("peers", f"{node} does not answer: {refusal}", "others are asked instead", "is it running")
-        )
+# ---------------------------------------------------------------- nodes and read model
+
+
+async def _reached(
+    directory: Path, settings: Settings, who: Who | None, nodes: Sequence[str], now_ms: Callable[[], int]
+) -> list[Finding]:
+    seen = await _asked(nodes, who, now_ms)
+    found = gateway_rules.nodes(seen)
+    if who is not None:
+        found += [*gateway_rules.clock(seen), *gateway_rules.versions(__version__, seen)]
+    heights = [one.height for one in seen if not one.refusal and who is not None]
+    if settings.model_database:
+        found += await _model(settings.model_database, directory, max(heights, default=None))
     return found
+
+
+async def _asked(nodes: Sequence[str], who: Who | None, now_ms: Callable[[], int]) -> list[Asked]:
+    """Each of them, at once: as this gateway where it is known, else only whether anything listens there."""
+    if who is None:
+        return [Asked(node, refusal) for node, refusal in zip(nodes, await _all(map(_dial, nodes)), strict=True)]
+    try:
+        trust = Trust(load_tls(who.directory) if who.tls is None else who.tls())
+    except LedgerError as error:
+        return [Asked(node, f"we cannot show who we are: {error}") for node in nodes]
+    return await _all(_ask(trust, who.ledger, node, now_ms) for node in nodes)
+
+
+async def _all(asked: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    return list(await asyncio.gather(*asked))
+
+
+async def _ask(trust: Trust, ledger: str, address: str, now_ms: Callable[[], int]) -> Asked:
+    request = pb.GetLedgerRequest(ledger=ledger)
+    async with grpc.aio.secure_channel(address, channel_credentials(trust)) as channel:
+        stub: Any = LedgerServiceStub(cast("Any", channel))
+        try:
+            # the first answer waits for the connection; the second one's time is that of a question
+            await stub.GetLedger(request, timeout=_DIAL_S)
+            sent_ms = now_ms()
+            call = stub.GetLedger(request, timeout=_DIAL_S)
+            answer = await call
+            answered_ms = now_ms()
+            said = dict(await call.trailing_metadata())
+        except grpc.aio.AioRpcError as error:
+            return Asked(address, (error.details() or error.code().name)[:200])
+    theirs = str(said.get(CLOCK_METADATA, "0"))
+    return gateway_rules.answered(
+        address,
+        int(answer.height),
+        str(said.get(VERSION_METADATA, "")),
+        sent_ms=sent_ms,
+        theirs_ms=int(theirs) if theirs.isdecimal() else 0,
+        answered_ms=answered_ms,
+    )
 
 
 async def _dial(address: str) -> str:
@@ -150,3 +204,14 @@ async def _dial(address: str) -> str:
     except (OSError, TimeoutError, ValueError) as error:
         return str(error) or type(error).__name__
     return ""
+
+
+async def _model(named: str, directory: Path, ledger_height: int | None) -> list[Finding]:
+    try:
+        from gateway.readmodel.standing import standing
+    except ModuleNotFoundError as error:
+        means, advice = "the gateway refuses to start", "install ledgernode[gateway]"
+        return [finding.error("database", f"the read model needs {error.name}", means, advice)]
+    if "://" not in named and not (directory / named).exists():
+        return [finding.note("database", "there is no read model yet", "the gateway makes it when it starts")]
+    return gateway_rules.model(await standing(named if "://" in named else str(directory / named), ledger_height))

@@ -11,6 +11,7 @@ from gateway.outbox.outbox import Outbox
 from ledgernode import __version__
 from ledgernode.logs import LINES
 from ledgernode.observe.figures import Figure, Sheet, counter, gauge, histogram
+from ledgernode.observe.tracing import SPANS, Tracing
 from ledgernode.observe.turning import LAG, LOG_LINES, Turning
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ class GatewayFigures:
         broker: BrokerIntake | None,
         http: HttpIntake | None,
         console: Console | None,
+        traces: Tracing | None = None,
     ) -> None:
+        self._traces = traces
         self._outbox = outbox
         self._desk = desk
         self._service = service
@@ -121,6 +124,8 @@ class GatewayFigures:
         sheet.put(BUILD, 1, __version__, platform.python_version())
         sheet.tally(LAG, self._turning.lag_s)
         sheet.codes(LOG_LINES, LINES)
+        if self._traces is not None:
+            sheet.codes(SPANS, self._traces.spans)
         self._devices(sheet)
         self._kept(sheet)
         sheet.put(AWAY, ledger_away_ms / 1_000)

@@ -21,6 +21,7 @@ import structlog
 
 from gateway.documents.bill import Names
 from ledgernode.errors import BadRequest
+from ledgernode.wire.unreadable import UNREADABLE
 
 BYTES_LIMIT: Final = 256 << 20
 _LINES: Final = 4
@@ -87,7 +88,7 @@ def _read(path: Path) -> tuple[_File, object]:
             found = os.fstat(file.fileno())
             if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise BadRequest(f"{path} holds names of people and may be read by others: run `chmod 600 {path}`")
-            content = file.read(BYTES_LIMIT)
+            content = file.read(min(found.st_size, BYTES_LIMIT))
         return msgspec.json.decode(content, type=_File), _version(found)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise BadRequest(f"{path}: {error}") from error

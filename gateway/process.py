@@ -37,19 +37,24 @@ from ledgernode import logs
 from ledgernode.client import LedgerClient
 from ledgernode.config import COLLECT_AFTER_OBJECTS
 from ledgernode.errors import BadRequest, RevokedSigner
+from ledgernode.identity.certificate_profile import read_pem
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.renewal import Renewal
 from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
 from ledgernode.observe.listener import Listener
+from ledgernode.observe.tracing import Tracing, tracing
 from ledgernode.observe.turning import Turning
 from ledgernode.wire.types import ChainId
 
 if TYPE_CHECKING:
+    from gateway.commands.traced import TracedCommands
     from gateway.console import Console
     from gateway.http.intake import HttpIntake
     from gateway.http.server import Listen
     from gateway.mqtt.connection import Access
     from gateway.mqtt.intake import BrokerIntake
     from gateway.mqtt.trades import TradeFollower
+    from gateway.outbox.traced import TracedOutbox
     from gateway.readmodel.model import ModelHome
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -78,6 +83,8 @@ class Home(msgspec.Struct, frozen=True):
     log_level: str = ""
     """Wins over that of the settings."""
     log_json: bool = False
+    unlock: Unlock = none_given
+    """Gives the passphrase of keys that are encrypted."""
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -115,14 +122,22 @@ class Gateway:
         self._log: Any = structlog.get_logger("gateway")
         limits = home.settings.limits
         self._stop_s = limits.stop_ms / 1_000
-        edge = edge_devices(home.directory, home.settings, home.chain_id)
-        self.outbox = Outbox(home.directory / "outbox", limits, _clock_ms, steady_ms=_steady_ms)
+        self.traces = tracing(
+            home.settings.trace,
+            home.settings.trace_one_in,
+            service="ledgernode-gateway",
+            who=_who(home) if home.settings.trace else "",
+        )
+        traced = None if self.traces is None else _traced_outbox(home.ledger, self.traces)
+        edge = edge_devices(home.directory, home.settings, home.chain_id, home.unlock)
+        self.outbox = Outbox(home.directory / "outbox", limits, _clock_ms, steady_ms=_steady_ms, traces=traced)
         self.drain = Drain(self.outbox, self._client)
         signer = EdgeSigner(self.outbox, edge, home.organisation)
         self.desk = Desk(self.outbox, home.chain_id, limits, signer, Formats(home.settings.units))
         self._trust = trust = Trust(home.tls)
         self.renewal = Renewal(home.tls_now or (lambda: home.tls), trust, limits.tls_look_ms, self._renewed)
         inbox = Inbox(limits, home.settings.buses)
+        inbox.traces = None if self.traces is None else _traced_commands(home.ledger, self.traces)
         self.dispatch = Dispatch(inbox, self.outbox)
         self.follower = Follower(inbox, self.outbox, self._client, changed=self.dispatch.changed, publish=self._publish)
         self.service = GatewayService(
@@ -152,6 +167,7 @@ class Gateway:
                 broker=self.broker,
                 http=self.http,
                 console=self.console,
+                traces=self.traces,
             ),
             turning,
             console=home.settings.console is not None,
@@ -217,7 +233,9 @@ class Gateway:
         if setting is not None and self._home.http is None:
             raise BadRequest("the console is served by HTTP: say where (--http)")
         limits, at = self._home.settings.limits, self._home.directory
-        return Console(model, setting, at, limits=limits, clock_ms=_clock_ms, digits=inbox.digits)
+        return Console(
+            model, setting, at, limits=limits, clock_ms=_clock_ms, digits=inbox.digits, unlock=self._home.unlock
+        )
 
     def _client(self) -> LedgerClient:
         return LedgerClient(self._home.nodes, self._home.ledger, channel_credentials(self._trust))
@@ -314,6 +332,8 @@ class Gateway:
         for client in self._replaced:
             await client.close()
         self.outbox.close()
+        if self.traces is not None:
+            self.traces.close()
         for failure in failures:
             if failure is not None:
                 raise failure
@@ -326,6 +346,24 @@ class Gateway:
             await asyncio.sleep(_LOOK_S)
         if self._home.settings.limits.empty_ms:
             self._log.info("emptied", waiting=self.outbox.turns.entries)
+
+
+def _who(home: Home) -> str:
+    """As its certificate names it."""
+    leaf = read_pem(home.tls.certificate, 2)[0]
+    return f"{leaf.organisation}/{leaf.member.name if leaf.member is not None else ''}"
+
+
+def _traced_outbox(ledger: str, traces: Tracing) -> TracedOutbox:
+    from gateway.outbox.traced import TracedOutbox  # loaded where traces are written, and nowhere else
+
+    return TracedOutbox(ledger, traces.tracer)
+
+
+def _traced_commands(ledger: str, traces: Tracing) -> TracedCommands:
+    from gateway.commands.traced import TracedCommands  # likewise
+
+    return TracedCommands(ledger, traces.tracer)
 
 
 def _clock_ms() -> int:

@@ -21,15 +21,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from gateway.edge.signer import EdgeDevice
 from gateway.limits import Limits
 from ledgernode.client import Signer
+from ledgernode.config import TRACE_ONE_IN
 from ledgernode.errors import BadRequest
-from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.key_file import load_key
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.wire.types import ChainId
+from ledgernode.wire.unreadable import UNREADABLE
 
 FILE = "gateway.json"
 _ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
@@ -107,7 +111,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     console: ConsoleSetting | None = None
     observe: str = ""
     """Where health checks and metrics are served to its operator, HOST:PORT; empty: nowhere."""
+    trace: str = ""
+    """A collector of traces (OTLP over HTTP), http://HOST:PORT; empty: none. See `trace_one_in` of a node."""
+    trace_one_in: Annotated[int, msgspec.Meta(ge=1)] = TRACE_ONE_IN
     log_level: str = "info"
+    key_passphrase_file: str = ""
+    """Opens the keys of its identity and of edge devices where they are encrypted; as seen from this directory."""
 
     @property
     def model_database(self) -> str:
@@ -123,7 +132,7 @@ def read_settings(directory: Path) -> Settings:
         return Settings()
     try:
         return msgspec.json.decode(path.read_bytes(), type=Settings)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{path}: {error}") from error
 
 
@@ -140,7 +149,9 @@ def with_broker(settings: Settings, *, address: str | None, **given: str | None)
     return msgspec.structs.replace(settings, broker=msgspec.structs.replace(broker, **changes))
 
 
-def edge_devices(directory: Path, settings: Settings, chain_id: ChainId) -> list[EdgeDevice]:
+def edge_devices(
+    directory: Path, settings: Settings, chain_id: ChainId, unlock: Unlock = none_given
+) -> list[EdgeDevice]:
     """With their keys. Refuses a channel, meter or identity that is named twice, and keys open to others."""
     for what in ("channel", "meter", "identity"):
         named = [getattr(one, what) for one in settings.edge]
@@ -150,7 +161,7 @@ def edge_devices(directory: Path, settings: Settings, chain_id: ChainId) -> list
         EdgeDevice(
             one.channel,
             one.meter,
-            Signer(PrivateKey.load(directory / one.identity / "key.pem"), chain_id=chain_id),
+            Signer(load_key(directory / one.identity / "key.pem", unlock), chain_id=chain_id),
             one.every_ms,
         )
         for one in settings.edge

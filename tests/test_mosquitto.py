@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from ledgernode.identity.organisation import create_organisation, identity_directory, new_identity, read_root
 from ledgernode.identity.records import Role
 from ledgernode.identity.tls import write_roots
+from tests.cli.command_line import done
 from tests.conditions import until
 from tests.mosquitto import Mosquitto
 
@@ -54,6 +56,16 @@ def test_a_password_opens_and_nothing_else_does(broker: Mosquitto) -> None:
 
     assert session(broker, "a password", seen) == ["Success"]
     assert session(broker, "another", seen) == ["Not authorized"]
+
+
+def test_a_new_tls_key_is_shown_after_a_hangup(broker: Mosquitto, tmp_path: Path) -> None:
+    """`identity rotate-tls`, SIGHUP: the next connection sees the new certificate, and the broker never stopped."""
+    north, place = tmp_path / "north", (broker.host, broker.port)
+    before = ssl.get_server_certificate(place)
+    done("identity", "rotate-tls", identity_directory(north, "broker"), "--org", north)
+    broker.reload()
+    until(lambda: ssl.get_server_certificate(place) != before)
+    assert session(broker, "a password", lambda client: until(client.is_connected))
 
 
 def test_what_waits_for_someone_survives_sigkill(broker: Mosquitto) -> None:

@@ -263,6 +263,8 @@ def parse_scenario(text: str, origin: str) -> Scenario:
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         plain = yaml.safe_load(text)
+    except (RecursionError, ValueError) as error:
+        raise BadRequest(f"{origin}: it is nested too deep, or a number in it is too long") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f":{mark.line + 1}" if mark is not None else ""

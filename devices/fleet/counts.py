@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -40,6 +40,11 @@ class Delays(msgspec.Struct):
             if left <= 0:
                 return min(_most_ms(place), self.longest_ms)
         raise AssertionError("percentiles end with the last")
+
+    def lengths(self) -> Iterator[tuple[int, int]]:
+        """Each length in milliseconds, as it is kept, and how many have it."""
+        for place, count in self.found.items():
+            yield min(_most_ms(place), self.longest_ms), count
 
     def document(self) -> dict[str, int | None]:
         of = {f"p{percent}": self.percentile_ms(percent) for percent in PERCENTILES}

@@ -19,6 +19,7 @@ import msgspec
 from devices.fleet.plan import Plan, Run
 from ledgernode.errors import BadRequest
 from ledgernode.identity.secret_file import create_secret, read_secret
+from ledgernode.wire.unreadable import UNREADABLE
 
 PLAN: Final = "fleet.json"
 SECRET: Final = "fleet.secret"  # noqa: S105  # a file's name
@@ -80,5 +81,5 @@ def _read(path: Path, kind: type[_T]) -> _T:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
         raise BadRequest(f"{path} cannot be read: is this a fleet's directory? {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{path}: {error}") from error

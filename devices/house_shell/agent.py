@@ -35,6 +35,7 @@ from devices.house_shell.http import Request, Response, holds, serve
 from devices.house_shell.sink import Sink
 from gateway.mqtt.connection import Access, Connection, Message
 from ledgernode.errors import BadRequest, LedgerError
+from ledgernode.wire.unreadable import UNREADABLE
 
 RETRY_S: Final = 5.0
 TICK_S: Final = 1.0
@@ -275,5 +276,5 @@ def _milli(watts: float | None) -> int | None:
 def _read(content: bytes, form: Any) -> Any:
     try:
         return msgspec.json.decode(content, type=form)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"not what belongs here: {error}") from error

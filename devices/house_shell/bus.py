@@ -26,6 +26,7 @@ from devices.house_shell.http import Request, Response, holds, serve
 from devices.house_shell.page import html
 from devices.slot_file import SlotFile
 from ledgernode.errors import BadRequest
+from ledgernode.wire.unreadable import UNREADABLE
 
 SLOT_BYTES: Final = 1 << 20
 SILENT_MS: Final = 5_000
@@ -176,7 +177,7 @@ class BusServer:
 def _read(body: bytes, form: type[_Form]) -> _Form:
     try:
         return msgspec.json.decode(body, type=form)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"not a {form.__name__}: {error}") from error
 
 

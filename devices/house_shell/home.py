@@ -22,6 +22,7 @@ from devices.house_shell.surroundings import Place
 from devices.physics.battery import Battery
 from ledgernode.errors import BadRequest
 from ledgernode.identity.secret_file import create_secret, read_secret
+from ledgernode.wire.unreadable import UNREADABLE
 
 FILE: Final = "home.json"
 TOKEN: Final = "owner.token"  # noqa: S105  # a file's name
@@ -90,6 +91,6 @@ def read_home(directory: Path) -> tuple[Home, str]:
         raise BadRequest(f"{directory} is no home: `ledgernode house new` makes one")
     try:
         home = msgspec.json.decode(read_secret(directory / FILE), type=Home)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{directory / FILE} does not say what stands in it: {error}") from error
     return home, read_secret(directory / TOKEN).decode()

@@ -21,6 +21,7 @@ from devices.house_shell.http import Request, Response, call, holds, serve
 from devices.house_shell.page import html
 from devices.house_shell.tie_meter import TieMeter
 from ledgernode.errors import BadRequest
+from ledgernode.wire.unreadable import UNREADABLE
 
 PERIOD_S: Final = 1.0
 
@@ -81,7 +82,7 @@ class TieController:
             if answer.status != 200:
                 raise ConnectionError(f"the bus answers {answer.status}")
             word = msgspec.json.decode(answer.body, type=Word)
-        except (OSError, TimeoutError, msgspec.MsgspecError):
+        except (OSError, TimeoutError, *UNREADABLE):
             self._do(tie.Failed(self._clock_ms()))
         else:
             self._do(tie.Told(self._clock_ms(), word))
@@ -104,7 +105,7 @@ class TieController:
                     return Response(401, b"{}")
                 try:
                     demand = msgspec.json.decode(request.body, type=Demand)
-                except msgspec.MsgspecError as error:
+                except UNREADABLE as error:
                     raise BadRequest(f"not a demand: {error}") from error
                 if not 0 <= demand.energy_mwh <= tie.LARGEST_MWH:
                     raise BadRequest(f"a demand is 0 to {tie.LARGEST_MWH} mWh")

@@ -13,6 +13,7 @@ import msgspec
 from devices.community.scenario import Scenario
 from ledgernode.errors import Conflict
 from ledgernode.wire.genesis import chain_id
+from ledgernode.wire.unreadable import UNREADABLE
 
 _FOUNDED: Final = "community.json"
 _STANDING: Final = "standing.json"
@@ -30,7 +31,7 @@ def read_founded(directory: Path) -> Founded | None:
     """None where no community was founded, or not to the end."""
     try:
         return msgspec.json.decode((directory / _FOUNDED).read_bytes(), type=Founded)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, *UNREADABLE):
         return None
 
 
@@ -57,7 +58,7 @@ def take_standing(directory: Path) -> Standing:
     path = directory / _STANDING
     try:
         found = msgspec.json.decode(path.read_bytes(), type=Standing)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise Conflict(
             f"the community in {directory} was not ended in order, and cannot go on: "
             f"look at it with `ledgernode audit {directory}/nodes/north-1`, then remove it or name another folder"

@@ -14,7 +14,9 @@ from devices.meter.events import Answer, Outgoing, Record
 from devices.meter.outbox import order_of
 from devices.meter.prices import Tariff
 from devices.meter.state import Clock, Credit, Customer, Numbers, Reading, Registers, State, Supply, Tie, Tokens
+from ledgernode.errors import DatabaseDamaged
 from ledgernode.sts.keys import Secret
+from ledgernode.wire.unreadable import UNREADABLE
 
 _E = TypeVar("_E")
 _PARTS: Final[dict[str, Any]] = {
@@ -53,7 +55,17 @@ def changes(before: State | None, after: State) -> tuple[Record, ...]:
 
 
 def restored(records: Mapping[str, bytes]) -> State:
-    """The state that these records stand for; a part that a meter's earlier version did not know is as it was made."""
+    """The state that these records stand for; a part that a meter's earlier version did not know is as it was made.
+
+    Refuses (DatabaseDamaged) records that no meter has written.
+    """
+    try:
+        return _restored(records)
+    except (*UNREADABLE, KeyError, TypeError, ValueError) as error:
+        raise DatabaseDamaged(f"the records are not those of a meter: {error!r}") from error
+
+
+def _restored(records: Mapping[str, bytes]) -> State:
     parts: dict[str, Any] = {
         part: msgspec.msgpack.decode(records[part], type=kind, dec_hook=_decode)
         for part, kind in _PARTS.items()

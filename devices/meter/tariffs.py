@@ -16,6 +16,7 @@ from devices.meter.outbox import has_room_for_news, tell
 from devices.meter.prices import Table, Tariff
 from devices.meter.settings import DAY_MS, TABLE_BYTES, TABLES
 from devices.meter.turn import Refused, Turn
+from ledgernode.wire.unreadable import UNREADABLE
 
 _BUDGET: Final = 300_000
 
@@ -26,7 +27,7 @@ def told(turn: Turn, command: SetTariff) -> None:
         raise Refused("TARIFF_INVALID")
     try:
         table = msgspec.json.decode(command.table, type=Table)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise Refused("TARIFF_INVALID") from error
     before = [one for one in turn.state.tariffs if one.from_ms < command.from_ms]
     kept = [*before, Tariff(command.from_ms, command.tariff, table)]

@@ -31,6 +31,7 @@ from devices.meter.events import (
 )
 from ledgernode.errors import BadRequest
 from ledgernode.wire.receipt import Event
+from ledgernode.wire.unreadable import UNREADABLE
 
 _T = TypeVar("_T")
 
@@ -133,5 +134,5 @@ def _of_utility(said: _Said, time_ms: int) -> Command:
 def _read(payload: bytes, form: type[_T]) -> _T:
     try:
         return msgspec.json.decode(payload, type=form)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"this is no command of the form {form.__name__}: {error}") from error

@@ -62,6 +62,8 @@ class Dispatch:
         facts = self._inbox.received(told.kind, told.number, told.device.hex(), self._here[stream])
         if facts:
             self._outbox.remember(facts)
+            if self._inbox.traces is not None:
+                self._inbox.traces.received(told.kind, told.number)
 
     async def run(self) -> None:
         turn_s = self._outbox.limits.command_turn_ms / 1_000
@@ -78,6 +80,8 @@ class Dispatch:
             for stream in self._listening.get(command.device, ()):
                 if self._inbox.due(command, self._here[stream], now_ms):
                     stream.tell_command(_message(command))
+                    if self._inbox.traces is not None:
+                        self._inbox.traces.told(command)
 
 
 def _message(command: Command) -> pb.Command:

@@ -9,6 +9,7 @@ from ledgernode.evidence import Evidence, Handover, encode_evidence, place_of
 from ledgernode.wire.answers import NumberedEvent
 from ledgernode.wire.block import parse_header
 from ledgernode.wire.receipt import Event, parse_receipt
+from ledgernode.wire.unreadable import UNREADABLE
 
 
 class _Leaf(msgspec.Struct, frozen=True):
@@ -56,5 +57,5 @@ def evidence_of(proof: bytes, event: NumberedEvent) -> tuple[bytes, int]:
             ),
         )
         return encode_evidence(evidence), place_of(parse_header(header).height, evidence.index, at)
-    except (msgspec.MsgspecError, ValueError, DatabaseDamaged) as error:
+    except (*UNREADABLE, ValueError, OverflowError, DatabaseDamaged) as error:
         raise BadProof(f"a node's proof of {event.name} at height {event.height} does not show it: {error}") from error

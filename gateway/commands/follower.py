@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from gateway.commands.evidence import evidence_of
-from gateway.commands.inbox import COMMANDS, NAMES, POSITION, Inbox
+from gateway.commands.inbox import COMMANDS, NAMES, POSITION, Facts, Inbox, Status, commands_in
 from gateway.outbox.outbox import Outbox
 from ledgernode.client import LedgerClient
 from ledgernode.errors import BadProof, LedgerError, Pruned
 from ledgernode.wire.answers import NumberedEvent
+
+if TYPE_CHECKING:
+    from gateway.commands.traced import TracedCommands
 
 
 class Follower:
@@ -64,14 +67,26 @@ class Follower:
 
     async def _follow(self, client: LedgerClient, from_height: int) -> None:
         async for event in client.events(from_height, names=NAMES):
+            traces = self._inbox.traces
+            heard_ns = 0 if traces is None else traces.now_ns()
             evidence, place = await self._proven(client, event) if self._inbox.wanted(event) else (b"", 0)
             facts = self._inbox.event(event, evidence, place)
+            if traces is not None:
+                self._trace(traces, event, facts, heard_ns)
             if facts:
                 self._outbox.remember(facts)
                 self._changed()
             lines, self._inbox.lines = self._inbox.lines, []
             for line in lines:
                 self._publish(line)
+
+    def _trace(self, traces: TracedCommands, event: NumberedEvent, facts: Facts, heard_ns: int) -> None:
+        """The commands that the event has begun or ended."""
+        for command in commands_in(facts):
+            if command.status is Status.PENDING and command.transaction_id == event.transaction_id:
+                traces.commanded(command, heard_ns)
+            elif command.status in (Status.ACKNOWLEDGED, Status.TIMED_OUT):
+                traces.ended(command, event, acknowledged=command.status is Status.ACKNOWLEDGED)
 
     async def _proven(self, client: LedgerClient, event: NumberedEvent) -> tuple[bytes, int]:
         """What shows the event to a device. One transaction may tell many devices: its proof is asked for once."""

@@ -28,13 +28,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from gateway.limits import Limits
 from ledgernode.evidence import WITHIN
 from ledgernode.wire.answers import NumberedEvent
+from ledgernode.wire.unreadable import UNREADABLE
+
+if TYPE_CHECKING:
+    from gateway.commands.traced import TracedCommands
 
 DELIVERY: Final = "delivery"
 SHARE: Final = "share"
@@ -150,6 +154,8 @@ class Inbox:
         self._in_order: dict[Key, None] = {}
         self._quiet_until_ms: dict[int, dict[Key, int]] = {}
         self.position = Position()
+        self.traces: TracedCommands | None = None
+        """Told of commands on their way, where somebody traces them."""
         self.lines: list[str] = []
         """What is to be published since this was last emptied."""
 
@@ -175,7 +181,7 @@ class Inbox:
         found = self._commands.get((DIGITS, credit))
         try:
             said = msgspec.json.decode(found.payload) if found is not None else {}
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return ""
         digits = said.get("digits", "") if isinstance(said, dict) else ""
         return digits if isinstance(digits, str) else ""
@@ -199,7 +205,7 @@ class Inbox:
         try:
             said = msgspec.json.decode(event.payload, type=dict[str, Any])
             return facts | self._told(event, said, evidence, at) | self._ended(event, said)
-        except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
+        except (*UNREADABLE, KeyError, TypeError, ValueError):
             return facts  # another contract than the one we know, under its name
 
     def _told(self, event: NumberedEvent, said: dict[str, Any], evidence: bytes, at: int) -> Facts:
@@ -332,6 +338,13 @@ class Inbox:
 def read_command(fact: bytes) -> Command:
     """As it was kept."""
     return msgspec.msgpack.decode(fact, type=Command)
+
+
+def commands_in(facts: Facts) -> Iterator[Command]:
+    """Those that are to be kept."""
+    for name, fact in facts.items():
+        if fact is not None and name.startswith(COMMANDS):
+            yield read_command(fact)
 
 
 def _whole(value: object) -> int:

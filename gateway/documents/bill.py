@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.readmodel.zones import UTC, Zone
 from ledgernode.errors import BadRequest
+from ledgernode.wire.unreadable import UNREADABLE
 
 PERIOD: Final = "period"
 LATE_FEE: Final = "late_fee"
@@ -122,7 +123,7 @@ def read_view(answer: bytes) -> tuple[Invoice, Standing]:
     """What `billing.invoice` answers. Refuses (BadRequest) what is no bill, and lines that are not its total."""
     try:
         view = msgspec.json.decode(answer, type=_View)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"this is no invoice: {error}") from error
     require_whole(view.invoice)
     return view.invoice, view.standing

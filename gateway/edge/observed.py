@@ -63,8 +63,6 @@ def part(found: Mapping[str, Any], name: str) -> dict[str, Any]:
 def whole(value: object, per_unit: Decimal | int, *, least: int = 0) -> int:
     """So many of the ledger's units, to the nearest. Refuses what is no number, or out of range."""
     number = exact(value)
-    if number.adjusted() > _DIGITS or len(number.as_tuple().digits) > _DIGITS:
-        raise ReadingInvalid("a number is absurdly long")
     with localcontext(prec=3 * _DIGITS):
         scaled = int((number * per_unit).to_integral_value()) if number.adjusted() > -_DIGITS else 0
     if not least <= scaled <= LARGEST:
@@ -73,7 +71,7 @@ def whole(value: object, per_unit: Decimal | int, *, least: int = 0) -> int:
 
 
 def exact(value: object) -> Decimal:
-    """A finite decimal, of a JSON number or a number in text. Refuses truth values."""
+    """A finite decimal, of a JSON number or a number in text. Refuses truth values, and what no sum is made with."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise ReadingInvalid("what should be a number is none")
     if isinstance(value, int) and value.bit_length() > 4 * _DIGITS:
@@ -86,6 +84,8 @@ def exact(value: object) -> Decimal:
         raise ReadingInvalid("what should be a number is none") from error
     if not number.is_finite():
         raise ReadingInvalid("a number is not finite")
+    if number.adjusted() > _DIGITS or len(number.as_tuple().digits) > _DIGITS:
+        raise ReadingInvalid("a number is absurdly long")
     return number
 
 

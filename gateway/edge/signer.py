@@ -18,6 +18,7 @@ from gateway.outbox.entry import Entry, Sender, lane_of
 from gateway.outbox.outbox import Outbox, Safe
 from ledgernode.client import Signer
 from ledgernode.errors import ReadingInvalid
+from ledgernode.wire.unreadable import UNREADABLE
 
 CONTRACT: Final = "metering"
 FUNCTION: Final = "record_for"
@@ -101,5 +102,5 @@ def _key(device: EdgeDevice) -> bytes:
 def _read(kept: bytes) -> Counter:
     try:
         return msgspec.msgpack.decode(kept, type=Counter)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ReadingInvalid("what is kept of this device cannot be read") from error

@@ -25,6 +25,7 @@ from gateway.http.door import REQUEST_ID, Door, Requests
 from gateway.limits import Limits
 from ledgernode import __version__
 from ledgernode.errors import AddressUnknown, BadRequest, LedgerError, MediaTypeRefused, MethodRefused
+from ledgernode.wire.unreadable import UNREADABLE
 
 PREFIX: Final = "/api/v1"
 JSON: Final = "application/json"
@@ -73,7 +74,7 @@ async def read_json(request: Request, form: type[_T]) -> _T:
     require_media_type(request, JSON)
     try:
         return msgspec.json.decode(await request.body(), type=form)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadRequest(f"the body is not what is asked for here: {error}") from error
 
 

@@ -11,16 +11,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from ledgernode.errors import KeyFileUnsafe
+from ledgernode.errors import KeyFileUnsafe, LedgerError
+from ledgernode.identity.encrypted_key import is_encrypted
+from ledgernode.identity.key_file import tls_key
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.secret_file import read_secret
 
 
 class HttpTls(NamedTuple):
-    """Files of a TLS server; `roots` (PEM) are those whose client certificates are looked at, none where empty."""
+    """Files of a TLS server; `roots` (PEM) are those whose client certificates are looked at, none where empty.
+
+    `unlock` gives the passphrase of the key, where it is encrypted.
+    """
 
     certificate: Path
     key: Path
     roots: tuple[str, ...] = ()
+    unlock: Unlock = none_given
 
 
 Roots: TypeAlias = Callable[[], Sequence[str]]
@@ -49,7 +56,7 @@ class Contexts:
             if seen != self._seen:
                 self._made = tls_context(self._tls, self._roots())
                 self._seen = seen
-        except (KeyFileUnsafe, OSError):
+        except (LedgerError, OSError):
             return self._made
         return self._made
 
@@ -61,12 +68,13 @@ class Contexts:
 
 def tls_context(tls: HttpTls, roots: Sequence[str]) -> ssl.SSLContext:
     """TLS 1.2 or later. The key must be its owner's alone."""
-    read_secret(tls.key)
+    tls_key(tls.key, tls.unlock)  # which says better than OpenSSL why it cannot be had
+    passphrase = tls.unlock(tls.key) if is_encrypted(read_secret(tls.key)) else None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     try:
-        context.load_cert_chain(tls.certificate, tls.key)
+        context.load_cert_chain(tls.certificate, tls.key, passphrase)
         if roots:
             context.load_verify_locations(cadata="".join(roots))
             context.verify_mode = ssl.CERT_OPTIONAL

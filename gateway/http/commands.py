@@ -108,6 +108,8 @@ class Polled:
     def received(self, kind: str, number: int, device: str) -> asyncio.Future[None] | None:
         """The device has it; done when that is on disk, None where it was known or is unknown."""
         facts = self._inbox.received(kind, number, device, self.listener(device))
+        if facts and self._inbox.traces is not None:
+            self._inbox.traces.received(kind, number)
         return self._outbox.remember(facts) if facts else None
 
     def given(self, command: Command) -> asyncio.Future[None] | None:
@@ -159,6 +161,8 @@ class Polled:
                 for one in waiting:
                     if not one.done():
                         one.set_result([command])
+                if self._inbox.traces is not None:
+                    self._inbox.traces.told(command)
                 del self._waiting[command.device]
 
 

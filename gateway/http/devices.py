@@ -31,6 +31,7 @@ from ledgernode.identity.certificates import verify_tls_chain
 from ledgernode.identity.records import Role
 from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.identity.tls import Trust
+from ledgernode.wire.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from fastapi import Request  # who only writes the file needs no server
@@ -140,7 +141,7 @@ def read_devices(path: Path) -> DeviceFile:
     """Refuses a file that others can touch, unknown names, and a name that stands twice."""
     try:
         found = msgspec.json.decode(read_secret(path), type=DeviceFile)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{path}: {error}") from error
     require_names(path, found.devices)
     return found

@@ -21,6 +21,7 @@ import msgspec
 from gateway.edge.observed import LARGEST, Observed, energy, exact, moment, whole
 from gateway.limits import Limits
 from ledgernode.errors import BadRequest, ReadingInvalid
+from ledgernode.wire.unreadable import UNREADABLE
 
 AHEAD_MS: Final = 60_000
 Phased = Decimal | list[Decimal] | None
@@ -65,7 +66,7 @@ def read_form(body: bytes) -> ReadingsForm:
     """Refuses what is not the form above."""
     try:
         return msgspec.json.decode(body, type=ReadingsForm)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ReadingInvalid(f"the payload is not what a device sends: {error}") from error
 
 

@@ -194,7 +194,10 @@ def read_secret_text(path: Path) -> str:
     """A file of ours of any length; refuses one that others can read."""
     if path.stat().st_mode & 0o077:
         raise BadRequest(f"{path} can be read by others: run `chmod 600 {path}`")
-    return path.read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"{path} is no text in UTF-8") from error
 
 
 def _new_secret(directory: Path, user: str) -> str:

@@ -27,6 +27,7 @@ from gateway.outbox.outbox import Outbox
 from ledgernode.client import LedgerClient
 from ledgernode.errors import LedgerError, Pruned
 from ledgernode.wire.answers import NumberedEvent
+from ledgernode.wire.unreadable import UNREADABLE
 
 CONTRACT: Final = "settlement"
 COMMANDED: Final = "DeliveryCommanded"
@@ -105,7 +106,7 @@ class Notices:
             return None
         try:
             found = msgspec.json.decode(event.payload, type=_Commanded)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return None  # another contract than the one we know, under its name
         if not found.notice or self.was_said(found.feeder, found.notice):
             return None
@@ -153,7 +154,7 @@ class Tellers:
         """A gateway's status; garbage says that it tells nothing."""
         try:
             tells = name < self._own and msgspec.json.decode(status, type=_Status).tells
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             tells = False
         if not tells:
             self._before.discard(name)

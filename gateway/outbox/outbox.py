@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from gateway.limits import Limits
 from gateway.outbox.entry import ACCOUNT_BYTES, Entry, Sender
@@ -25,6 +25,9 @@ from ledgernode.client import Outcome
 from ledgernode.errors import DuplicateTransaction, LedgerError, NodeStopping, OutboxFull, SequenceConflict
 from ledgernode.observe.figures import SHORT_S, Codes, Tally
 from ledgernode.wire.receipt import OK
+
+if TYPE_CHECKING:
+    from gateway.outbox.traced import TracedOutbox
 
 Safe: TypeAlias = "asyncio.Future[None]"
 Facts: TypeAlias = Mapping[bytes, bytes | None]
@@ -57,8 +60,10 @@ class Outbox:
         clock_ms: Callable[[], int],
         *,
         steady_ms: Callable[[], int] | None = None,
+        traces: TracedOutbox | None = None,
     ) -> None:
         self.limits = limits
+        self.traces = traces
         self.clock_ms = clock_ms
         self._steady_ms = steady_ms or clock_ms
         self.store = OutboxStore(directory, entry_bytes=limits.outbox_bytes, refused_kept=limits.refused_kept)
@@ -128,6 +133,8 @@ class Outbox:
         self.room.took(account, entry.size)
         safe: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._handed_in[key] = _Handed(entry, safe, facts or {})
+        if self.traces is not None:
+            self.traces.offered(entry)
         self._work.set()
         self._urgent.set()
         return safe
@@ -188,6 +195,8 @@ class Outbox:
     def _written(self, batch: Mapping[bytes, _Handed]) -> None:
         self._being_written = {}
         now_ms = self._steady_ms()
+        if self.traces is not None:
+            self.traces.safe(handed.entry for handed in batch.values())
         for handed in batch.values():
             self.turns.added(handed.entry.lane, 1, now_ms)
             if not handed.safe.done():
@@ -230,6 +239,8 @@ class Outbox:
                 entries += sent.values()
             else:
                 self.turns.ended(run.lane, 0, self._steady_ms())
+        if self.traces is not None:
+            self.traces.sent(entries)
         return entries
 
     def answered(self, entry: Entry, outcome: Outcome) -> Verdict:
@@ -239,6 +250,8 @@ class Outbox:
         if sent.pop(entry.id, None) is None:
             return Verdict.AGAIN  # of a sending that was given up
         verdict = judge(outcome, now_ms - entry.taken_ms, self.limits.give_up_ms)
+        if self.traces is not None:
+            self.traces.answered(entry, outcome, verdict)
         gone, hold = self._left[entry.lane]
         if verdict in (Verdict.SETTLED, Verdict.REFUSED):
             gone += 1

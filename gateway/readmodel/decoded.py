@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
-from ledgernode.errors import MalformedTransaction
+from ledgernode.errors import DatabaseDamaged, MalformedTransaction
 from ledgernode.wire.answers import Block
 from ledgernode.wire.block import Header, header_hash, parse_header
 from ledgernode.wire.receipt import OK, Origin, parse_receipt
 from ledgernode.wire.transaction import parse_transaction
 from ledgernode.wire.types import sha256
+from ledgernode.wire.unreadable import UNREADABLE
 
 _NO_CREATOR: Final = b""
 
@@ -128,5 +129,8 @@ def _signed(block: Block, index: int) -> tuple[bytes, str, str, bytes]:
 
 
 def _payload(raw: bytes) -> dict[str, Any]:
-    values = msgspec.json.decode(raw) if raw else {}
+    try:
+        values = msgspec.json.decode(raw) if raw else {}
+    except UNREADABLE as error:
+        raise DatabaseDamaged(f"an event's payload is no JSON: {error}") from error
     return values if isinstance(values, dict) else {"value": values}

@@ -23,6 +23,7 @@ import msgspec
 
 from gateway.http.post import Reply, get, post, read_url
 from ledgernode.errors import BadRequest, CredentialsInvalid, NodeUnreachable
+from ledgernode.wire.unreadable import UNREADABLE
 
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 CLOCKS_APART_S: Final = 10
@@ -161,7 +162,7 @@ class Provider:
 def _read(reply: Reply, form: Any) -> Any:
     try:
         return msgspec.json.decode(reply.body, type=form)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise NodeUnreachable(f"what the provider says is not understood: {error}") from error
 
 

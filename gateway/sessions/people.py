@@ -24,6 +24,7 @@ from ledgernode.errors import (
     UnknownIdentity,
 )
 from ledgernode.identity.records import IdentityRecord, Role, Status
+from ledgernode.wire.unreadable import UNREADABLE
 
 BELIEVED_MS: Final = 5_000
 AWAY_MS: Final = IDLE_MS
@@ -68,7 +69,7 @@ class People:
         answer = await self._ask("identity", function, dict(named))
         try:
             return msgspec.json.decode(answer, type=IdentityRecord)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise LedgerError("the ledger's answer about an identity is none") from error
 
     def _remembered(self, record: IdentityRecord) -> Person:

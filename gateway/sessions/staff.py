@@ -38,6 +38,7 @@ from gateway.sessions.tickets import Person
 from ledgernode.errors import BadRequest, ChallengeUnknown, CredentialsInvalid, LedgerError, RateLimited
 from ledgernode.identity.records import Role
 from ledgernode.identity.secret_file import read_secret
+from ledgernode.wire.unreadable import UNREADABLE
 
 BEGIN: Final = f"{PATH}/staff"
 BACK: Final = f"{PATH}/staff/return"
@@ -84,7 +85,7 @@ class StaffFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_staff(path: Path) -> StaffFile:
     try:
         return msgspec.json.decode(path.read_bytes(), type=StaffFile)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise BadRequest(f"{path}: {error}") from error
 
 

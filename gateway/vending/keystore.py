@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ledgernode.errors import BadRequest, KeyStoreInvalid
 from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.sts.keys import VENDING_KEY_BYTES, Secret, VendingKey, key_type_of, require_setting
+from ledgernode.wire.unreadable import UNREADABLE
 
 FORMAT: Final = 1
 PASSPHRASE_CHARACTERS: Final = 12
@@ -106,13 +107,21 @@ def add_key(
         raise BadRequest(f"{facts.label} is in the store already")
     if len(keys) >= _KEYS:
         raise BadRequest(f"a store has at most {_KEYS} keys")
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = AESGCM(_sealing_key(kept, passphrase)).encrypt(nonce, bytes(added), _associated(facts))
-    kept = msgspec.structs.replace(kept, keys=(*kept.keys, _Sealed(facts, nonce.hex(), sealed.hex())))
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    create_secret(beside, msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
-    beside.replace(path)
+    sealed = _seal(_sealing_key(kept, passphrase), facts, added)
+    _replace(path, msgspec.structs.replace(kept, keys=(*kept.keys, sealed)))
     return facts
+
+
+def change_passphrase(path: Path, passphrase: Secret, new: Secret) -> list[KeyFacts]:
+    """Seal every key anew under another passphrase and another salt; the file is replaced in one step.
+
+    Raises what `open_store` raises. A service that runs goes on with the keys it has.
+    """
+    opened = _opened(_read(path), passphrase)
+    kept = _File(FORMAT, _COST, secrets.token_hex(_SALT_BYTES), ())
+    sealing = _sealing_key(kept, new)
+    _replace(path, msgspec.structs.replace(kept, keys=tuple(_seal(sealing, *one) for one in opened.values())))
+    return [facts for facts, _ in opened.values()]
 
 
 def read_facts(path: Path) -> list[KeyFacts]:
@@ -137,11 +146,22 @@ def _read(path: Path) -> _File:
     try:
         found = msgspec.json.decode(read_secret(path), type=_File)
         bytes.fromhex(found.salt)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise KeyStoreInvalid(f"{path} is no key store") from error
     if found.format != FORMAT or not _LEAST_COST <= found.scrypt_n <= _MOST_COST or len(found.keys) > _KEYS:
         raise KeyStoreInvalid(f"{path} is a key store of another kind")
     return found
+
+
+def _replace(path: Path, kept: _File) -> None:
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    create_secret(beside, msgspec.json.format(msgspec.json.encode(kept), indent=2) + b"\n")
+    beside.replace(path)
+
+
+def _seal(sealing: bytes, facts: KeyFacts, key: VendingKey) -> _Sealed:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return _Sealed(facts, nonce.hex(), AESGCM(sealing).encrypt(nonce, bytes(key), _associated(facts)).hex())
 
 
 def _opened(found: _File, passphrase: Secret) -> dict[str, tuple[KeyFacts, VendingKey]]:

@@ -22,6 +22,7 @@ from ledgernode.errors import BadRequest
 from ledgernode.identity.identity_files import load_identity
 from ledgernode.identity.secret_file import create_secret, read_secret
 from ledgernode.wire.types import IdentityId
+from ledgernode.wire.unreadable import UNREADABLE
 
 FILE: Final = "partners.json"
 _ID_FILE: Final = "identity"
@@ -49,7 +50,7 @@ def read_partners(path: Path) -> PartnerFile:
     """Refuses a file that others can touch, unknown names, and a name that stands twice."""
     try:
         found = msgspec.json.decode(read_secret(path), type=PartnerFile)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{path}: {error}") from error
     require_names(path, found.partners)
     return found

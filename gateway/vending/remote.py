@@ -24,6 +24,7 @@ from gateway.vending.keystore import KeyFacts
 from gateway.vending.module import VendingModule
 from ledgernode.errors import BadRequest, LedgerError, NodeUnreachable, by_code
 from ledgernode.identity.secret_file import secret_directory
+from ledgernode.wire.unreadable import UNREADABLE
 
 _LINE_BYTES: Final = 64 * 1024
 _TIMEOUT_S: Final = 5.0
@@ -140,7 +141,7 @@ class ModuleServer:
             return _Reply(mac=(await self._module.sign(request.label, bytes.fromhex(request.message))).hex())
         except LedgerError as refusal:
             return _Reply(code=refusal.code, text=str(refusal))
-        except (msgspec.MsgspecError, ValueError):
+        except (*UNREADABLE, ValueError):
             return _Reply(code=BadRequest.code, text="this is no request to a vending module")
 
 

@@ -23,6 +23,7 @@ from gateway.http.signature import key_of
 from gateway.limits import Limits
 from ledgernode.errors import BadRequest
 from ledgernode.identity.secret_file import read_secret
+from ledgernode.wire.unreadable import UNREADABLE
 
 FILE = "vending.json"
 
@@ -60,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_store: str = "keys.json"
     module: str = ""
     gateways: tuple[GatewaySetting, ...] = ()
+    key_passphrase_file: str = ""
+    """Opens the keys of its identity where they are encrypted; as seen from this directory."""
     bounds: Bounds = Bounds()
     limits: Limits = Limits()
     observe: str = ""
@@ -88,7 +91,7 @@ def read_settings(directory: Path) -> Settings:
         return msgspec.json.decode(path.read_bytes(), type=Settings)
     except OSError as error:
         raise BadRequest(f"{path} cannot be read: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{path}: {error}") from error
 
 

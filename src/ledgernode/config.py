@@ -85,6 +85,14 @@ SNAPSHOT_PIECE_BYTES: Final = 1024 * 1024
 SNAPSHOT_GIVEN_BYTES_PER_S: Final = 16 * 1024 * 1024  # to all callers together
 SNAPSHOT_GIVEN_WAIT_MS: Final = 2_000  # a piece that would wait longer is refused
 
+# backups
+BACKUP_SEGMENT_BLOCKS: Final = 1_024
+BACKUP_SEGMENT_BYTES: Final = 32 * 1024 * 1024  # beyond, a segment takes no further block
+BACKUP_SEGMENT_LIMIT_BYTES: Final = 256 * 1024 * 1024  # no segment is read that is larger
+BACKUP_INDEX_LIMIT_BYTES: Final = 256 * 1024 * 1024
+BACKUP_SHARE_PERCENT: Final = 25  # of one core, while one is made beside a running node
+BACKUP_BLOCKS_PER_WRITE: Final = 64  # a restore makes so many durable at once
+
 # state sync: being brought forward by a peer's snapshot
 SYNC_ASK_MS: Final = 10_000  # peers are not asked more often what they have
 SYNC_ANSWER_MS: Final = 10_000  # a peer that does not answer within this time is left for the next one
@@ -100,6 +108,7 @@ MINING_SHARE_PERCENT: Final = 25  # of one core
 MINING_SLICE_HASHES: Final = 5_000  # between two looks for another job: a few milliseconds
 
 TLS_LOOK_MS: Final = 10_000  # how often a node looks whether its TLS files were replaced
+ROSTER_LOOK_MS: Final = 1_000  # and which ledgers it is to serve
 
 # links between validators
 LINK_ENGINE_MESSAGES: Final = 1_024  # queued for one peer; beyond, the oldest is dropped: engines say it again
@@ -117,6 +126,13 @@ HAND_ON_MS: Final = 10_000
 GOSSIP_WAITING: Final = 10_000  # forwarded by one peer and not yet checked
 MISCONDUCT_TOKENS: Final = 100  # bad transactions that one peer may forward
 MISCONDUCT_REFILL_MS: Final = 1_000  # for each token
+
+# several ledgers in one process
+NEIGHBOUR_ACTIVE_MS: Final = 2_000  # one that had work so lately is left its share
+SHARED_PAUSE_MS: Final = 2  # shorter ones are saved up
+SHARED_PAUSE_LIMIT_MS: Final = 250
+SHARED_BLOCK_TRANSACTIONS: Final = 200  # offered at once beside a neighbour that works: some 20 ms
+SHARED_BLOCK_BUDGET_PERCENT: Final = 25  # of the ledger's own, likewise
 
 TIMER_RECHECK_MS: Final = 1_000  # a clock that is set is noticed within this time
 DRAIN_MS: Final = 5_000  # a stopping node commits what it admitted for at most this long
@@ -168,6 +184,16 @@ OBSERVE_HEAD_BYTES: Final = 8 * 1024
 OBSERVE_HEAD_MS: Final = 5_000  # a request comes whole within this time
 OBSERVE_IDLE_MS: Final = 120_000  # between two requests of a connection
 OBSERVE_ANSWER_MS: Final = 10_000
+# traces
+TRACE_ONE_IN: Final = 100  # transactions, where nothing else is set
+TRACED_TRANSACTIONS: Final = 10_000  # under way at once; beyond, the oldest is forgotten
+TRACE_SPANS_WAITING: Final = 16_384  # to be sent; beyond, they are dropped
+TRACE_SPANS_OF_MESSAGE: Final = 512
+TRACE_EVERY_MS: Final = 1_000  # spans gather so long
+TRACE_SHARE_PERCENT: Final = 10  # of one core, for sending them
+TRACE_ANSWER_MS: Final = 3_000  # a collector that is slower loses what it was sent
+TRACE_PAUSE_LIMIT_MS: Final = 30_000
+TRACE_STOP_MS: Final = 2_000  # a process that ends sends what waits within this time
 LATENCIES_WATCHED: Final = 10_000  # groups of transactions whose way to the certificate is timed
 SKEW_EVERY_MS: Final = 30_000  # the others' clocks are asked so often
 # health: a node becomes ready this near to the others, and stays so until it is that far behind

@@ -367,6 +367,42 @@ class KeyFileUnsafe(Invalid):
     code = "KEY_FILE_UNSAFE"
 
 
+class PassphraseMissing(Invalid):
+    """A key file is encrypted, and nothing gives its passphrase."""
+
+    code = "PASSPHRASE_MISSING"
+
+
+class PassphraseWrong(Invalid):
+    """A key file is not opened by the passphrase that was given."""
+
+    code = "PASSPHRASE_WRONG"
+
+
+class HsmUnavailable(Unavailable):
+    """The token that holds a key, or its module, is not there or does not answer."""
+
+    code = "HSM_UNAVAILABLE"
+
+
+class HsmPinRefused(Invalid):
+    """The token refuses the PIN, or has locked it."""
+
+    code = "HSM_PIN_REFUSED"
+
+
+class HsmKeyMissing(Missing):
+    """The token holds no key of this name."""
+
+    code = "HSM_KEY_MISSING"
+
+
+class HsmKeyAmbiguous(Conflict):
+    """The name of a key in a token leads to more than one."""
+
+    code = "HSM_KEY_AMBIGUOUS"
+
+
 class PhraseInvalid(Invalid):
     """A recovery phrase is not whole: a word is missing, unknown or in the wrong place."""
 
@@ -398,6 +434,12 @@ class UnknownSnapshot(Missing):
     """This node has no such snapshot, or no longer."""
 
     code = "SNAPSHOT_UNKNOWN"
+
+
+class UnknownBackup(Missing):
+    """This folder holds no backup, or none that reaches what was asked for."""
+
+    code = "BACKUP_UNKNOWN"
 
 
 class UnknownTransaction(Missing):
@@ -667,6 +709,18 @@ class DatabaseForeign(Conflict):
     code = "DATABASE_FOREIGN"
 
 
+class BackupInUse(Conflict):
+    """Another process is writing this backup."""
+
+    code = "BACKUP_IN_USE"
+
+
+class BackupForeign(Conflict):
+    """The backup is of another ledger, or of another history than this node's: it was left as it is."""
+
+    code = "BACKUP_FOREIGN"
+
+
 class DatabaseDamaged(Broken):
     """The database fails its own checks."""
 
@@ -695,6 +749,12 @@ class SnapshotInvalid(Invalid):
     """The snapshot's parts do not add up to its certified commitment."""
 
     code = "SNAPSHOT_INVALID"
+
+
+class BackupInvalid(Invalid):
+    """A part of a backup is damaged, missing, or does not follow from the genesis file; the message names it."""
+
+    code = "BACKUP_INVALID"
 
 
 class StateDiverged(Broken):

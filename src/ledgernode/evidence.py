@@ -25,6 +25,7 @@ from ledgernode.wire import merkle
 from ledgernode.wire.block import Header, parse_header
 from ledgernode.wire.receipt import Event, parse_receipt
 from ledgernode.wire.types import ChainId, Epoch, TimeMs
+from ledgernode.wire.unreadable import UNREADABLE
 from ledgernode.wire.validators import ValidatorSet, parse_certificate, parse_set, set_hash
 
 EVIDENCE_BYTES: Final = 512 * 1024
@@ -102,7 +103,7 @@ def _read(raw: bytes) -> Evidence:
         raise BadProof(f"form: evidence has at most {EVIDENCE_BYTES} bytes, this one {len(raw)}")
     try:
         evidence = _DECODER.decode(raw)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise BadProof(f"form: this is no evidence: {error}") from error
     if encode_evidence(evidence) != raw:
         raise BadProof("form: it is not in the one encoding it has")

@@ -34,6 +34,7 @@ from ledgernode.wire.receipt import Origin, Receipt, parse_receipt
 from ledgernode.wire.roots import item_leaves
 from ledgernode.wire.transaction import Kind, Transaction, parse_transaction
 from ledgernode.wire.types import ChainId, Height, TimeMs, TransactionId, sha256
+from ledgernode.wire.unreadable import UNREADABLE
 from ledgernode.wire.validators import (
     ValidatorSet,
     encode_certificate,
@@ -206,7 +207,7 @@ def _read(proof: bytes) -> ProofDocument:
         raise BadProof(f"form: a proof has at most {MESSAGE_BYTES} bytes, this one {len(proof)}")
     try:
         document = _DECODER.decode(proof)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise BadProof(f"form: this is no proof document: {error}") from error
     if document.format != FORMAT:
         raise BadProof(f"form: the proof is of format {document.format[:40]!r}, this software reads {FORMAT!r}")

@@ -55,9 +55,10 @@ def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
 def test_the_tree_has_the_commands_of_the_guide() -> None:
     """Nothing of the promised command line is missing."""
     promised = {
-        "org": "init bundle",
+        "org": "init root issuing bundle",
         "wallet": "new recover",
-        "identity": "new csr sign accept enroll register list show suspend resume revoke rotate rekey",
+        "identity": "new csr sign accept enroll protect register list show suspend resume revoke rotate rekey "
+        "rotate-tls",
         "genesis": "assemble check accept",
         "network": "init run",
         "bench": "put hot clearing bills",
@@ -69,19 +70,20 @@ def test_the_tree_has_the_commands_of_the_guide() -> None:
         "market": "clear",
         "forecast": "day score anomalies",
         "trade": "run",
-        "node": "new prepare join run status",
+        "node": "new join list drop prepare run status",
         "chaincode": "new check describe package install approve commit deploy list show",
-        "governance": "join propose approve reject withdraw list show parameters policy validators",
+        "governance": "admit join propose approve reject withdraw list show parameters policy validators",
         "evidence": "list show",
         "tx": "submit show",
         "block": "show list",
         "proof": "get check",
+        "backup": "create list verify restore survey",
         "snapshot": "create list restore",
         "meter": "accuracy new run ciu",
         "readmodel": "run rebuild status schema",
         "sts": "mint decode",
         "vending": "run purchases module",
-        "vending keystore": "new show",
+        "vending keystore": "new protect show",
         "vending partner": "add list remove",
         "": "backtest query events verify audit doctor log-level completion demo",
     }

@@ -30,6 +30,7 @@ def test_the_image_runs_as_nobody_with_a_health_check() -> None:
     """The user of the manifests, the first process told to stop by the signal it listens to, and no moving base."""
     text = (ROOT / "deploy" / "Containerfile").read_text(encoding="utf-8")
     last = text.rpartition("\nFROM ")[2]
+    assert last.startswith("scratch\n"), "nothing that installs or compiles, no tool but those that are listed"
     assert "\nUSER 10001:10001\n" in last
     assert "\nSTOPSIGNAL SIGTERM\n" in last
     assert "/health/live" in last

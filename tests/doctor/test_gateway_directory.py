@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.doctor import look_over
+from gateway.doctor import Who, look_over
 from gateway.outbox.store import OutboxStore, Refused, Writes
 from ledgernode.doctor.finding import Finding, Severity
 from tests.gateway.outbox_at_work import entry
@@ -100,7 +100,7 @@ def test_nodes_that_do_not_answer(directory: Path) -> None:
 
 def test_who_it_is(directory: Path, tmp_path: Path) -> None:
     """Both keys of its identity, and how long their certificates hold."""
-    who = SoloNetwork(tmp_path / "network").admin.directory
+    who = Who(SoloNetwork(tmp_path / "network").admin.directory)
     assert of(said(directory, who=who), *BAD) == []
-    (who / "tls-key.pem").chmod(0o604)
+    (who.directory / "tls-key.pem").chmod(0o604)
     assert len(of(said(directory, who=who), Severity.ERROR)) == 1

@@ -43,6 +43,13 @@ def test_a_gateway_is_founded_run_and_looked_at(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert "serving devices for ledger market on localhost:" in process.stdout.readline()
         assert command("gateway", "refused", kept, "--json").error["code"] == "DATABASE_IN_USE"
+        looked = done("doctor", kept, "--identity", identity, "--network", network, "--json").document
+        said = [f"{found['check']}: {found['what']}" for found in looked["findings"] if found["severity"] == "ok"]
+        assert "peers: 1 of 1 nodes answer" in said
+        assert any(one.startswith("clock: this clock agrees with 1 of 1") for one in said)
+        assert any(one.startswith("version: 1 nodes run ledgernode") for one in said)
+        assert any("0 transactions wait in the outbox, 0 % of its room; a gateway has it open" in one for one in said)
+        assert looked["worst"] == "note"
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         process.stdout.close()

@@ -1,29 +1,26 @@
 """A cluster of one machine: etcd, API server, controller manager, scheduler, containerd and kubelet, all real.
 
-Everything lies in one folder and on one bridge of its own, and ends with the context. Needs root. Programs come from
-`build.sh`, images from `image.sh`.
+With names (`names.py`) and volumes (`volumes.py`); nothing enforces network policies. Everything lies in one folder
+and on one bridge of its own. It goes on when the command that started it has ended, until `close`. Needs root.
+Programs come from `build.sh`, images from `image.sh`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import secrets
 import shutil
-import signal
-import ssl
 import subprocess
+import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from tests.conditions import until
-from tests.k8s.names import Names
+from tests.k8s.api import PORT as API_PORT
+from tests.k8s.api import Api, write_access
+from tests.k8s.parts import Parts
 
 BRIDGE = "ledgernode0"
 ADDRESS = "10.213.0.1"
@@ -31,44 +28,46 @@ PODS = "10.213.0.0/16"
 NODE = "node-1"
 LOGS = Path("/var/log/pods")
 START_S = 180.0
-END_S = 30.0
-API_PORT = 16443
 ETCD_PORTS = (12379, 12380)
 
 
 class Cluster:
-    """A context. `apply` sends objects, `get` asks for them; `inside` is a command that uses the cluster's names."""
+    """`start`, at last `close`. `apply` sends objects; `inside` is a command that uses the cluster's names."""
 
     def __init__(self, directory: Path, programs: Path, archives: Sequence[Path]) -> None:
         self.directory = directory
         self._programs = programs
         self._archives = archives
-        self._token = secrets.token_hex(16)
-        self._processes: list[tuple[str, subprocess.Popen[bytes]]] = []
-        self._opened = contextlib.ExitStack()
-        self._trusting = ssl.create_default_context()
-        self._trusting.check_hostname = False
-        self._trusting.verify_mode = ssl.CERT_NONE  # it is this machine's own, and lives for minutes
+        self._parts = Parts(directory)
+        self.api = Api(directory) if self._parts.all_run else None
 
     # ------------------------------------------------------------ begin and end
 
-    def __enter__(self) -> Self:
+    @property
+    def runs(self) -> bool:
+        """Has an earlier command left it running?"""
+        return self.api is not None
+
+    def start(self) -> None:
+        """In an emptied folder."""
+        assert not LOGS.exists() or not any(LOGS.iterdir()), (
+            "another cluster runs here, or has left its logs in /var/log/pods"
+        )
+        self._empty()
         try:
             self._start()
         except BaseException:
             self.close()
             raise
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def _empty(self) -> None:
+        """Whatever an earlier one has left is gone; logs of this one stay."""
+        self._unmount()
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
+        self._parts = Parts(self.directory)
 
     def _start(self) -> None:
-        assert not LOGS.exists() or not any(LOGS.iterdir()), (
-            "another cluster runs here, or has left its logs in /var/log/pods"
-        )
         for folder in ("logs", "kubelet", "manifests", "cni", "containerd", "volumes", "certificates"):
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
         self._write_files()
@@ -89,11 +88,13 @@ class Cluster:
             f"--service-account-signing-key-file={key}", "--service-account-issuer=https://kubernetes.default.svc",
             "--allow-privileged=false", "--profiling=false", "--kubelet-preferred-address-types=InternalIP",
         )  # fmt: skip
-        until(lambda: self._is_answering("/readyz"), START_S, every_s=0.5)
+        self.api = Api(self.directory)
+        until(self._answers, START_S, every_s=0.5)
         config = f"--kubeconfig={self.directory / 'kubeconfig'}"
         self._run(
             self._programs / "kube-controller-manager", config, f"--service-account-private-key-file={key}",
             "--leader-elect=false", "--bind-address=127.0.0.1", "--port=0",
+            "--horizontal-pod-autoscaler-sync-period=5s",
         )  # fmt: skip
         self._run(
             self._programs / "kube-scheduler", config, "--leader-elect=false", "--bind-address=127.0.0.1", "--port=0"
@@ -110,22 +111,15 @@ class Cluster:
             f"--hostname-override={NODE}", f"--node-ip={ADDRESS}",
         )  # fmt: skip
         until(self._node_is_ready, START_S, every_s=0.5)
-        names = Names(ADDRESS, self.ask)
-        names.start()
-        self._opened.callback(names.close)
+        self._parts.start("names", sys.executable, "-m", "tests.k8s.names", ADDRESS, self.directory)
+        self._parts.start("volumes", sys.executable, "-m", "tests.k8s.volumes", self.directory)
 
     def close(self) -> None:
         """Pods first, then what ran them, the newest first; nothing of it is left but logs."""
         with contextlib.suppress(Exception):
             self._end_containers()
-        for _, process in reversed(self._processes):
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(END_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._opened.close()
+        self._parts.end()
+        self.api = None
         self._unmount()
         subprocess.run(["ip", "link", "delete", BRIDGE], capture_output=True, check=False)
         for groups in sorted(Path("/sys/fs/cgroup").glob("*/kubepods")):
@@ -138,10 +132,7 @@ class Cluster:
 
     def _end_containers(self) -> None:
         """The kubelet would start them again: it goes first."""
-        for name, process in self._processes:
-            if name == "kubelet":
-                process.terminate()
-                process.wait(END_S)
+        self._parts.end("kubelet")
         ctr = ["ctr", "--address", str(self.directory / "containerd.sock"), "-n", "k8s.io"]
         listed = subprocess.run([*ctr, "tasks", "list", "-q"], capture_output=True, text=True, check=True, timeout=30)
         for task in listed.stdout.split():
@@ -161,22 +152,17 @@ class Cluster:
 
     def ask(self, path: str, *, method: str = "GET", body: Any = None) -> Any:
         """The API's answer; raises urllib.error.HTTPError."""
-        request = urllib.request.Request(  # our own server
-            f"https://127.0.0.1:{API_PORT}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, context=self._trusting, timeout=30) as answer:
-            return json.loads(answer.read())
+        assert self.api is not None, "the cluster does not run"
+        return self.api.ask(path, method=method, body=body)
+
+    @property
+    def program(self) -> list[str]:
+        """kubectl for this cluster."""
+        return [str(self._programs / "kubectl"), f"--kubeconfig={self.directory / 'kubeconfig'}"]
 
     def kubectl(self, *arguments: object, given: Any = None) -> str:
         """Its output; raises with what it says."""
-        command = [
-            str(self._programs / "kubectl"),
-            f"--kubeconfig={self.directory / 'kubeconfig'}",
-            *map(str, arguments),
-        ]
+        command = [*self.program, *map(str, arguments)]
         raw = None if given is None else json.dumps(given).encode()
         ended = subprocess.run(command, input=raw, capture_output=True, check=False, timeout=300)
         assert ended.returncode == 0, f"kubectl {arguments}: {ended.stderr.decode()}"
@@ -207,29 +193,14 @@ class Cluster:
             and any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", ()))
         )
 
-    def refused(self, path: str, body: Any) -> int:
-        """The status with which the API refuses; 0 where it does not."""
-        try:
-            self.ask(path, method="POST", body=body)
-        except urllib.error.HTTPError as error:
-            return error.code
-        return 0
-
     # ------------------------------------------------------------ the parts
 
-    def _is_answering(self, path: str) -> bool:
-        self.check()
-        request = urllib.request.Request(
-            f"https://127.0.0.1:{API_PORT}{path}", headers={"Authorization": f"Bearer {self._token}"}
-        )
-        try:
-            with urllib.request.urlopen(request, context=self._trusting, timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+    def _answers(self) -> bool:
+        self._parts.check()
+        return self.api is not None and self.api.is_ready()
 
     def _node_is_ready(self) -> bool:
-        self.check()
+        self._parts.check()
         for node in self.ask("/api/v1/nodes")["items"]:
             if any(one["type"] == "Ready" and one["status"] == "True" for one in node["status"]["conditions"]):
                 return True
@@ -237,19 +208,10 @@ class Cluster:
 
     def check(self) -> None:
         """Raises where a part has ended by itself."""
-        for name, process in self._processes:
-            if process.poll() is not None:
-                log = (self.directory / "logs" / f"{name}.log").read_text(errors="replace")
-                raise AssertionError(f"{name} has ended with {process.returncode}:\n{log[-3_000:]}")
+        self._parts.check()
 
     def _run(self, program: Path | str, *arguments: object) -> None:
-        name = Path(program).name
-        environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
-        with (self.directory / "logs" / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [str(program), *map(str, arguments)], stdout=log, stderr=log, env=environment, start_new_session=True
-            )
-        self._processes.append((name, process))
+        self._parts.start(Path(program).name, program, *arguments)
 
     def _once(self, *command: object) -> None:
         ended = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
@@ -263,25 +225,8 @@ class Cluster:
 
     def _write_files(self) -> None:
         at = self.directory
-        (at / "tokens.csv").write_text(f'{self._token},tester,tester,"system:masters"\n')
+        write_access(at)
         self._once("openssl", "genrsa", "-out", at / "accounts.pem", "2048")
-        (at / "kubeconfig").write_text(
-            json.dumps(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "current-context": "here",
-                    "clusters": [
-                        {
-                            "name": "here",
-                            "cluster": {"server": f"https://127.0.0.1:{API_PORT}", "insecure-skip-tls-verify": True},
-                        }
-                    ],
-                    "users": [{"name": "tester", "user": {"token": self._token}}],
-                    "contexts": [{"name": "here", "context": {"cluster": "here", "user": "tester"}}],
-                }
-            )
-        )
         (at / "kubelet.yaml").write_text(
             json.dumps(
                 {
@@ -294,6 +239,7 @@ class Cluster:
                     "clusterDNS": [ADDRESS],
                     "clusterDomain": "cluster.local",
                     "failSwapOn": False,
+                    "syncFrequency": "10s",  # so soon a pod sees a Secret that was written again
                     "evictionHard": {"memory.available": "50Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
                     "imageGCHighThresholdPercent": 100,
                     "healthzPort": 0,
@@ -345,15 +291,3 @@ state = "{at}/containerd/state"
   path = "{at}/containerd/opt"
 """
         )
-
-
-@contextlib.contextmanager
-def emptied(directory: Path) -> Iterator[Path]:
-    """A folder for one cluster: whatever an earlier one has left is gone, and logs of this one stay."""
-    if directory.exists():
-        for line in Path("/proc/mounts").read_text().splitlines():
-            if line.split()[1].startswith(f"{directory}/"):
-                subprocess.run(["umount", "-l", line.split()[1]], capture_output=True, check=False)
-        shutil.rmtree(directory)
-    directory.mkdir(parents=True)
-    yield directory

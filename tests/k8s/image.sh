@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The product's image from its Containerfile, without Docker and without a registry: on a base by mmdebstrap.
+# The product's image from its Containerfile, without Docker and without a registry: on a base by mmdebstrap. Beside it
+# what stands in for images that are another registry's: a broker and a database of Debian's packages.
 #   tests/k8s/image.sh [DIRECTORY]        default: ~/.cache/ledgernode/k8s; answers with the archive's path
 # The archive is made again when a file that goes into the image is newer than it.
 set -euo pipefail
@@ -30,6 +31,16 @@ if [ ! -f "$cache/images/pause.tar" ]; then
 fi
 
 cd "$root"
+for name in mosquitto postgres; do
+    made=$cache/images/$name.tar
+    if [ ! -f "$made" ] || [ -n "$(find tests/k8s/images -type f -newer "$made" -print -quit)" ]; then
+        buildah "${store[@]}" build --quiet --isolation chroot --format docker --layers --build-arg BASE="$base" \
+            --target "$name" --tag "localhost/$name:test" --file tests/k8s/images/Containerfile tests/k8s/images >/dev/null
+        rm -f "$made"
+        buildah "${store[@]}" push --quiet "localhost/$name:test" "docker-archive:$made:localhost/$name:test"
+    fi
+done
+
 parts=(deploy/Containerfile deploy/requirements.lock pyproject.toml hatch_build.py src gateway devices)
 newest=$(find "${parts[@]}" \( -name node_modules -o -name __pycache__ -o -name dist \) -prune -o -type f -newer "$archive" -print -quit 2>/dev/null ||
     echo none)

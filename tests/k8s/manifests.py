@@ -1,90 +1,63 @@
-"""`deploy/k8s/overlays/dev` for a cluster of Kubernetes 1.20 on one machine, which has no registry.
+"""Our overlays and jobs for a cluster of Kubernetes 1.20 on one machine, which has no registry.
 
-What differs: disruption budgets are policy/v1beta1 there; the autoscaler wants a metrics server; broker and read model
-come from images that nobody has here; volumes are folders. Nothing that is asked of validators and gateways is changed.
+What differs: disruption budgets are policy/v1beta1 there and the autoscaler autoscaling/v2beta2; images are those that
+`image.sh` has made (the broker's and the database's are stand-ins of Debian's packages); where everything shall fit on
+one small machine, requests are a part of what they are, in the same proportions. Nothing else is changed.
 """
 
 from __future__ import annotations
 
 import copy
-import json
-import os
-from pathlib import Path
+import re
+from collections.abc import Iterator
 from typing import Any
 
-from tests.deploy.rendered import rendered
+from tests.deploy.rendered import pod_template, rendered
 
 NAMESPACE = "ledgernode-dev"
-IMAGE = "localhost/ledgernode:test"
 VALIDATORS = 4
-USER = 10001
+IMAGES = {
+    "registry.example/ledgernode": "localhost/ledgernode:test",
+    "docker.io/library/eclipse-mosquitto": "localhost/mosquitto:test",
+    "docker.io/library/postgres": "localhost/postgres:test",
+}
+_THERE = {
+    "PodDisruptionBudget": "policy/v1beta1",
+    "HorizontalPodAutoscaler": "autoscaling/v2beta2",
+    "CronJob": "batch/v1beta1",
+}
+_NOT_THERE = ("ServiceMonitor", "PrometheusRule")  # the Prometheus operator's
+_WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob")
 Document = dict[str, Any]
-_ABSENT = ("broker", "read-model")
-_GATEWAY_VOLUMES = ("broker", "read-model")
 
 
-def objects() -> list[Document]:
-    return [_fitted(copy.deepcopy(one)) for one in rendered("overlays/dev") if not _is_left_out(one)]
-
-
-def _is_left_out(one: Document) -> bool:
-    component = one["metadata"].get("labels", {}).get("app.kubernetes.io/component")
-    return one["kind"] == "HorizontalPodAutoscaler" or component in _ABSENT
-
-
-def _fitted(one: Document) -> Document:
-    if one["kind"] == "PodDisruptionBudget":
-        one["apiVersion"] = "policy/v1beta1"
-    if one["kind"] == "ConfigMap" and one["metadata"]["name"].startswith("gateway-settings"):
-        settings = json.loads(one["data"]["gateway.json"])
-        one["data"]["gateway.json"] = json.dumps({"limits": settings["limits"]})
-    if one["kind"] in ("Deployment", "StatefulSet"):
-        spec = one["spec"]["template"]["spec"]
-        for container in (*spec.get("initContainers", ()), *spec["containers"]):
-            container["image"], container["imagePullPolicy"] = IMAGE, "Never"
-            container["resources"]["requests"] = {"cpu": "20m", "memory": "64Mi"}  # everything on one small machine
-            container["resources"]["limits"].pop("cpu", None)
-            container["volumeMounts"] = [
-                mount for mount in container["volumeMounts"]
-                if one["kind"] != "Deployment" or mount["name"] not in _GATEWAY_VOLUMES
-            ]  # fmt: skip
-        if one["kind"] == "Deployment":
-            one["spec"]["replicas"] = 1
-            container["args"] = [part for part in container["args"] if not part.startswith("--broker")]
-            spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] not in _GATEWAY_VOLUMES]
-    return one
-
-
-def volumes(directory: Path, node: str) -> list[Document]:
-    """A folder for each validator, as a volume of this machine."""
-    found = []
-    for number in range(VALIDATORS):
-        at = directory / f"data-{number}"
-        at.mkdir(parents=True)
-        os.chmod(at, 0o755)  # noqa: PTH101  # the kubelet gives it to the pod's group
-        found.append(
-            {
-                "apiVersion": "v1",
-                "kind": "PersistentVolume",
-                "metadata": {"name": f"data-{number}"},
-                "spec": {
-                    "capacity": {"storage": "1Gi"},
-                    "accessModes": ["ReadWriteOnce"],
-                    "persistentVolumeReclaimPolicy": "Retain",
-                    "claimRef": {"namespace": NAMESPACE, "name": f"data-validator-{number}"},
-                    "local": {"path": str(at)},
-                    "nodeAffinity": {
-                        "required": {
-                            "nodeSelectorTerms": [
-                                {
-                                    "matchExpressions": [
-                                        {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
-                                    ]
-                                }
-                            ]
-                        }
-                    },
-                },
+def objects(name: str, *, part: int = 1, without: tuple[str, ...] = ()) -> list[Document]:
+    """Of an overlay or job, as that cluster takes them. `without` leaves out components; `part` divides requests."""
+    found = [copy.deepcopy(one) for one in rendered(name) if one["kind"] not in _NOT_THERE and not _is_of(one, without)]
+    for one in found:
+        one["apiVersion"] = _THERE.get(one["kind"], one["apiVersion"])
+        for container in _containers(one):
+            container["image"] = IMAGES[container["image"].rpartition(":")[0]]
+            container["imagePullPolicy"] = "Never"
+            container["resources"]["requests"] = {
+                what: _divided(said, part) for what, said in container["resources"]["requests"].items()
             }
-        )
     return found
+
+
+def _is_of(one: Document, components: tuple[str, ...]) -> bool:
+    return one["metadata"].get("labels", {}).get("app.kubernetes.io/component") in components
+
+
+def _containers(one: Document) -> Iterator[Document]:
+    if one["kind"] in _WORKLOADS:
+        spec = pod_template(one)["spec"]
+        yield from (*spec.get("initContainers", ()), *spec["containers"])
+
+
+def _divided(said: str, part: int) -> str:
+    """500m by 5 is 100m."""
+    number, unit = re.fullmatch(r"(\d+)(m|Mi|Gi)?", str(said)).groups()  # type: ignore[union-attr]
+    thousands = {None: (1_000, "m"), "Gi": (1_024, "Mi")}
+    times, smaller = thousands.get(unit, (1, unit))
+    return str(said) if part == 1 else f"{int(number) * times // part}{smaller}"

@@ -87,6 +87,7 @@ async def test_a_node_shows_all_its_figures(house: House, served: ServedLedger) 
         "ledgernode_transactions_total",
         "ledgernode_grpc_calls_total",
         "ledgernode_log_lines_total",
+        "ledgernode_trace_spans_total",
     }
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from devices import meter_observed as meter
+from devices.fleet import observed as fleet
 from gateway import metrics as gateway
 from gateway.vending import observed as vending
 from ledgernode.observe.figures import Figure, Kind, Sheet
 from ledgernode.services import metrics as node
 
-ALL = (*node.FIGURES, *gateway.FIGURES, *vending.FIGURES)
+ALL = (*node.FIGURES, *gateway.FIGURES, *vending.FIGURES, *meter.FIGURES, *fleet.FIGURES)
 HEAD = """# Metrics
 
-What a node and a gateway show at `/metrics` of their operator's listener (`observe`, `--observe`; docs/observability.md
-says what to watch). Printed from the code: `python -m tests.observe.page > docs/metrics.md`.
+What a node, a gateway, a vending service, a meter and a fleet show at `/metrics` of their operator's listener
+(`observe`, `--observe`; docs/observability.md says what to watch). Printed from the code:
+`python -m tests.observe.page > docs/metrics.md`.
 
 Counters count since the start. A histogram has `_bucket`, `_sum` and `_count`. A name says its unit where it has
 one; without, it is pieces. Besides, each process tells its own `process_…`: processor time, memory, open files, start.
@@ -23,6 +26,7 @@ one; without, it is pieces. Besides, each process tells its own `process_…`: p
 def page() -> str:
     parts = [HEAD, *_section("Of a node", node.FIGURES), *_section("Of a gateway", gateway.FIGURES)]
     parts += _section("Of a vending service", vending.FIGURES)
+    parts += [*_section("Of a meter", meter.FIGURES), *_section("Of a fleet that runs", fleet.FIGURES)]
     return "\n".join(parts)
 
 

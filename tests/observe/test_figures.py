@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from devices import meter_observed as meter
+from devices.fleet import observed as fleet
 from gateway import metrics as gateway
 from gateway.vending import observed as vending
 from ledgernode.observe.figures import Codes, Kind, Sheet, Tally, counter, gauge, histogram
@@ -68,10 +70,14 @@ def test_each_figure_says_what_it_is(name: str) -> None:
 
 
 def test_no_name_is_given_twice() -> None:
-    """But for what both processes have: what runs, their loop, their log."""
+    """But for what several processes have: their loop, their log, their traces."""
     shared = {figure.name for figure in node.FIGURES} & {figure.name for figure in gateway.FIGURES}
-    assert shared == {"ledgernode_event_loop_lag_seconds", "ledgernode_log_lines_total"}
-    for figures in (node.FIGURES, gateway.FIGURES, vending.FIGURES):
+    assert shared == {
+        "ledgernode_event_loop_lag_seconds",
+        "ledgernode_log_lines_total",
+        "ledgernode_trace_spans_total",
+    }
+    for figures in (node.FIGURES, gateway.FIGURES, vending.FIGURES, meter.FIGURES, fleet.FIGURES):
         assert len({figure.name for figure in figures}) == len(figures)
 
 

@@ -7,6 +7,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$root"
 .venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir "$work/dist" .
+# what a release consists of, beside the wheel
+.venv/bin/python -m deploy.parts -o "$work/dist/ledgernode.cdx.json"
+test "$(grep -c '"bom-ref"' "$work/dist/ledgernode.cdx.json")" -gt 100
 python3.11 -m venv "$work/venv" 2>/dev/null || .venv/bin/python -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$work"/dist/*.whl

@@ -17,6 +17,7 @@ import msgspec
 
 from devices.house.agent.core import Ended, Event, Halted, Resumed, Traded
 from ledgernode.wire.answers import NumberedEvent
+from ledgernode.wire.unreadable import UNREADABLE
 
 NAMES: Final = ("Halted", "Resumed", "TradeAgreed", "TradeCurtailed", "TradeDisputed")
 LAST: Final = (1 << 53) - 1
@@ -130,6 +131,6 @@ def _read(known: Known, whose: Whose, event: NumberedEvent, now_ms: int) -> Even
                 if event.name == "Resumed":
                     return Resumed(now_ms, found.direction)
                 return Halted(now_ms, found.direction, found.until_ms)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None  # another contract than the one we know, under its name
     return None

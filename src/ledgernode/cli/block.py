@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -96,11 +96,14 @@ def list_blocks(last: int, first: int | None, at: Connection, as_json: bool) -> 
     )
 
 
+_HEIGHT_DIGITS: Final = 18
+
+
 def _place(which: str) -> Height | bytes | None:
     """A height, a header hash, or None for the newest."""
     if which == "latest":
         return None
-    if which.isdecimal() and which.isascii():
+    if which.isdecimal() and which.isascii() and len(which) <= _HEIGHT_DIGITS:
         return Height(int(which))
     try:
         header_hash = bytes.fromhex(which)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import click
 
+from ledgernode.cli.passphrases import passphrase_option
 from ledgernode.config import SIMULATED_VALIDITY_MS
 from ledgernode.errors import KeyFileUnsafe, NetworkNotFound
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # the client costs a quarter of a second, and `--help` needs 
 
     from ledgernode.client import Ledger, Node, Signer
     from ledgernode.identity.founding import Network, NetworkNode
+    from ledgernode.identity.passphrase import Unlock
     from ledgernode.identity.tls import TlsFiles
     from ledgernode.wire.genesis import Genesis
 
@@ -54,6 +56,7 @@ class Connection:
     endpoints_option: tuple[str, ...] = ()
     ledger_option: str = ""
     genesis_option: Path | None = None
+    passphrase_file_option: Path | None = None
 
     # ------------------------------------------------------------ where
 
@@ -138,6 +141,19 @@ class Connection:
         """The same network, another identity of it."""
         return replace(self, who=f"{organisation}/{name}", identity_option=None)
 
+    @cached_property
+    def unlock(self) -> Unlock:
+        """Gives the passphrase of encrypted keys."""
+        from ledgernode.cli.passphrases import unlock_by
+
+        return unlock_by(self.passphrase_file_option)
+
+    def unlocked_by(self, directory: Path, file: str) -> Connection:
+        """The same, with the passphrase file that settings in `directory` name, where the command named none."""
+        if not file or self.passphrase_file_option is not None:
+            return self
+        return replace(self, passphrase_file_option=directory / file)
+
     # ------------------------------------------------------------ what to work with
 
     def signer(self) -> Signer:
@@ -146,7 +162,7 @@ class Connection:
         from ledgernode.identity.identity_files import load_identity
         from ledgernode.wire.genesis import chain_id
 
-        key, _ = load_identity(self.identity_directory)
+        key, _ = load_identity(self.identity_directory, self.unlock)
         signer = functools.partial(
             Signer, key, recorded_identity(self.identity_directory), chain_id=chain_id(self.genesis_bytes)
         )
@@ -179,7 +195,7 @@ class Connection:
         from ledgernode.identity import tls
         from ledgernode.identity.authority import read_pem_file
         from ledgernode.identity.certificate_profile import read_pem
-        from ledgernode.identity.secret_file import read_secret
+        from ledgernode.identity.key_file import tls_key
 
         directory = self.identity_directory
         if not (directory / "tls-certificate.pem").exists():
@@ -189,7 +205,7 @@ class Connection:
         read_pem(certificate, 2)[0].require_valid(time.time_ns() // 1_000_000, f"TLS certificate of {directory.name}")
         joined = tls.split_roots((directory / tls.ROOTS).read_text()) if (directory / tls.ROOTS).exists() else ()
         return tls.TlsFiles(
-            key=read_secret(directory / "tls-key.pem"),
+            key=tls_key(directory / "tls-key.pem", self.unlock),
             certificate=certificate,
             roots=tuple(dict.fromkeys((*founding, *joined))),
         )
@@ -235,9 +251,11 @@ def network_options(command: Callable[..., _R]) -> Callable[..., _R]:
         endpoints: tuple[str, ...],
         ledger: str,
         genesis: Path | None,
+        passphrase_file: Path | None,
         **others: Any,
     ) -> _R:
-        return command(*arguments, at=Connection(network, who, identity, endpoints, ledger, genesis), **others)
+        at = Connection(network, who, identity, endpoints, ledger, genesis, passphrase_file)
+        return command(*arguments, at=at, **others)
 
     for option in reversed(_OPTIONS):
         with_connection = option(with_connection)
@@ -254,4 +272,5 @@ _OPTIONS: Final = (
     click.option(
         "--genesis", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The ledger's genesis file."
     ),
+    passphrase_option,
 )

@@ -28,7 +28,8 @@ def doctor(home: Path, quiet: bool, at: Connection, as_json: bool) -> int:
     """Look over the node or gateway of HOME: clock, disk, certificates, peers, versions, database, files.
 
     It reads only, and may be run beside the process itself. Each finding says what it means and what to do; the command
-    fails when one of them is an error. For a gateway, --as or --identity name who it is, and its nodes are asked.
+    fails when one of them is an error. For a gateway, --as or --identity name who it is: then its nodes are asked for
+    their clocks and versions, too, and its read model is compared with them.
 
     \b
     ledgernode doctor ./ledgernode-network/nodes/north-1
@@ -61,12 +62,12 @@ def doctor(home: Path, quiet: bool, at: Connection, as_json: bool) -> int:
 
 def _gateway(home: Path, at: Connection) -> list[Finding]:
     try:
-        from gateway.doctor import look_over
+        from gateway.doctor import Who, look_over
     except ModuleNotFoundError as error:
         raise BadRequest(f"a gateway needs {error.name}: install ledgernode[gateway]") from error
     named = at.identity_option is not None or at.who
-    identity = at.identity_directory if named else None
-    return look_over(home, identity, at.endpoints if named else (), _now_ms)
+    who = Who(at.identity_directory, at.ledger, at.tls_files) if named else None
+    return look_over(home, who, at.endpoints if named else (), _now_ms)
 
 
 def _line(finding: Finding) -> str:

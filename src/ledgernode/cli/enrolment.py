@@ -16,6 +16,7 @@ import click
 from ledgernode.cli.clock import now_ms
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.output import done, json_option, progress
+from ledgernode.cli.passphrases import keeping, key_option, passphrase_option, protect_option, unlock_by
 from ledgernode.errors import BadCertificate, BadRequest
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ _org_folder = click.option(
 @click.option("--name", help="Its name in the organisation (default: the folder's name).")
 @_attribute
 @click.option("--tls/--no-tls", default=True, show_default=True, help="Also make a TLS key, to connect to nodes.")
+@key_option
+@protect_option
 @json_option
 def new(
     *,
@@ -51,6 +54,8 @@ def new(
     name: str | None,
     attributes: tuple[str, ...],
     tls: bool,
+    uri: str,
+    passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
     """Make keys and requests in DIRECTORY, where the identity will be used. Only the requests leave it.
@@ -64,10 +69,11 @@ def new(
 
     named, read = name or directory.resolve().name, read_attributes(attributes)
     requests = [directory / "request.pem"]
-    new_request(directory, organisation=organisation, role=role_of(role), name=named, attributes=read)
+    whose: dict[str, Any] = {"organisation": organisation, "role": role_of(role), "name": named}
+    new_request(directory, **whose, attributes=read, keeping=keeping(uri, passphrase_file))
     if tls:
         requests.append(directory / "tls-request.pem")
-        new_request(directory, organisation=organisation, role=role_of(role), name=named, purpose=Purpose.TLS)
+        new_request(directory, **whose, purpose=Purpose.TLS, keeping=keeping("", passphrase_file))
     listed = ", ".join(str(request) for request in requests)
     done(
         f"{organisation}/{named} has its keys in {directory}\n  have signed: {listed}",
@@ -80,8 +86,10 @@ def new(
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--next", "following", is_flag=True, help="Make the next key as well, for a rotation.")
 @click.option("--tls", is_flag=True, help="Of the TLS key instead of the signing key.")
+@key_option
+@passphrase_option
 @json_option
-def csr(directory: Path, following: bool, tls: bool, as_json: bool) -> None:
+def csr(directory: Path, *, following: bool, tls: bool, uri: str, passphrase_file: Path | None, as_json: bool) -> None:
     """Make a new request for an identity that has a certificate: for its present key, or for its next.
 
     \b
@@ -91,7 +99,7 @@ def csr(directory: Path, following: bool, tls: bool, as_json: bool) -> None:
     from ledgernode.identity.authority import build_request, read_pem_file
     from ledgernode.identity.certificate_profile import Purpose, read_pem
     from ledgernode.identity.identity_files import new_request
-    from ledgernode.identity.keys import PrivateKey
+    from ledgernode.identity.key_file import kept_as, load_key
 
     purpose, prefix = (Purpose.TLS, "tls-") if tls else (Purpose.SIGNING, "")
     member = read_pem(read_pem_file(directory / f"{prefix}certificate.pem"), 2)[0].member
@@ -105,10 +113,11 @@ def csr(directory: Path, following: bool, tls: bool, as_json: bool) -> None:
         "purpose": purpose,
     }
     path = directory / f"{'next-' if following else ''}{prefix}request.pem"
+    key, unlock = directory / f"{prefix}key.pem", unlock_by(passphrase_file)
     if following:
-        new_request(directory, **facts, rotation=True)
+        new_request(directory, **facts, rotation=True, keeping=keeping(uri, None) if uri else kept_as(key, unlock))
     else:
-        path.write_text(build_request(PrivateKey.load(directory / f"{prefix}key.pem"), **facts))
+        path.write_text(build_request(load_key(key, unlock), **facts))
     document = {"request": str(path), "organisation": member.organisation, "name": member.name}
     done(f"have signed: {path}", as_json, document)
 
@@ -120,8 +129,16 @@ def csr(directory: Path, following: bool, tls: bool, as_json: bool) -> None:
 @click.option("--days", type=click.IntRange(1), default=365, show_default=True, help="How long the certificate holds.")
 @click.option("--tls-name", "tls_names", multiple=True, help="Host name or address of a TLS server; may be repeated.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write (default: print).")
+@passphrase_option
 def sign(
-    *, request: Path, org: Path, role: str | None, days: int, tls_names: tuple[str, ...], output: Path | None
+    *,
+    request: Path,
+    org: Path,
+    role: str | None,
+    days: int,
+    tls_names: tuple[str, ...],
+    output: Path | None,
+    passphrase_file: Path | None,
 ) -> None:
     """Certify a request with the organisation's issuing authority. Look at the request first: this vouches for it.
 
@@ -138,6 +155,7 @@ def sign(
         days=days,
         role=role_of(role) if role else None,
         tls_names=tls_names,
+        unlock=unlock_by(passphrase_file),
     )
     if output is None:
         click.echo(chain, nl=False)
@@ -201,11 +219,18 @@ def enroll(
     folder = org or at.organisation_directory
     if bulk is not None:
         with progress("certifying") as report:
-            enrolled = enroll_bulk(folder, read_list(bulk), now_ms=now_ms(), progress=report)
+            enrolled = enroll_bulk(folder, read_list(bulk), now_ms=now_ms(), progress=report, unlock=at.unlock)
     else:
         assert name is not None
         assert role is not None
-        chain = new_identity(folder, name, role_of(role), now_ms=now_ms(), attributes=read_attributes(attributes))
+        chain = new_identity(
+            folder,
+            name,
+            role_of(role),
+            now_ms=now_ms(),
+            attributes=read_attributes(attributes),
+            unlock=at.unlock,
+        )
         enrolled = (Enrolled(name, role_of(role), chain),)
     ids = register_all(at, [one.certificate for one in enrolled]) if registering else [""] * len(enrolled)
     told = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,7 @@ import click
 from ledgernode.cli.clock import now_ms
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.ending import until_interrupted
+from ledgernode.cli.observe_option import observe_option
 from ledgernode.cli.output import console, done, facts, json_option, progress, show, table
 from ledgernode.errors import AuditFailed, BadRequest, CommitUnknown
 
@@ -122,6 +123,7 @@ def enrol(
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes (default: as many as it was enrolled for).")
 @click.option("--hear", "hear_ms", type=click.IntRange(0), default=10_000, show_default=True, help="ms for outcomes.")
 @click.option("--within", "within_s", type=click.FloatRange(0), help="End after so many seconds, whatever waits.")
+@observe_option
 @network_options
 @json_option
 def run(
@@ -138,6 +140,7 @@ def run(
     workers: int | None,
     hear_ms: int,
     within_s: float | None,
+    observe: str | None,
     at: Connection,
     as_json: bool,
 ) -> None:
@@ -175,7 +178,7 @@ def run(
             told(now)
 
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(within_s), _observed(observe, plan, last):
                 return await crew.run(planned, noted)
         except TimeoutError:
             return last[-1]
@@ -217,6 +220,27 @@ def count(*, directory: Path, until: int | None, at: Connection, as_json: bool) 
     show(document, as_json, facts((name, json.dumps(value)) for name, value in document.items()))
     if document["missing"] or document["doubled"]:
         raise AuditFailed(f"{document['missing']} readings are missing, {document['doubled']} stand there twice")
+
+
+@asynccontextmanager
+async def _observed(address: str | None, plan: Plan, last: list[Now]) -> AsyncIterator[None]:
+    """Show the fleet's figures there while it runs."""
+    if not address:
+        yield
+        return
+    from devices.fleet.observed import ObservedFleet
+    from ledgernode.observe.listener import Listener
+
+    observed = ObservedFleet(plan.meters, lambda: last[-1] if last else None)
+    listener = Listener(address, observed.addresses())
+    await listener.start()
+    turning = asyncio.create_task(observed.turning.run())
+    click.echo(f"health and metrics on port {listener.port}", err=True)
+    try:
+        yield
+    finally:
+        turning.cancel()
+        await listener.stop()
 
 
 def _broker(address: str | None, user: str, password_file: Path | None) -> Broker | None:

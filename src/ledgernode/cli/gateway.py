@@ -14,7 +14,7 @@ from ledgernode.cli.gateway_broker import broker_files
 from ledgernode.cli.gateway_devices import device
 from ledgernode.cli.http_options import HttpOptions, http_options
 from ledgernode.cli.levels import LEVELS
-from ledgernode.cli.observe_option import observe_option
+from ledgernode.cli.observe_option import observe_option, trace_options
 from ledgernode.cli.output import counted, json_option, moment, show, table
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ gateway.add_command(broker_files)
 @click.option("--broker-password-file", type=click.Path(dir_okay=False, path_type=Path), help="Mode 0600.")
 @http_options
 @observe_option
+@trace_options
 @click.option("--log-level", type=click.Choice(LEVELS), help="Log from this level on (default: as gateway.json says).")
 @click.option("--log-json", is_flag=True, help="Log JSON lines instead of text.")
 @network_options
@@ -54,6 +55,8 @@ def run(
     broker_password_file: Path | None,
     http: HttpOptions,
     observe: str | None,
+    trace: str | None,
+    trace_one_in: int | None,
     log_level: str | None,
     log_json: bool,
     at: Connection,
@@ -75,8 +78,9 @@ def run(
     from ledgernode.wire.genesis import chain_id
 
     settings = read_settings(directory)
-    if observe is not None:
-        settings = msgspec.structs.replace(settings, observe=observe)
+    at = at.unlocked_by(directory, settings.key_passphrase_file)
+    given = {"observe": observe, "trace": trace, "trace_one_in": trace_one_in}
+    settings = msgspec.structs.replace(settings, **{name: value for name, value in given.items() if value is not None})
     password = str(broker_password_file.absolute()) if broker_password_file else ""
     home = Home(
         directory=directory,
@@ -94,6 +98,7 @@ def run(
         model=model_home(settings.model_database, directory, at),
         log_level=log_level or "",
         log_json=log_json,
+        unlock=at.unlock,
     )
     if as_json:
         run_gateway(home)

@@ -10,6 +10,7 @@ import click
 
 from ledgernode.cli.clock import now_ms
 from ledgernode.cli.output import done, facts, json_option, moment, show, table
+from ledgernode.cli.passphrases import passphrase_option, unlock_by
 from ledgernode.errors import BadGenesis, BadParameters
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+_DIGITS: Final = 20
+"""More than any number of ours has."""
 ENGINES: Final = ("solo", "pbft", "pow")
 
 
@@ -122,8 +125,9 @@ def check(file: Path, acceptances: tuple[Path, ...], as_json: bool) -> None:
     help="Folder of an admin that the genesis names.",
 )
 @click.option("-o", "--output", type=_NEW_FILE, required=True, help="File to write, to be given to the other founders.")
+@passphrase_option
 @json_option
-def accept(file: Path, identity: Path, output: Path, as_json: bool) -> None:
+def accept(file: Path, identity: Path, output: Path, passphrase_file: Path | None, as_json: bool) -> None:
     """Check a genesis file whole and sign it for your organisation. Look at `genesis check` first.
 
     \b
@@ -132,7 +136,7 @@ def accept(file: Path, identity: Path, output: Path, as_json: bool) -> None:
     from ledgernode.identity.founding import accept_genesis
     from ledgernode.identity.identity_files import load_identity
 
-    acceptance = accept_genesis(file.read_bytes(), load_identity(identity)[0])
+    acceptance = accept_genesis(file.read_bytes(), load_identity(identity, unlock_by(passphrase_file))[0])
     output.write_bytes(acceptance)
     told = json.loads(acceptance)
     done(f"{output}: {told['organisation']} accepts chain {told['chain_id']}", as_json, {"file": str(output), **told})
@@ -147,7 +151,7 @@ def read_parameters(changes: tuple[str, ...]) -> Parameters:
     given: dict[str, Any] = {}
     for change in changes:
         name, _, number = change.partition("=")
-        if name not in Parameters.__struct_fields__ or not number.isdecimal():
+        if name not in Parameters.__struct_fields__ or not _is_number(number):
             raise BadParameters(f"a parameter is NAME=NUMBER, one of {', '.join(Parameters.__struct_fields__)}")
         given[name] = int(number)
     return msgspec.structs.replace(Parameters(), **given)
@@ -158,10 +162,14 @@ def read_options(given: tuple[str, ...]) -> dict[str, int]:
     options: dict[str, int] = {}
     for one in given:
         name, _, number = one.partition("=")
-        if not (name and number.isdecimal()):
+        if not (name and _is_number(number)):
             raise BadGenesis(f"an engine's option is NAME=NUMBER, not {one[:64]!r}")
         options[name] = int(number)
     return options
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _DIGITS
 
 
 def _document(raw: bytes) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class HttpOptions(NamedTuple):
         own = at.tls_files()
         certificate = self.certificate or at.identity_directory / "tls-certificate.pem"
         key = self.key or at.identity_directory / "tls-key.pem"
-        return listen_at(self.address, HttpTls(certificate, key, own.roots))
+        return listen_at(self.address, HttpTls(certificate, key, own.roots, at.unlock))
 
 
 def http_options(command: Callable[..., _R]) -> Callable[..., _R]:

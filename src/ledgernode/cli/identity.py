@@ -16,9 +16,12 @@ from ledgernode.cli.clock import now_ms
 from ledgernode.cli.connection import ID_FILE, Connection, network_options
 from ledgernode.cli.members import id_of, register_all
 from ledgernode.cli.output import as_text, done, facts, json_option, moment, short, show, table
+from ledgernode.cli.passphrases import key_option
+from ledgernode.cli.protecting import protect
+from ledgernode.cli.tls_rotation import rotate_tls
 
 if TYPE_CHECKING:
-    from ledgernode.identity.keys import PrivateKey
+    from ledgernode.identity.signing import SigningKey
 
 _CONTRACT: Final = "identity"
 
@@ -30,7 +33,7 @@ def identity() -> None:
     """Keys, certificates, registration, rotation and revocation."""
 
 
-for _command in (enrolment.new, enrolment.csr, enrolment.sign, enrolment.accept, enrolment.enroll):
+for _command in (enrolment.new, enrolment.csr, enrolment.sign, enrolment.accept, enrolment.enroll, protect, rotate_tls):
     identity.add_command(_command)
 
 
@@ -165,9 +168,10 @@ def revoke(named: str, reason: str, at: Connection, as_json: bool) -> None:
 
 @identity.command()
 @click.option("--org", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Sign the new key here.")
+@key_option
 @network_options
 @json_option
-def rotate(org: Path | None, at: Connection, as_json: bool) -> None:
+def rotate(org: Path | None, uri: str, at: Connection, as_json: bool) -> None:
     """Give the identity of --as (or --identity) a new key; the old one speaks for a while yet, then never again.
 
     Makes the next key and its request if there is none. Where the organisation's issuing authority is not
@@ -181,7 +185,8 @@ def rotate(org: Path | None, at: Connection, as_json: bool) -> None:
     from ledgernode.identity.identity_files import finish_rotation
 
     folder = at.identity_directory
-    certificate = prepare(folder, org or (None if at.identity_option else at.organisation_directory), now_ms())
+    authority = org or (None if at.identity_option else at.organisation_directory)
+    certificate = prepare(folder, authority, now_ms(), at.unlock, uri)
     if certificate is None:
         request = folder / "next-request.pem"
         done(
@@ -192,8 +197,10 @@ def rotate(org: Path | None, at: Connection, as_json: bool) -> None:
         return
     with Speaker(at) as speaker:
         permanent = speaker.signer.identity
-        if not _speaks(speaker, next_key(folder)):  # else: cut short the last time
-            speaker.submit(_CONTRACT, "rotate", certificate=certificate, proof=proof_of(folder, permanent).hex())
+        if not _speaks(speaker, next_key(folder, at.unlock)):  # else: cut short the last time
+            speaker.submit(
+                _CONTRACT, "rotate", certificate=certificate, proof=proof_of(folder, permanent, at.unlock).hex()
+            )
     (folder / ID_FILE).write_text(f"{permanent.hex()}\n")
     finish_rotation(folder)
     done(
@@ -203,7 +210,7 @@ def rotate(org: Path | None, at: Connection, as_json: bool) -> None:
     )
 
 
-def _speaks(speaker: Speaker, key: PrivateKey) -> bool:
+def _speaks(speaker: Speaker, key: SigningKey) -> bool:
     """Does this key speak for the identity already? Asked by the key itself: the one before may have ended."""
     from ledgernode.errors import UnknownSigner
 

@@ -33,6 +33,8 @@ def parse_book(raw: bytes) -> Book:
     document = _document(raw)
     try:
         book = msgspec.convert(document, Book)
+    except UnicodeEncodeError as error:
+        raise BadBook("the book holds a lone surrogate, which UTF-8 cannot carry") from error
     except msgspec.ValidationError as error:
         raise _mistyped(str(error), document) from error
     fault = fault_of(book)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from ledgernode.cli.meter_accuracy import accuracy
+from ledgernode.cli.observe_option import observe_option, trace_options
 from ledgernode.cli.output import facts, json_option, show
 from ledgernode.cli.sts import Meter, meter_options
 
@@ -138,7 +139,19 @@ def new(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="CSV rows `seconds,watts` (three phases: three columns; or watts and vars of each), played again and again.",
 )
-def run(*, home: Path, gateways: tuple[str, ...], return_s: int, load_w: float, load_file: Path | None) -> None:
+@observe_option
+@trace_options
+def run(
+    *,
+    home: Path,
+    gateways: tuple[str, ...],
+    return_s: int,
+    load_w: float,
+    load_file: Path | None,
+    observe: str | None,
+    trace: str | None,
+    trace_one_in: int | None,
+) -> None:
     """Run a meter until it is told to stop: it samples, counts, switches and reports through the first gateway that
     serves it. HOME is an identity's folder in which `meter new` was called.
 
@@ -158,12 +171,25 @@ def run(*, home: Path, gateways: tuple[str, ...], return_s: int, load_w: float, 
     from devices.meter_process import MeterProcess
     from devices.meter_shell import read_facts
     from devices.sampling import Recorded, Sampler, Steady
+    from ledgernode import logs
+    from ledgernode.config import TRACE_ONE_IN
 
+    logs.set_up(as_json=False)  # standard output is the meter's events' alone
     set_to = read_facts(home)
     steady = Steady(load_w, set_to.phases) if load_file is None else None
     load = steady or Recorded(load_file or home, set_to.phases)
     source = Sampler(home, load, phases=set_to.phases, direct=set_to.direct, seed=int(set_to.pan))
-    asyncio.run(MeterProcess(home, gateways, source, load=steady, return_ms=return_s * 1_000).run())
+    running = MeterProcess(
+        home,
+        gateways,
+        source,
+        load=steady,
+        return_ms=return_s * 1_000,
+        observe=observe or "",
+        trace=trace or "",
+        trace_one_in=trace_one_in or TRACE_ONE_IN,
+    )
+    asyncio.run(running.run())
 
 
 @meter.command()

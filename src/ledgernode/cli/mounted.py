@@ -18,6 +18,7 @@ from ledgernode.identity.certificates import read_certificate
 from ledgernode.identity.home import FILE, NodeConfig, tls_directory, validator_directory
 from ledgernode.identity.records import Role
 from ledgernode.identity.tls import ROOTS, split_roots, write_roots
+from ledgernode.wire.unreadable import UNREADABLE
 
 GENESIS: Final = "genesis.json"
 ACCEPTANCES: Final = "*.acceptance.json"
@@ -49,11 +50,17 @@ def prepare_home(
         for file in ("key.pem", "certificate.pem"):
             _link(folder / file, keys.absolute() / f"{prefix}{purpose}-{file}")
     config.write(home)
-    acceptances = sorted(ledger.glob(ACCEPTANCES))
-    join_ledger(home, (ledger / GENESIS).read_bytes(), [path.read_bytes() for path in acceptances])
+    join_mounted(home, ledger)
     if (mounted := keys / ROOTS).exists():
         roots = tls_directory(home) / ROOTS
         write_roots(roots.parent, dict.fromkeys((*split_roots(roots.read_text()), *split_roots(mounted.read_text()))))
+    return NodeConfig.read(home)
+
+
+def join_mounted(home: Path, ledger: Path) -> NodeConfig:
+    """Serve the ledger whose genesis and acceptances are mounted here as well; the settings that the home has then."""
+    acceptances = sorted(ledger.glob(ACCEPTANCES))
+    join_ledger(home, (ledger / GENESIS).read_bytes(), [path.read_bytes() for path in acceptances])
     return NodeConfig.read(home)
 
 
@@ -64,7 +71,7 @@ def _settings(further: bytes, config: NodeConfig) -> NodeConfig:
         if said := sorted(fields.keys() & set(_OWN)):
             raise BadRequest(f"{', '.join(said)} of {FILE} follow from the certificate and the genesis")
         return msgspec.convert({**msgspec.to_builtins(config), **fields}, NodeConfig)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"the settings cannot be taken: {error}") from error
 
 

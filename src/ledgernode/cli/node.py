@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
 from ledgernode.cli.levels import LEVELS
-from ledgernode.cli.observe_option import observe_option
+from ledgernode.cli.observe_option import observe_option, trace_options
 from ledgernode.cli.output import done, facts, json_option, moment, progress, short, show, size, table
+from ledgernode.cli.passphrases import keeping, key_option, passphrase_option, protect_option, unlock_by
 from ledgernode.cli.standing import standing
+
+if TYPE_CHECKING:
+    from ledgernode.cli.joining import HeldLedger
 
 _HOME: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -29,8 +33,12 @@ def node() -> None:
 @click.option("--organisation", required=True, help="The organisation it belongs to.")
 @click.option("--name", default="validator-1", show_default=True, help="Its name in the organisation.")
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where it will serve.")
+@key_option
+@protect_option
 @json_option
-def new(home: Path, organisation: str, name: str, listen: str, as_json: bool) -> None:
+def new(
+    *, home: Path, organisation: str, name: str, listen: str, uri: str, passphrase_file: Path | None, as_json: bool
+) -> None:
     """Make a node's HOME with its two keys. Only the requests for their certificates leave it.
 
     \b
@@ -38,8 +46,10 @@ def new(home: Path, organisation: str, name: str, listen: str, as_json: bool) ->
     """
     from ledgernode.identity.home import NodeConfig, request_node, tls_directory, validator_directory
 
-    request_node(home, organisation=organisation, name=name)
-    NodeConfig(organisation, name, listen, ()).write(home)
+    signing, tls = keeping(uri, passphrase_file), keeping("", passphrase_file)
+    request_node(home, organisation=organisation, name=name, signing=signing, tls=tls)
+    passphrase = str(passphrase_file.absolute()) if passphrase_file is not None else ""
+    NodeConfig(organisation, name, listen, (), key_passphrase_file=passphrase).write(home)
     requests = [str(folder / "request.pem") for folder in (validator_directory(home), tls_directory(home))]
     done(f"node in {home}\n  have signed: {', '.join(requests)}", as_json, {"home": str(home), "requests": requests})
 
@@ -52,6 +62,8 @@ def new(home: Path, organisation: str, name: str, listen: str, as_json: bool) ->
 def join(home: Path, genesis: Path, acceptances: tuple[Path, ...], as_json: bool) -> None:
     """Give a node a ledger to serve: the GENESIS that every founder has accepted.
 
+    A node may serve several. One that is running takes it up by itself; otherwise start it.
+
     \b
     ledgernode node join ./north-node genesis.json --acceptance north.acceptance.json --acceptance south.acceptance.json
     """
@@ -61,18 +73,70 @@ def join(home: Path, genesis: Path, acceptances: tuple[Path, ...], as_json: bool
     done(f"{home} serves ledger {name}: ledgernode node run {home}", as_json, {"home": str(home), "ledger": name})
 
 
+@node.command("list")
+@click.argument("home", type=_HOME)
+@json_option
+def list_ledgers(home: Path, as_json: bool) -> None:
+    """Show the ledgers of a node: those that it serves, and those it only keeps.
+
+    \b
+    ledgernode node list ./north-node
+    """
+    from ledgernode.cli.joining import held_ledgers
+
+    found = held_ledgers(home)
+    rows = [(one.ledger, one.engine, ", ".join(one.founders), size(one.database_bytes), _kept(one)) for one in found]
+    shown = table(("ledger", "engine", "founders", "on disk", "state"), rows, numbers=("on disk",))
+    show(
+        {"home": str(home), "ledgers": [one._asdict() for one in found]},
+        as_json,
+        shown if found else f"{home} has no ledger yet",
+    )
+
+
+@node.command()
+@click.argument("home", type=_HOME)
+@click.argument("ledger")
+@click.option("--erase", is_flag=True, help="Erase its data and genesis from this home as well.")
+@click.option("--wait", "wait_s", type=click.IntRange(0), default=30, show_default=True, help="For it to be closed, s.")
+@json_option
+def drop(*, home: Path, ledger: str, erase: bool, wait_s: int, as_json: bool) -> None:
+    """Let a node serve LEDGER no more. A running node drains and closes it; the others go on.
+
+    Its data stays, to be served again by `node join`, unless it is to be erased. A validator that goes without leaving
+    its seat is missed by the quorum: let governance take the seat away first (docs/governance.md).
+
+    \b
+    ledgernode node drop ./north-node market
+    ledgernode node drop ./north-node market --erase
+    """
+    from ledgernode.cli.joining import drop_ledger
+
+    drop_ledger(home, ledger, erase=erase, wait_s=wait_s)
+    said = "its data is erased" if erase else f"its data stays in {home}/ledgers/{ledger}"
+    document = {"home": str(home), "ledger": ledger, "erased": erase}
+    done(f"{home} serves {ledger} no more; {said}", as_json, document)
+
+
 @node.command()
 @click.argument("home", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--keys", type=_HOME, required=True, help="Where its validator and TLS keys and certificates are mounted."
 )
 @click.option("--prefix", default="", metavar="NAME.", help="What the files of this node begin with there.")
-@click.option("--ledger", type=_HOME, required=True, help="Where genesis.json and every *.acceptance.json are mounted.")
+@click.option(
+    "--ledger",
+    "ledgers",
+    type=_HOME,
+    required=True,
+    multiple=True,
+    help="Where genesis.json and every *.acceptance.json are mounted; one for each ledger.",
+)
 @click.option("--listen", required=True, metavar="HOST:PORT", help="Where it will serve.")
 @click.option("--settings", type=_FILE, help="Further fields of node.json, as JSON.")
 @json_option
 def prepare(
-    *, home: Path, keys: Path, prefix: str, ledger: Path, listen: str, settings: Path | None, as_json: bool
+    *, home: Path, keys: Path, prefix: str, ledgers: tuple[Path, ...], listen: str, settings: Path | None, as_json: bool
 ) -> None:
     """Make or bring up to date a node's HOME whose keys, certificates and genesis others mount, as in a container.
 
@@ -84,10 +148,12 @@ def prepare(
     ledgernode node prepare /var/lib/ledgernode --keys /etc/ledgernode/keys --prefix validator-0. \\
         --ledger /etc/ledgernode/ledger --listen 0.0.0.0:7051
     """
-    from ledgernode.cli.mounted import prepare_home
+    from ledgernode.cli.mounted import join_mounted, prepare_home
 
     further = settings.read_bytes() if settings is not None else b"{}"
-    config = prepare_home(home, keys, prefix=prefix, ledger=ledger, listen=listen, further=further)
+    config = prepare_home(home, keys, prefix=prefix, ledger=ledgers[0], listen=listen, further=further)
+    for mounted in ledgers[1:]:
+        config = join_mounted(home, mounted)
     document = {"home": str(home), "organisation": config.organisation, "ledgers": list(config.ledgers)}
     said = f"{home} is {config.organisation}/{config.validator} of {', '.join(config.ledgers)}"
     done(said, as_json, document)
@@ -98,7 +164,18 @@ def prepare(
 @click.option("--log-level", type=click.Choice(LEVELS), help="Log from this level on (default: as node.json says).")
 @click.option("--log-json", is_flag=True, help="Log JSON lines instead of text.")
 @observe_option
-def run(home: Path, log_level: str | None, log_json: bool, observe: str | None) -> None:
+@trace_options
+@passphrase_option
+def run(
+    home: Path,
+    *,
+    log_level: str | None,
+    log_json: bool,
+    observe: str | None,
+    trace: str | None,
+    trace_one_in: int | None,
+    passphrase_file: Path | None,
+) -> None:
     """Run the node of HOME until it is told to stop (Ctrl-C or SIGTERM; it finishes what it has begun).
 
     \b
@@ -107,7 +184,16 @@ def run(home: Path, log_level: str | None, log_json: bool, observe: str | None) 
     """
     from ledgernode.services.process import run_node
 
-    run_node(home, log_level=log_level, log_json=log_json, observe=observe, ready=_say)
+    run_node(
+        home,
+        log_level=log_level,
+        log_json=log_json,
+        observe=observe,
+        trace=trace,
+        trace_one_in=trace_one_in,
+        ready=_say,
+        unlock=unlock_by(passphrase_file),
+    )
 
 
 @node.command()
@@ -220,6 +306,12 @@ def _parts(node: dict[str, Any]) -> list[Any]:
         parts.append(table(columns, rows, numbers=("height", "rules", "contradictions", "on the ledger")))
         parts += _accusations(ledger["validators"])
     return parts
+
+
+def _kept(ledger: HeldLedger) -> str:
+    if not ledger.serves:
+        return "kept, not served"
+    return "to be served" if ledger.process is None else f"open in process {ledger.process or '?'}"
 
 
 def _state(ledger: dict[str, Any]) -> str:

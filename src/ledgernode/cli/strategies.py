@@ -37,6 +37,6 @@ def strategy_named(text: str, seed: int) -> Strategy:
         fields[field] = value
     try:
         made: Strategy = msgspec.convert(fields, kind, strict=False)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise BadRequest(f"{text!r}: {error}") from error
     return made

@@ -29,7 +29,9 @@ def vending() -> None:
 
 @vending.command()
 @click.argument("directory", type=_KEPT)
-@click.option("--passphrase-file", type=_FILE, help="Opens the key store; not needed where a module holds it.")
+@click.option(
+    "--passphrase-file", "store_passphrase", type=_FILE, help="Opens the key store, where no module holds it."
+)
 @http_options
 @observe_option
 @network_options
@@ -37,7 +39,7 @@ def vending() -> None:
 def run(
     directory: Path,
     *,
-    passphrase_file: Path | None,
+    store_passphrase: Path | None,
     http: HttpOptions,
     observe: str | None,
     at: Connection,
@@ -56,10 +58,11 @@ def run(
     from gateway.vending.process import Home, run_vending
     from gateway.vending.settings import read_settings
 
+    settings = read_settings(directory)
+    at = at.unlocked_by(directory, settings.key_passphrase_file)
     listen = http.listen(at)
     if listen is None:
         raise BadRequest("partners come by HTTP: say where (--http)")
-    settings = read_settings(directory)
     if observe is not None:
         settings = msgspec.structs.replace(settings, observe=observe)
     home = Home(
@@ -69,7 +72,7 @@ def run(
         http=listen,
         tls=at.tls_files(),
         signer=at.signer(),
-        passphrase_file=passphrase_file,
+        passphrase_file=store_passphrase,
         settings=settings,
     )
     if as_json:
@@ -188,6 +191,25 @@ def new(
     )
     document = {"label": facts.label, "key_type": facts.key_type, "check": facts.check}
     show(document, as_json, f"{facts.label} is in {path}, check value {facts.check}")
+
+
+@keystore.command()
+@click.argument("path", type=_FILE)
+@click.option("--passphrase-file", required=True, type=_FILE, help="Opens the store as it is.")
+@click.option("--new-passphrase-file", "new_file", required=True, type=_FILE, help="Opens it from now on (mode 0600).")
+@json_option
+def protect(path: Path, passphrase_file: Path, new_file: Path, as_json: bool) -> None:
+    """Seal every key of a key store anew under another passphrase. A service that runs goes on with what it has.
+
+    \b
+    ledgernode vending keystore protect ./vending/keys.json --passphrase-file old --new-passphrase-file new
+    """
+    _require_packages()
+    from gateway.vending.keystore import change_passphrase, read_passphrase
+
+    facts = change_passphrase(path, read_passphrase(passphrase_file), read_passphrase(new_file))
+    labels = [one.label for one in facts]
+    show({"keys": labels}, as_json, f"{path}: {len(labels)} keys under the new passphrase")
 
 
 @keystore.command("show")

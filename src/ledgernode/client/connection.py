@@ -157,7 +157,8 @@ def read_error(error: grpc.aio.AioRpcError) -> LedgerError:
     details = error.details() or ""
     if CODE_METADATA in metadata:
         advice, kept_by = metadata.get(RETRY_METADATA, ""), metadata.get(ARCHIVES_METADATA, "")
-        facts: dict[str, Any] = {"retry_ms": int(advice)} if advice.isdigit() else {}
+        said = len(advice) <= _ADVICE_DIGITS and advice.isascii() and advice.isdigit()
+        facts: dict[str, Any] = {"retry_ms": int(advice)} if said else {}
         if kept_by:
             facts["archives"] = tuple(kept_by.split(","))
         return typed(metadata[CODE_METADATA], details, **facts)
@@ -174,6 +175,7 @@ def read_error(error: grpc.aio.AioRpcError) -> LedgerError:
             return LedgerError(f"{status.name}: {details}")
 
 
+_ADVICE_DIGITS: Final = 9
 # grpc puts this in place of the node's own status when a stream ends during a write (grpc/grpc#36066)
 _LOST_STATUS: Final = "Internal error from Core"
 

@@ -15,7 +15,7 @@ import msgspec
 
 from ledgernode.config import SIGNER_VALIDITY_MS
 from ledgernode.errors import BadArguments
-from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.signing import SigningKey
 from ledgernode.wire.transaction import (
     NONCE_BYTES,
     Body,
@@ -52,7 +52,7 @@ class Signer:
 
     def __init__(
         self,
-        key: PrivateKey,
+        key: SigningKey,
         identity: IdentityId | None = None,
         *,
         chain_id: ChainId,
@@ -69,7 +69,7 @@ class Signer:
         """By the clock that it signs by: that of the ledger, where it is a simulated one."""
         return self._clock_ms()
 
-    def beside(self, key: PrivateKey, identity: IdentityId | None = None) -> Signer:
+    def beside(self, key: SigningKey, identity: IdentityId | None = None) -> Signer:
         """Somebody else's, for the same ledger and by the same clock."""
         return Signer(key, identity, chain_id=self.chain_id, validity_ms=self._validity_ms, clock_ms=self._clock_ms)
 

@@ -21,7 +21,15 @@ from ledgernode.consensus.certifier import check_certificate
 from ledgernode.doctor import finding, rules
 from ledgernode.doctor.finding import Finding
 from ledgernode.doctor.rules import Database, Disk, Peer, Versions
-from ledgernode.errors import BadCertificate, BadProof, DatabaseDamaged, DatabaseForeign, KeyFileUnsafe, LedgerError
+from ledgernode.errors import (
+    BadCertificate,
+    BadProof,
+    DatabaseDamaged,
+    DatabaseForeign,
+    KeyFileUnsafe,
+    LedgerError,
+    PassphraseMissing,
+)
 from ledgernode.identity.authority import read_pem_file
 from ledgernode.identity.certificate_profile import read_pem
 from ledgernode.identity.home import (
@@ -31,7 +39,9 @@ from ledgernode.identity.home import (
     tls_directory,
     validator_directory,
 )
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.key_file import Kind, kind_of, public_key_of
+from ledgernode.identity.keys import verify
+from ledgernode.identity.passphrase import in_settings
 from ledgernode.identity.records import ValidatorRecord
 from ledgernode.identity.secret_file import read_secret
 from ledgernode.identity.tls import Trust, channel_credentials, load_tls, split_roots
@@ -79,8 +89,9 @@ def our_versions() -> Versions:
 def identity(what: str, folder: Path, prefix: str, now_ms: int) -> Iterator[Finding]:
     """A key and its certificate: who can read the one, how long the other holds, whether they belong together."""
     yield rules.directory(str(folder), stat.S_IMODE(folder.stat().st_mode) if folder.exists() else 0)
-    key, refusal = secret_key(folder / f"{prefix}key.pem")
-    yield rules.secret(str(folder / f"{prefix}key.pem"), refusal)
+    path = folder / f"{prefix}key.pem"
+    public_key, refusal = secret_key(path)
+    yield rules.secret(str(path), refusal, "" if refusal else f", {kind_of(read_secret(path))}")
     try:
         leaf, issuer = read_pem(read_pem_file(folder / f"{prefix}certificate.pem"), 2)
     except LedgerError as error:
@@ -88,13 +99,18 @@ def identity(what: str, folder: Path, prefix: str, now_ms: int) -> Iterator[Find
         return
     yield rules.certificate(what, leaf.not_after_ms, now_ms)
     yield rules.certificate(f"authority's, which issued the {what},", issuer.not_after_ms, now_ms)
-    if key is not None and key.public_key != leaf.public_key:
+    if public_key not in (None, leaf.public_key):
         yield rules.other_key(what)
 
 
-def secret_key(path: Path) -> tuple[PrivateKey | None, str]:
+def secret_key(path: Path) -> tuple[bytes | None, str]:
+    """Whose key it is, where that can be said without a passphrase or a token, and why it would not be read."""
     try:
-        return PrivateKey.load(path), ""
+        if kind_of(read_secret(path)) is Kind.NAMED:
+            return None, ""
+        return public_key_of(path), ""
+    except PassphraseMissing:
+        return None, ""
     except LedgerError as error:
         return None, str(error)
 
@@ -180,7 +196,7 @@ def _opened(home: Path, name: str, looked: LookedAt, genesis_bytes: bytes, now_m
     disk = shutil.disk_usage(data)
     yield rules.space(f"ledger {name}", Disk(disk.free, disk.total, facts.used_bytes, now_ms() - began_ms))
     own_key = secret_key(validator_directory(home) / "key.pem")[0]
-    others = [member for member in members if own_key is None or member.public_key != own_key.public_key.hex()]
+    others = [member for member in members if own_key is None or member.public_key != own_key.hex()]
     asked = asyncio.run(ask_all(home, name, others, now_ms))
     yield from rules.peers(name, asked, members=len(members), own_height=chain.head.height)
     yield from rules.clock(name, asked, parameters.clock_skew_ms, now_ms(), chain.head.time_ms)
@@ -212,7 +228,8 @@ def newest_blocks(chain: ChainStore) -> int:
 async def ask_all(home: Path, name: str, members: list[ValidatorRecord], now_ms: Clock) -> list[Peer]:
     """How far each of them is and what time it has, asked as this node; all at once."""
     try:
-        trust = Trust(load_tls(tls_directory(home)))
+        unlock = in_settings(home, NodeConfig.read(home).key_passphrase_file)
+        trust = Trust(load_tls(tls_directory(home), unlock))
     except LedgerError as error:
         return [Peer(member.organisation, member.endpoint, f"we cannot show who we are: {error}") for member in members]
     return list(await asyncio.gather(*(_ask(trust, name, member, now_ms) for member in members)))

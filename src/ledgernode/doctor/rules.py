@@ -49,10 +49,10 @@ def other_key(what: str) -> Finding:
     return error("certificate", f"the {what} certificate is of another key than the one beside it", means, advice)
 
 
-def secret(path: str, refusal: str) -> Finding:
-    """A file with a secret; `refusal` says why it would not be read, empty where it is well."""
+def secret(path: str, refusal: str, kept: str = "") -> Finding:
+    """A file with a secret; `refusal` says why it would not be read, empty where it is well; `kept` in which form."""
     if not refusal:
-        return ok("files", f"{path} is read by its owner alone")
+        return ok("files", f"{path} is read by its owner alone{kept}")
     return error("files", refusal, "the process refuses to use it, and others may have copied it", f"chmod 600 {path}")
 
 

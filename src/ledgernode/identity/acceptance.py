@@ -16,9 +16,11 @@ import msgspec
 from ledgernode.errors import BadGenesis, BadSignature, NotApproved, RoleRefused
 from ledgernode.identity.certificates import read_certificate
 from ledgernode.identity.genesis_rules import check_genesis
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.keys import verify
+from ledgernode.identity.signing import SigningKey
 from ledgernode.wire.genesis import Genesis, chain_id
 from ledgernode.wire.types import ChainId
+from ledgernode.wire.unreadable import UNREADABLE
 
 ACCEPTANCE_TAG: Final = b"ledgernode/acceptance/1\x00"
 
@@ -36,7 +38,7 @@ def acceptance_message(chain: ChainId, organisation: str) -> bytes:
     return ACCEPTANCE_TAG + chain + organisation.encode("ascii")
 
 
-def accept_genesis(raw: bytes, admin: PrivateKey) -> bytes:
+def accept_genesis(raw: bytes, admin: SigningKey) -> bytes:
     """Check the genesis whole and sign it for the organisation of this admin; JSON.
 
     Refuses a genesis that does not hold, and a key that is no admin's in it.
@@ -65,7 +67,7 @@ def _checked(raw: bytes, chain: ChainId, admins: dict[bytes, str]) -> str:
     try:
         acceptance = msgspec.json.decode(raw, type=Acceptance)
         key, signature = bytes.fromhex(acceptance.public_key), bytes.fromhex(acceptance.signature)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise BadGenesis("an acceptance cannot be read") from error
     if acceptance.chain_id != chain.hex():
         raise BadGenesis(f"{acceptance.organisation[:32]} has accepted another genesis")

@@ -21,8 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ledgernode.errors import BadCertificate
 from ledgernode.identity import certificate_profile as profile
 from ledgernode.identity.certificate_profile import Member, Purpose, ReadCertificate
-from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.key_file import PLAIN, Keeping, load_key
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.records import Role
+from ledgernode.identity.signing import SigningKey
 
 ROOT_DAYS: Final = 7_300
 ISSUING_DAYS: Final = 3_650
@@ -39,17 +41,17 @@ class CertificateAuthority:
     """A root or an issuing authority with its key. Lives in one directory and never leaves it."""
 
     organisation: str
-    key: PrivateKey
+    key: SigningKey
     certificate: str
 
-    def save(self, directory: Path) -> None:
-        self.key.save(directory / "key.pem")
+    def save(self, directory: Path, keeping: Keeping = PLAIN) -> None:
+        keeping.write(directory / "key.pem", self.key)
         (directory / "certificate.pem").write_text(self.certificate)
 
     @staticmethod
-    def load(directory: Path) -> CertificateAuthority:
+    def load(directory: Path, unlock: Unlock = none_given) -> CertificateAuthority:
         """Read key and certificate; refuses loose modes, and a certificate of another key."""
-        key = PrivateKey.load(directory / "key.pem")
+        key = load_key(directory / "key.pem", unlock)
         text = read_pem_file(directory / "certificate.pem")
         (read,) = profile.read_pem(text, 1)
         if read.public_key != key.public_key:
@@ -57,26 +59,30 @@ class CertificateAuthority:
         return CertificateAuthority(read.organisation, key, text)
 
 
-def create_root(organisation: str, *, now_ms: int, days: int = ROOT_DAYS) -> CertificateAuthority:
+def create_root(
+    organisation: str, *, now_ms: int, days: int = ROOT_DAYS, keeping: Keeping = PLAIN
+) -> CertificateAuthority:
     """Make an organisation's self-signed root."""
     profile.require_organisation_name(organisation)
-    key = PrivateKey.generate()
+    key = keeping.make()
     subject = profile.authority_subject(organisation, "root", key.public_key)
     builder = _builder(subject, key.to_cryptography().public_key(), now_ms, now_ms + days * DAY_MS).issuer_name(subject)
     return CertificateAuthority(organisation, key, _sign(_as_authority(builder, 1), key))
 
 
-def create_intermediate(root: CertificateAuthority, *, now_ms: int, days: int = ISSUING_DAYS) -> CertificateAuthority:
+def create_intermediate(
+    root: CertificateAuthority, *, now_ms: int, days: int = ISSUING_DAYS, keeping: Keeping = PLAIN
+) -> CertificateAuthority:
     """Make an issuing authority under the root; it ends with the root at the latest."""
     parent = _authority(root, 1)
-    key = PrivateKey.generate()
+    key = keeping.make()
     subject = profile.authority_subject(root.organisation, "issuing", key.public_key)
     builder = _under(parent, _builder(subject, key.to_cryptography().public_key(), now_ms, _end(parent, now_ms, days)))
     return CertificateAuthority(root.organisation, key, _sign(_as_authority(builder, 0), root.key))
 
 
 def build_request(
-    key: PrivateKey,
+    key: SigningKey,
     *,
     organisation: str,
     role: Role,
@@ -193,7 +199,7 @@ def _as_authority(builder: x509.CertificateBuilder, path_length: int) -> x509.Ce
     )
 
 
-def _sign(builder: x509.CertificateBuilder, key: PrivateKey) -> str:
+def _sign(builder: x509.CertificateBuilder, key: SigningKey) -> str:
     return profile.pem(builder.sign(key.to_cryptography(), hashes.SHA256()))
 
 

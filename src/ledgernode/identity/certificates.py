@@ -82,6 +82,13 @@ def verify_tls_chain(chain_pem: str, roots: Sequence[str], at_ms: int) -> Certif
     return identity
 
 
+def issued_under(chain_pem: str, roots: tuple[str, ...]) -> bool:
+    """Is one of these roots above this chain, at whatever time? Refuses a chain that is none, or under none of them."""
+    leaf, issuing = profile.read_pem(chain_pem, 2)
+    _require_issued(leaf, issuing, "certificate")
+    return bool(_roots_above(issuing.certificate, roots))
+
+
 def check_root(root_pem: str, organisation: str, at_ms: int) -> None:
     """Refuses what is not a self-signed root of this organisation, valid at this time."""
     root = _root(root_pem)

@@ -18,7 +18,9 @@ from ledgernode.identity.authority import MEMBER_DAYS, CertificateAuthority, iss
 from ledgernode.identity.certificate_profile import Member, Purpose, require_member
 from ledgernode.identity.identity_files import new_request, place_certificate
 from ledgernode.identity.organisation import identity_directory, issuing_directory
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.records import Role
+from ledgernode.wire.unreadable import UNREADABLE
 
 Progress = Callable[[int, int], None]
 """(done, of how many)"""
@@ -47,6 +49,7 @@ def enroll_bulk(
     now_ms: int,
     days: int = MEMBER_DAYS,
     progress: Progress = lambda _done, _total: None,
+    unlock: Unlock = none_given,
 ) -> tuple[Enrolled, ...]:
     """Certify each entry: a new identity gets its key here, a request (PEM) is signed as it stands.
 
@@ -54,7 +57,7 @@ def enroll_bulk(
     """
     if len(entries) > config.ENROL_ENTRIES:
         raise BadRequest(f"at most {config.ENROL_ENTRIES} entries at once, these are {len(entries)}")
-    issuing = CertificateAuthority.load(issuing_directory(directory))
+    issuing = CertificateAuthority.load(issuing_directory(directory), unlock)
     members = [_member(issuing.organisation, entry) for entry in entries]
     _require_new(directory, members)
     enrolled = []
@@ -78,7 +81,7 @@ def read_list(path: Path) -> tuple[NewIdentity, ...]:
         if path.suffix == ".json":
             return msgspec.json.decode(text, type=tuple[NewIdentity, ...])
         return tuple(_rows(text))
-    except (msgspec.MsgspecError, csv.Error) as error:
+    except (csv.Error, *UNREADABLE) as error:
         raise BadRequest(f"{path}: {error}") from error
 
 

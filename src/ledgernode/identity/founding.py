@@ -44,6 +44,7 @@ from ledgernode.wire.genesis import (
 )
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import TimeMs
+from ledgernode.wire.unreadable import UNREADABLE
 
 __all__ = [
     "CONCENTRATION_ALLOWED",
@@ -151,7 +152,7 @@ def read_network(directory: Path) -> Network:
     path = directory / NETWORK
     try:
         return msgspec.json.decode(path.read_bytes(), type=Network)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise BadGenesis(f"{directory} holds no network: {NETWORK} cannot be read") from error
 
 

@@ -18,8 +18,10 @@ from typing import Final
 from ledgernode.errors import BadCertificate, IdentityExists
 from ledgernode.identity.authority import build_request, read_pem_file
 from ledgernode.identity.certificate_profile import Member, Purpose, ReadCertificate, read_pem
-from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.key_file import PLAIN, Keeping, load_key, public_key_of
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.records import Role
+from ledgernode.identity.signing import SigningKey
 
 CERTIFICATE: Final = "certificate.pem"
 _PREFIXES: Final = {Purpose.SIGNING: ("", "next-"), Purpose.TLS: ("tls-", "next-tls-")}
@@ -36,6 +38,7 @@ def new_request(
     purpose: Purpose = Purpose.SIGNING,
     rotation: bool = False,
     prefix: str | None = None,
+    keeping: Keeping = PLAIN,
 ) -> str:
     """Make a key in the directory and the request for its certificate (PEM, also kept as a file).
 
@@ -47,20 +50,20 @@ def new_request(
         raise BadCertificate(f"{directory} has no key to rotate")
     if (directory / f"{prefix}key.pem").exists():
         raise IdentityExists(f"{directory} has a {prefix}key.pem already")
-    key = PrivateKey.generate()
+    key = keeping.make()
     request = build_request(
         key, organisation=organisation, role=role, name=name, attributes=attributes, purpose=purpose
     )
-    key.save(directory / f"{prefix}key.pem")
+    keeping.write(directory / f"{prefix}key.pem", key)
     (directory / f"{prefix}request.pem").write_text(request)
     return request
 
 
-def place_certificate(directory: Path, chain_pem: str) -> Path:
+def place_certificate(directory: Path, chain_pem: str, unlock: Unlock = none_given) -> Path:
     """Put a certificate beside the key it is for; refuses one that fits none of the keys there."""
     leaf = _leaf(chain_pem)
     keyed = [prefix for prefix in _EVERY_PREFIX if (directory / f"{prefix}key.pem").exists()]
-    fitting = [p for p in keyed if PrivateKey.load(directory / f"{p}key.pem").public_key == leaf.public_key]
+    fitting = [p for p in keyed if public_key_of(directory / f"{p}key.pem", unlock) == leaf.public_key]
     if keyed and not fitting:
         raise IdentityExists(f"{directory} holds another key: this certificate belongs to an identity elsewhere")
     prefix = fitting[0] if fitting else _PREFIXES[_member(leaf).purpose][0]
@@ -88,9 +91,9 @@ def finish_rotation(directory: Path, purpose: Purpose = Purpose.SIGNING) -> None
     (directory / f"{following}request.pem").unlink(missing_ok=True)
 
 
-def load_identity(directory: Path) -> tuple[PrivateKey, str]:
+def load_identity(directory: Path, unlock: Unlock = none_given) -> tuple[SigningKey, str]:
     """The signing key and its chain; refuses loose modes, and a certificate of another key."""
-    key = PrivateKey.load(directory / "key.pem")
+    key = load_key(directory / "key.pem", unlock)
     chain = read_pem_file(directory / CERTIFICATE)
     if _leaf(chain).public_key != key.public_key:
         raise BadCertificate(f"{directory}: {CERTIFICATE} is not of key.pem")

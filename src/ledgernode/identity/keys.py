@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
@@ -56,11 +56,18 @@ class PrivateKey:
 
     @staticmethod
     def load(path: Path) -> PrivateKey:
-        """Read a PEM key file; refuses one that is missing, damaged, not P-256, or open to others."""
-        content = read_secret(path)
+        """Read a plain PEM key file; refuses one that is missing, damaged, not P-256, or open to others.
+
+        Where a file may also be encrypted or name a key in a token, `identity.key_file` reads it.
+        """
+        return PrivateKey.from_pem(read_secret(path), path)
+
+    @staticmethod
+    def from_pem(content: bytes, path: Path) -> PrivateKey:
+        """The key that was read there."""
         try:
             key = serialization.load_pem_private_key(content, password=None)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise KeyFileUnsafe(f"{path} holds no readable private key (PEM, no password)") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise KeyFileUnsafe(f"{path} holds a key of another kind: the ledger's keys are on curve P-256")

@@ -29,21 +29,66 @@ from ledgernode.identity.authority import (
 from ledgernode.identity.certificate_profile import Purpose, read_pem, require_organisation_name
 from ledgernode.identity.certificates import read_certificate
 from ledgernode.identity.identity_files import CERTIFICATE, new_request, place_certificate
+from ledgernode.identity.key_file import PLAIN, Keeping, kept_as
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.records import Role
 from ledgernode.wire.genesis import GenesisMember, GenesisOrganisation, GenesisValidator
+from ledgernode.wire.unreadable import UNREADABLE
 
 BUNDLE: Final = "bundle.json"
 
 
-def create_organisation(directory: Path, name: str, *, now_ms: int) -> None:
+def create_organisation(
+    directory: Path, name: str, *, now_ms: int, root: Keeping = PLAIN, issuing: Keeping = PLAIN
+) -> None:
     """Make the directory with a root and an issuing authority; refuses one that exists."""
     require_organisation_name(name)
     if (directory / "ca").exists():
         raise IdentityExists(f"{directory} is an organisation's directory already")
-    root = create_root(name, now_ms=now_ms)
-    issuing = create_intermediate(root, now_ms=now_ms)
-    root.save(root_directory(directory))
-    issuing.save(issuing_directory(directory))
+    above = create_root(name, now_ms=now_ms, keeping=root)
+    below = create_intermediate(above, now_ms=now_ms, keeping=issuing)
+    above.save(root_directory(directory), root)
+    below.save(issuing_directory(directory), issuing)
+
+
+def replace_issuing(
+    directory: Path, *, now_ms: int, unlock: Unlock = none_given, keeping: Keeping | None = None
+) -> None:
+    """A new issuing authority under the root, kept as the one before unless it is said how.
+
+    What the one before has certified holds on. Refuses where the root's key is away, and where one that was replaced
+    earlier still lies there.
+    """
+    standing = issuing_directory(directory)
+    _require_room(standing)
+    root = CertificateAuthority.load(root_directory(directory), unlock)
+    keep = keeping or kept_as(standing / "key.pem", unlock)
+    _take_its_place(standing, create_intermediate(root, now_ms=now_ms, keeping=keep), keep)
+
+
+def replace_root(directory: Path, *, now_ms: int, keeping: Keeping = PLAIN) -> tuple[str, str]:
+    """A new root beside the one before, whose key may be away; their certificates, the new one first.
+
+    The issuing authority stays of the one before: replace it once the ledgers know the new root.
+    """
+    standing = root_directory(directory)
+    _require_room(standing)
+    name, before = read_root(directory)
+    made = create_root(name, now_ms=now_ms, keeping=keeping)
+    _take_its_place(standing, made, keeping)
+    return made.certificate, before
+
+
+def _require_room(standing: Path) -> None:
+    before = standing.with_name(f"old-{standing.name}")
+    if before.exists():
+        raise IdentityExists(f"{before} is there: an authority that was replaced earlier, move it away first")
+
+
+def _take_its_place(standing: Path, made: CertificateAuthority, keeping: Keeping) -> None:
+    made.save(beside := standing.with_name(f"new-{standing.name}"), keeping)
+    standing.rename(standing.with_name(f"old-{standing.name}"))
+    beside.rename(standing)
 
 
 def organisation_name(directory: Path) -> str:
@@ -78,6 +123,7 @@ def sign_request(
     days: int = MEMBER_DAYS,
     role: Role | None = None,
     tls_names: Sequence[str] = (),
+    unlock: Unlock = none_given,
 ) -> str:
     """Certify a request and keep the certificate among the identities; returns the chain (PEM).
 
@@ -86,9 +132,9 @@ def sign_request(
     member, _ = read_request(request_pem)
     if role is not None and member.role is not role:
         raise BadCertificate(f"{member.name} asks to be {member.role}, {role} is what you would sign")
-    issuing = CertificateAuthority.load(issuing_directory(directory))
+    issuing = CertificateAuthority.load(issuing_directory(directory), unlock)
     chain = issue(request_pem, issuing, now_ms=now_ms, days=days, tls_names=tls_names)
-    place_certificate(identity_directory(directory, member.name), chain)
+    place_certificate(identity_directory(directory, member.name), chain, unlock)
     return chain
 
 
@@ -100,13 +146,14 @@ def new_identity(
     now_ms: int,
     attributes: Mapping[str, str] | None = None,
     tls_names: Sequence[str] = (),
+    unlock: Unlock = none_given,
 ) -> str:
     """Someone who lives in this directory: both keys, both certificates; returns the signing chain."""
     home, organisation = identity_directory(directory, name), organisation_name(directory)
     signing = new_request(home, organisation=organisation, role=role, name=name, attributes=attributes)
     tls = new_request(home, organisation=organisation, role=role, name=name, purpose=Purpose.TLS)
-    sign_request(directory, tls, now_ms=now_ms, tls_names=tls_names)
-    return sign_request(directory, signing, now_ms=now_ms)
+    sign_request(directory, tls, now_ms=now_ms, tls_names=tls_names, unlock=unlock)
+    return sign_request(directory, signing, now_ms=now_ms, unlock=unlock)
 
 
 def write_bundle(directory: Path, validators: Mapping[str, str]) -> GenesisOrganisation:
@@ -140,5 +187,5 @@ def read_bundle(path: Path) -> GenesisOrganisation:
         return msgspec.json.decode(path.read_bytes(), type=GenesisOrganisation)
     except OSError as error:
         raise BadGenesis(f"{path} cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadGenesis(f"{path} is no organisation's bundle: {error}") from error

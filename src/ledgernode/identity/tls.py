@@ -5,7 +5,9 @@
 
 `roots.pem` holds the roots of every organisation that was known when it was written. A node also takes the roots
 that its ledgers name, as they stand after each block, so that who joins later is let in without touching the file
-(`Trust`). What is trusted is asked for with each new connection; open ones stay, and are judged again call by call.
+(`Trust`). A handshake knows no ledger, so any of these opens a connection; what a ledger gives out, and whom its
+validators talk to, is judged by the roots of that ledger alone (`roots_of`, `LedgerTrust`). What is trusted is asked
+for with each new connection; open ones stay, and are judged again call by call.
 
 TLS itself only asks that a chain ends in one of
 them: any organisation's authority could write another's name into a certificate. So the peer's chain
@@ -25,9 +27,10 @@ import msgspec
 from ledgernode import config
 from ledgernode.errors import BadCertificate, UnknownSigner
 from ledgernode.identity.authority import read_pem_file
-from ledgernode.identity.certificates import verify_tls_chain
+from ledgernode.identity.certificates import issued_under, verify_tls_chain
+from ledgernode.identity.key_file import tls_key
+from ledgernode.identity.passphrase import Unlock, none_given
 from ledgernode.identity.records import Role
-from ledgernode.identity.secret_file import read_secret
 
 ROOTS: Final = "roots.pem"
 _LEAF: Final = "x509_pem_cert"
@@ -37,7 +40,10 @@ _END: Final = "-----END CERTIFICATE-----\n"
 
 
 class TlsFiles(msgspec.Struct, frozen=True):
-    """What one end brings to a connection. Its printed form shows no key."""
+    """What one end brings to a connection. Its printed form shows no key.
+
+    `key` is PEM without a passphrase: gRPC takes no other, so an encrypted file is opened in memory.
+    """
 
     key: bytes
     certificate: str
@@ -54,6 +60,7 @@ class Trust:
     def __init__(self, files: TlsFiles) -> None:
         self._own = files.roots
         self._named: dict[str, tuple[str, ...]] = {}
+        self._known_by = files.roots
         self.files = files
 
     def __repr__(self) -> str:
@@ -76,14 +83,54 @@ class Trust:
         self._named[ledger] = tuple(roots)
         self._joined(self.files)
 
+    def forget(self, ledger: str) -> None:
+        """It is served no more: what only it named opens no connection."""
+        self._named.pop(ledger, None)
+        self._joined(self.files)
+
     def renew(self, files: TlsFiles) -> None:
         """These are the files from now on; new connections are made with them."""
         self._own = files.roots
         self._joined(files)
 
+    def roots_of(self, ledger: str) -> tuple[str, ...]:
+        """Of the organisations of this ledger, as it stands now: nobody else is told anything of it."""
+        return self._named.get(ledger, ())
+
+    def files_of(self, ledger: str) -> TlsFiles:
+        """What this ledger's validators are dialled with: its own roots, and those of the file that are of no other
+        ledger. The file holds the roots of who joined while this node was away.
+        """
+        others = {root for name, roots in self._named.items() if name != ledger for root in roots}
+        own = self.roots_of(ledger)
+        roots = (*own, *(root for root in self._own if root not in others and root not in own))
+        return msgspec.structs.replace(self.files, roots=roots)
+
+    @property
+    def own_roots(self) -> tuple[str, ...]:
+        """Those of the ledgers that know this node's organisation by the root above its own certificate.
+
+        Another body may bear its name on another ledger. Where no ledger knows it, all roots.
+        """
+        return self._known_by
+
     def _joined(self, files: TlsFiles) -> None:
         named = (root for ledger in sorted(self._named) for root in self._named[ledger])
         self.files = msgspec.structs.replace(files, roots=tuple(dict.fromkeys((*self._own, *named))))
+        knowing = [roots for roots in self._named.values() if is_under(files.certificate, roots)]
+        self._known_by = tuple(dict.fromkeys(root for roots in knowing for root in roots)) or self.files.roots
+
+
+class LedgerTrust:
+    """What one ledger's links go by, out of a node's `Trust`."""
+
+    def __init__(self, trust: Trust, ledger: str) -> None:
+        self._trust = trust
+        self._ledger = ledger
+
+    @property
+    def files(self) -> TlsFiles:
+        return self._trust.files_of(self._ledger)
 
 
 class Peer(NamedTuple):
@@ -94,11 +141,11 @@ class Peer(NamedTuple):
     name: str
 
 
-def load_tls(directory: Path) -> TlsFiles:
+def load_tls(directory: Path, unlock: Unlock = none_given) -> TlsFiles:
     """Read a node's TLS folder or an identity's folder; refuses missing files and loose modes."""
     prefix = "tls-" if (directory / "tls-key.pem").exists() else ""
     return TlsFiles(
-        key=read_secret(directory / f"{prefix}key.pem"),
+        key=tls_key(directory / f"{prefix}key.pem", unlock),
         certificate=read_pem_file(directory / f"{prefix}certificate.pem"),
         roots=split_roots(read_pem_file(directory / ROOTS)),
     )
@@ -139,8 +186,8 @@ def _configuration(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
     )
 
 
-def channel_credentials(files: TlsFiles | Trust) -> grpc.ChannelCredentials:
-    if isinstance(files, Trust):
+def channel_credentials(files: TlsFiles | Trust | LedgerTrust) -> grpc.ChannelCredentials:
+    if not isinstance(files, TlsFiles):
         files = files.files
     return grpc.ssl_channel_credentials(
         root_certificates="".join(files.roots).encode(),
@@ -157,6 +204,14 @@ def peer_identity(auth_context: Mapping[str, Sequence[bytes]], roots: Sequence[s
     # gRPC's chain leaves the leaf out at the server's end and has it at the client's
     chain = above[0] if above[0].startswith(leaf[0]) else leaf[0] + above[0]
     return _peer(chain, tuple(roots), now_ms // _MINUTE_MS)
+
+
+def is_under(certificate_pem: str, roots: Sequence[str]) -> bool:
+    """Did one of these roots issue what issued this certificate? Whether it holds at some time is not asked."""
+    try:
+        return issued_under(certificate_pem, tuple(roots))
+    except BadCertificate:
+        return False
 
 
 def peer_certificate(auth_context: Mapping[str, Sequence[bytes]]) -> str:

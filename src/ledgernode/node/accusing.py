@@ -21,8 +21,8 @@ import msgspec
 from ledgernode.config import REPORT_BUDGET, REPORT_PAUSE_LIMIT_MS, REPORT_PAUSE_MS, REPORT_TRIES, REPORT_TURN_MS
 from ledgernode.errors import LedgerError
 from ledgernode.execution.system.evidence import RECORDED_PER_EPOCH
-from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.records import EVIDENCE, fault_state
+from ledgernode.identity.signing import SigningKey
 from ledgernode.node.endorsement import position_of
 from ledgernode.node.speaking import Speaker, Submit
 from ledgernode.store.chain import ChainStore
@@ -46,7 +46,7 @@ class Accuser:
         self,
         *,
         chain: ChainStore,
-        key: PrivateKey,
+        key: SigningKey,
         validators: Callable[[], ValidatorSet],
         parameters: Callable[[], Parameters],
         submit: Submit,

@@ -41,6 +41,8 @@ class Announcement:
                 if transaction_id is not None and transaction_id in self._waiters:
                     self._waiters.tell(transaction_id, committed(height, position, sealed.receipts[position]))
         self._measures.certified(sealed.transaction_ids)
+        if self._measures.traces is not None:
+            self._measures.traces.certified(sealed)
         self._advance(sealed.header)
 
     def certified_later(self, header: Header, receipts: Sequence[bytes]) -> None:

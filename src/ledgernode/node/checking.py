@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,6 +21,9 @@ from ledgernode.node.mempool import Mempool
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.transaction import Transaction, parse_transaction
 from ledgernode.wire.types import sha256
+
+if TYPE_CHECKING:
+    from ledgernode.node.tracing import TracedLedger
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -37,7 +41,8 @@ class _Check(msgspec.Struct):
 class Checker:
     """Proposals in the order they were asked for."""
 
-    def __init__(self, admission: Admission, mempool: Mempool) -> None:
+    def __init__(self, admission: Admission, mempool: Mempool, traces: TracedLedger | None = None) -> None:
+        self._traces = traces
         self._admission = admission
         self._mempool = mempool
         self._checks: deque[_Check] = deque()
@@ -75,6 +80,8 @@ class Checker:
                 transaction = self.transaction(check.envelopes[check.done])
             except LedgerError:
                 return False
+            if self._traces is not None:
+                self._traces.taken_up((transaction,))
             check.budget += transaction.body.budget
             check.done += 1
         return any(check.budget <= limits.block_budget for limits in self._limits) or check.done == 1

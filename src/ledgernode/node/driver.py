@@ -20,6 +20,7 @@ Rules it keeps:
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -57,6 +58,7 @@ from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.offering import Offering
 from ledgernode.node.overlooked import Overlooked
+from ledgernode.node.turns import Turn, Turns
 from ledgernode.node.writing import Writer
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.sealed import SealedBlock
@@ -110,8 +112,11 @@ class Driver:
         clock_ms: Callable[[], TimeMs],
         log: Any,
         measures: Measures | None = None,
+        turn: Turn | None = None,
     ) -> None:
         measures = measures or Measures()
+        self._traces = measures.traces
+        self._turn_of = turn or Turns().of("alone")
         self._chain = chain
         self._head = head
         self._make_engine = make_engine
@@ -246,8 +251,12 @@ class Driver:
             self._certifying.reopen()
             self._begin()
             while not self._drained():
-                if self._turn():
-                    await asyncio.sleep(0)
+                executed, began_s = self.executed, time.thread_time()
+                more = self._turn()
+                worked = self.executed > executed
+                pause_s = self._turn_of.pause_s(time.thread_time() - began_s, worked=worked)
+                if more or pause_s:
+                    await asyncio.sleep(pause_s)
                 else:
                     await self._idle()
             self._announcement.stop(NodeStopping("the node is shutting down: ask another one"))
@@ -256,6 +265,7 @@ class Driver:
         except BaseException as error:  # noqa: BLE001  # whatever it is, this ledger must not go on
             self._halt(error)
         finally:
+            self._turn_of.leave()
             self._writer.close()
 
     # ------------------------------------------------------------ one turn
@@ -345,6 +355,8 @@ class Driver:
         for batch in ready.deliver:
             transactions = [self._checker.agreed(raw) for raw in batch.envelopes]
             self._mempool.take_up(transactions)
+            if self._traces is not None:
+                self._traces.decided(batch.height, transactions)
             self._executing.decided(batch, transactions)
         for check in ready.validate:
             self._checker.ask(check)
@@ -356,8 +368,11 @@ class Driver:
             self._offering.forget()
         if ready.shown is not None:
             self._certifying.take(ready.shown.height, ready.shown.certificate)
-        held = (self._mempool.by_envelope(sha256(raw)) for raw in ready.under_way)
-        self._mempool.take_up(transaction for transaction in held if transaction is not None)
+        held = [self._mempool.by_envelope(sha256(raw)) for raw in ready.under_way]
+        under_way = [transaction for transaction in held if transaction is not None]
+        self._mempool.take_up(under_way)
+        if self._traces is not None:
+            self._traces.taken_up(under_way)
         if ready.behind > self._executing.executed:
             self._network.fetch(ready.behind)
         if ready.next_tick_ms is not None and (self._tick_ms is None or ready.next_tick_ms < self._tick_ms):
@@ -397,11 +412,13 @@ class Driver:
         if not self._wants_proposal or self.engine is None:
             return
         now_ms = self._clock_ms()
-        offer = self._offering.next(self._head.parameters, now_ms, timer_due=self._timer_is_due())
+        offer = self._offering.next(self._turn_of.limits(self._head.parameters), now_ms, timer_due=self._timer_is_due())
         if offer is None:
             return
         ready = self.engine.step(ProposalAvailable(now_ms, tuple(transaction.raw for transaction in offer)))
         self._offering.offered(offer, now_ms, taken=ready.took_proposal or bool(ready.deliver))
+        if self._traces is not None and ready.took_proposal:
+            self._traces.taken_up(offer)
         if ready.persist or not self._writer.idle:
             self._writer.promise(self._engine_log.writes(ready.persist), ready.send)
         elif ready.send:
@@ -411,7 +428,7 @@ class Driver:
     def _offer_due_ms(self) -> TimeMs | None:
         if not self._wants_proposal or not self._mempool.fresh:
             return None
-        earliest_ms = self._offering.earliest_ms(self._head.parameters)
+        earliest_ms = self._offering.earliest_ms(self._turn_of.limits(self._head.parameters))
         return TimeMs(earliest_ms) if earliest_ms > self._clock_ms() else None
 
     # ------------------------------------------------------------ what has become durable
@@ -423,6 +440,8 @@ class Driver:
         for block in sealed:
             self._watch_leader(block)
             self._announcement.stored(block)
+            if self._traces is not None:
+                self._traces.stored(block.header.height)
             vote = self._endorsement.say(block.header.height)
             if vote is not None:
                 self._network.vote(vote)

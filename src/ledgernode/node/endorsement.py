@@ -15,7 +15,8 @@ import msgspec
 from ledgernode.config import OPEN_BLOCKS_REPEATED
 from ledgernode.consensus.certifier import Certifier, Vote, check_certificate
 from ledgernode.errors import BadCertificate, BadProof, StateDiverged
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.keys import verify
+from ledgernode.identity.signing import SigningKey
 from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.frames import HeaderVote
 from ledgernode.wire.types import ChainId, Epoch, Height
@@ -34,7 +35,7 @@ _Epoch = tuple[ValidatorSet, Certifier]
 class Endorsement:
     """Signs headers of one epoch after another as the same validator, and collects what the others sign."""
 
-    def __init__(self, chain_id: ChainId, key: PrivateKey, validators: ValidatorSet, *, observes: bool = False) -> None:
+    def __init__(self, chain_id: ChainId, key: SigningKey, validators: ValidatorSet, *, observes: bool = False) -> None:
         self._chain_id = chain_id
         self._key = key
         self._observes = observes
@@ -49,7 +50,7 @@ class Endorsement:
         return self._key.public_key
 
     @property
-    def key(self) -> PrivateKey:
+    def key(self) -> SigningKey:
         return self._key
 
     @property

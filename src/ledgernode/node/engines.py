@@ -23,7 +23,7 @@ from ledgernode.consensus.solo import Solo
 from ledgernode.errors import BadGenesis, BadProof
 from ledgernode.identity import keys
 from ledgernode.identity.engine_options import DEPTH_BLOCKS, INTERVAL_MS, WINDOW_BLOCKS, first_target, option
-from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.signing import SigningKey
 from ledgernode.wire.genesis import GenesisEngine
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.quorum import quorum
@@ -38,7 +38,7 @@ class Founding(msgspec.Struct, frozen=True):
     chain_id: ChainId
     validators: ValidatorSet
     position: int
-    key: PrivateKey
+    key: SigningKey
     parameters: Parameters
     base_height: Height
     """The last block before the epoch: every member starts from it."""

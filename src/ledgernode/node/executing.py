@@ -117,10 +117,14 @@ class Executing:
         if ordered.fetched is not None:
             miner = seat_of(ordered.fetched.miner, self._endorsement.validators)
             batch = msgspec.structs.replace(batch, miner=miner)
+        traces = self._measures.traces
+        began_ns = 0 if traces is None else traces.now_ns()
         began_s = time.perf_counter()
         block = self._executor.execute(batch, ordered.transactions)
         self._measures.executed(time.perf_counter() - began_s, len(ordered.transactions))
         header = block.header
+        if traces is not None:
+            traces.executed(header.height, began_ns)
         self.executed = header.height
         self._epoch_over = header.next_set != header.current_set
         self._writer.append(block)

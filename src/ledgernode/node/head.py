@@ -40,7 +40,7 @@ class Head:
         self._chain = chain
         self._cache = RecordCache()
         self._trust = trust
-        self._roots: tuple[str, ...] = ()
+        self.roots: tuple[str, ...] = ()
         self.refresh()
 
     def refresh(self) -> None:
@@ -58,8 +58,8 @@ class Head:
         # a suspended organisation's validators stay in the set, and must be reached
         present = (one for one in organisations if one.status is not Status.REVOKED)
         roots = tuple(root for organisation in present for root in organisation.roots)
-        if roots != self._roots:
-            self._roots = roots
+        if roots != self.roots:
+            self.roots = roots
             self._trust(roots)
 
     @property

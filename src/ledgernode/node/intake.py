@@ -8,14 +8,20 @@ slowly, and a peer without any is not heard until they do.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from ledgernode.config import GOSSIP_WAITING, MISCONDUCT_REFILL_MS, MISCONDUCT_TOKENS, VERIFY_CHUNK
 from ledgernode.errors import LedgerError, MempoolFull
-from ledgernode.node.admission import Admission
+from ledgernode.node.admission import Admission, Checked
 from ledgernode.node.mempool import Mempool
+from ledgernode.node.turns import Turn, Turns
 from ledgernode.wire.types import TimeMs
+
+if TYPE_CHECKING:
+    from ledgernode.node.tracing import TracedLedger
 
 
 class _Entry:
@@ -43,7 +49,11 @@ class Intake:
         mempool: Mempool,
         arrived: Callable[[], None],
         clock_ms: Callable[[], TimeMs],
+        traces: TracedLedger | None = None,
+        turn: Turn | None = None,
     ) -> None:
+        self._traces = traces
+        self._turn = turn or Turns().of("alone")
         self._admission = admission
         self._mempool = mempool
         self._arrived = arrived
@@ -76,12 +86,14 @@ class Intake:
             self._wake.clear()
             for public_key, entry in list(self._entries.items()):
                 if entry.waiting:
+                    began_s = time.thread_time()
                     self._check(public_key, entry)
-                    await asyncio.sleep(0)
+                    await self._turn.rest(time.thread_time() - began_s)
             if not any(entry.waiting for entry in self._entries.values()):
                 await self._wake.wait()
 
     def _check(self, public_key: bytes, entry: _Entry) -> None:
+        began_ns = 0 if self._traces is None else self._traces.now_ns()
         chunk = [entry.waiting.popleft() for _ in range(min(VERIFY_CHUNK, len(entry.waiting)))]
         found = [self._admission.checked(raw) for raw in chunk]
         entry.tokens -= sum(isinstance(one, LedgerError) for one in found)
@@ -92,4 +104,10 @@ class Intake:
                 self._mempool.add(transaction, public_key)
             except MempoolFull:
                 self.dropped += 1
+        if self._traces is not None:
+            self._traces.admitted((one for one in found if _waits(one, self._mempool)), began_ns)
         self._arrived()
+
+
+def _waits(found: Checked, mempool: Mempool) -> bool:
+    return not isinstance(found, LedgerError) and found.id in mempool

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from ledgernode.config import DRAIN_MS, REPORT_WAIT_MS
+from ledgernode.config import DRAIN_MS, MAP_SIZE_LIMIT, REPORT_WAIT_MS
 from ledgernode.consensus.certifier import check_certificate
 from ledgernode.consensus.engine import Engine, Mined
 from ledgernode.consensus.pbft.core import Pbft
@@ -24,7 +24,8 @@ from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.keys import verify
+from ledgernode.identity.signing import SigningKey
 from ledgernode.identity.tls import Trust
 from ledgernode.logs import logger
 from ledgernode.node.accusing import Accuser
@@ -59,6 +60,7 @@ from ledgernode.node.state_sync import StateSync
 from ledgernode.node.submissions import Submissions
 from ledgernode.node.subscriptions import Subscriptions
 from ledgernode.node.surroundings import Alone, Among
+from ledgernode.node.turns import Turns
 from ledgernode.node.waiting import Progress, Waiters
 from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
@@ -90,6 +92,10 @@ from ledgernode.wire.protocol import Spoken, common
 from ledgernode.wire.quorum import faulty_limit
 from ledgernode.wire.types import Height, IdentityId, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
+
+if TYPE_CHECKING:
+    from ledgernode.node.tracing import TracedLedger
+    from ledgernode.observe.traces import Tracer
 
 Clock = Callable[[], TimeMs]
 _MOST: Final = (1 << 64) - 1
@@ -126,31 +132,36 @@ class ServedLedger:
         self,
         directory: Path,
         genesis_bytes: bytes,
-        key: PrivateKey,
+        key: SigningKey,
         clock_ms: Clock,
         *,
         mempool: Mempool | None = None,
         tls: Trust | None = None,
         upkeep: Upkeep | None = None,
         operators_snapshots: Path | None = None,
+        tracer: Tracer | None = None,
+        store_bytes: int = MAP_SIZE_LIMIT,
+        turns: Turns | None = None,
     ) -> None:
         self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
         self._tls = tls
+        self._turns = turns or Turns()
         self._upkeep = upkeep or Upkeep()
         self._operators_snapshots = operators_snapshots
+        self._tracer = tracer
         self._tasks: list[asyncio.Task[None]] = []
         self.is_closed = False
         self._incoming = Incoming(directory.parent / "incoming", genesis_block(genesis_bytes), _require_certified)
         self._installed = self._incoming.install(directory)
-        self._kv = LmdbStore(directory)
+        self._kv = LmdbStore(directory, map_size_limit=store_bytes)
         try:
             self._assemble(genesis_bytes, key, clock_ms)
         except BaseException:
             self._kv.close()
             raise
 
-    def _assemble(self, genesis_bytes: bytes, key: PrivateKey, clock_ms: Clock) -> None:
+    def _assemble(self, genesis_bytes: bytes, key: SigningKey, clock_ms: Clock) -> None:
         self.genesis: Genesis = check_genesis(genesis_bytes)
         self.name = self.genesis.name
         self.chain = open_chain(self._kv, genesis_bytes)
@@ -159,10 +170,11 @@ class ServedLedger:
         self.waiters = waiters
         certified = self.chain.header(self.chain.certified_height)
         self.progress = Progress(certified.height, certified.time_ms)
-        self.measures = Measures()
+        self.measures = Measures(traces=self._traced())
         self.admission = admission = Admission(self.chain.chain_id, lambda: self.head.parameters)
         self.announcement = Announcement(self.mempool, waiters, self.progress, self.measures)
         self.log = logger(ledger=self.name)
+        turn = self._turns.of(self.name)
         if self._installed is not None:
             self.log.info("snapshot installed", height=self._installed.height)
         self.alone = self.genesis.engine.name == "solo"
@@ -195,13 +207,14 @@ class ServedLedger:
             engine_log=EngineLog(self._kv),
             network=among or Alone(),
             endorsement=self.endorsement,
-            checker=Checker(admission, self.mempool),
+            checker=Checker(admission, self.mempool, self.measures.traces),
             mempool=self.mempool,
             announcement=self.announcement,
             accuse=self.accuser.notice,
             clock_ms=clock_ms,
             log=self.log,
             measures=self.measures,
+            turn=turn,
         )
         self.catching_up: CatchingUp | None = None
         if among is not None and self.peers is not None:
@@ -211,6 +224,8 @@ class ServedLedger:
             mempool=self.mempool,
             arrived=self.driver.work_arrived,
             clock_ms=clock_ms,
+            traces=self.measures.traces,
+            turn=turn,
         )
         self.submissions = Submissions(
             admission=admission,
@@ -223,6 +238,7 @@ class ServedLedger:
             forward=self.peers.forward if self.peers is not None else None,
             measures=self.measures,
             log=self.log,
+            turn=turn,
         )
         self.questions = Questions(
             chain=self.chain,
@@ -343,10 +359,17 @@ class ServedLedger:
         if self._tls is not None:
             self._tls.name(self.name, roots)
 
+    def _traced(self) -> TracedLedger | None:
+        if self._tracer is None:
+            return None
+        from ledgernode.node.tracing import TracedLedger  # loaded where traces are written, and nowhere else
+
+        return TracedLedger(self.name, self._tracer)
+
     def _linked(self) -> list[bytes]:
         return [] if self.peers is None else list(self.peers.links)
 
-    def _make_peers(self, key: PrivateKey) -> Peers | None:
+    def _make_peers(self, key: SigningKey) -> Peers | None:
         if self.alone or self._tls is None:
             return None
         return Peers(

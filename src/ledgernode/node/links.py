@@ -27,7 +27,7 @@ from ledgernode.config import (
     MESSAGE_BYTES,
 )
 from ledgernode.errors import NodeUnreachable, ProtocolUnsupported
-from ledgernode.identity.tls import TlsFiles, Trust, channel_credentials
+from ledgernode.identity.tls import LedgerTrust, TlsFiles, Trust, channel_credentials
 from ledgernode.v1 import validator_pb2 as pb
 from ledgernode.wire.frames import Frame, Introduction
 from ledgernode.wire.protobuf import CODE_METADATA, introduction_message, packed
@@ -55,7 +55,7 @@ class Link:
     def __init__(
         self,
         address: str,
-        trust: Trust,
+        trust: Trust | LedgerTrust,
         introduce: Introduce,
         greeting: Greeting,
         log: Any,
@@ -115,12 +115,13 @@ class Link:
     # ------------------------------------------------------------ the connection
 
     def _dial(self) -> grpc.aio.Channel:
-        return grpc.aio.secure_channel(self.address, channel_credentials(self._trust), options=OPTIONS)
+        return grpc.aio.secure_channel(self.address, channel_credentials(self._files), options=OPTIONS)
 
     def _trust_anew(self) -> None:
         """What is trusted or shown has changed: connect with that. Calls under way end on the channel they have."""
         self._former.append(self.channel)
-        self._files, self.channel = self._trust.files, self._dial()
+        self._files = self._trust.files
+        self.channel = self._dial()
 
     async def _run(self) -> None:
         backoff_ms = LINK_BACKOFF_START_MS

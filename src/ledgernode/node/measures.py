@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from ledgernode.config import LATENCIES_WATCHED
 from ledgernode.observe.figures import LONG_S, SHORT_S, Codes, Tally
 from ledgernode.wire.types import TransactionId
 
+if TYPE_CHECKING:
+    from ledgernode.node.tracing import TracedLedger
+
 BLOCK_SIZES = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0)
 
 
 class Measures:
-    """Of one ledger. `steady_s` is a clock that nobody sets."""
+    """Of one ledger. `steady_s` is a clock that nobody sets; `traces` notes single transactions, where it is there."""
 
-    def __init__(self, steady_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, steady_s: Callable[[], float] = time.monotonic, *, traces: TracedLedger | None = None) -> None:
         self._steady_s = steady_s
+        self.traces = traces
         self._came: dict[TransactionId, float] = {}
         self.submit_commit_s = Tally(LONG_S)
         self.execution_s = Tally(SHORT_S)

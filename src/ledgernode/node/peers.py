@@ -23,9 +23,10 @@ from ledgernode.config import (
     HANDED_ON_CALLS,
 )
 from ledgernode.consensus.engine import Send
-from ledgernode.identity.keys import PrivateKey, verify
+from ledgernode.identity.keys import verify
 from ledgernode.identity.records import ValidatorRecord
-from ledgernode.identity.tls import TlsFiles, Trust
+from ledgernode.identity.signing import SigningKey
+from ledgernode.identity.tls import LedgerTrust, TlsFiles, Trust
 from ledgernode.node.endorsement import position_of
 from ledgernode.node.links import Link
 from ledgernode.v1 import validator_pb2 as pb
@@ -49,7 +50,7 @@ def introduction_bytes(chain_id: ChainId, certificate_pem: str) -> bytes:
     return _TAG + chain_id + sha256(ssl.PEM_cert_to_DER_cert(leaf))
 
 
-def introduce(ledger: str, chain_id: ChainId, key: PrivateKey, tls: TlsFiles) -> Introduction:
+def introduce(ledger: str, chain_id: ChainId, key: SigningKey, tls: TlsFiles) -> Introduction:
     """This node, as its peers are to know it."""
     signature = key.sign(introduction_bytes(chain_id, tls.certificate))
     return Introduction(ledger, key.public_key, signature, *ours())
@@ -68,7 +69,7 @@ class Peers:
         *,
         ledger: str,
         chain_id: ChainId,
-        key: PrivateKey,
+        key: SigningKey,
         tls: Trust,
         members: Callable[[], Iterable[ValidatorRecord]],
         standing: Callable[[], Standing],
@@ -77,7 +78,7 @@ class Peers:
         self.own_key = key.public_key
         self._ledger = ledger
         self._introduce = partial(introduce, ledger, chain_id, key)
-        self._trust = tls
+        self._trust = LedgerTrust(tls, ledger)
         self._members = members
         self._standing = standing
         self._log = log

@@ -18,6 +18,7 @@ from ledgernode.store.manifest import Manifest, snapshot_id
 from ledgernode.store.snapshot import MANIFEST_FILE, chunk_file, read_manifest
 from ledgernode.wire.answers import SnapshotFacts
 from ledgernode.wire.types import ChainId, Height
+from ledgernode.wire.unreadable import UNREADABLE
 
 
 class _Shelved(msgspec.Struct, frozen=True):
@@ -102,7 +103,7 @@ class Shelf:
                 return known
             raw = read_manifest(directory)
             manifest = msgspec.json.decode(raw, type=Manifest)
-        except (OSError, SnapshotInvalid, msgspec.MsgspecError, UnicodeDecodeError):
+        except (OSError, SnapshotInvalid, *UNREADABLE):
             return None
         if manifest.chain_id != self._chain_id:
             return None

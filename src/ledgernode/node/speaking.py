@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ledgernode.identity.keys import PrivateKey
+from ledgernode.identity.signing import SigningKey
 from ledgernode.node.endorsement import position_of
 from ledgernode.store.chain import ChainStore
 from ledgernode.wire.answers import Outcome
@@ -27,7 +27,7 @@ class Speaker:
     def __init__(
         self,
         chain: ChainStore,
-        key: PrivateKey,
+        key: SigningKey,
         validators: Callable[[], ValidatorSet],
         parameters: Callable[[], Parameters],
         clock_ms: Callable[[], TimeMs],

@@ -9,6 +9,7 @@ time moves only with blocks, so on an idle chain that answer may not come.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from ledgernode.node.door import Door
 from ledgernode.node.driver import Driver
 from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
+from ledgernode.node.turns import Turn, Turns
 from ledgernode.node.waiting import Answer, Inbox, Progress, Waiters
 from ledgernode.store.chain import ChainStore
 from ledgernode.wire.answers import Outcome, Wait
@@ -44,8 +46,10 @@ class Submissions:
         forward: Callable[[list[bytes]], None] | None = None,
         measures: Measures | None = None,
         log: Any = None,
+        turn: Turn | None = None,
     ) -> None:
         self._log = log
+        self._turn = turn or Turns().of("alone")
         self._measures = measures or Measures()
         self._admission = admission
         self._door = door
@@ -62,7 +66,8 @@ class Submissions:
         Raises its refusal; CommitUnknown when the time is over first.
         """
         self._driver.require_open()
-        transaction = self._let_in([self._admission.checked(raw)])[0]
+        began_ns = self._now_ns()
+        transaction = self._let_in([self._admission.checked(raw)], began_ns)[0]
         if isinstance(transaction, LedgerError):
             self._say_refused(raw, transaction)
             raise transaction
@@ -79,10 +84,10 @@ class Submissions:
 
     async def submit_many(self, envelopes: Sequence[bytes], wait: Wait, inbox: Inbox) -> None:
         """Put into the inbox each refusal now, and each outcome when it comes, as far as `wait` says."""
-        at = 0
+        at, began_ns, began_s = 0, self._now_ns(), time.thread_time()
         async for checked in self._admission.check_many(envelopes):
             self._driver.require_open()
-            for found in self._let_in(checked):
+            for found in self._let_in(checked, began_ns):
                 if isinstance(found, LedgerError):
                     self._say_refused(envelopes[at], found)
                     inbox(refused(_id_of(envelopes[at]), found))
@@ -91,6 +96,8 @@ class Submissions:
                 else:
                     self._waiters.add(found.id, inbox)
                 at += 1
+            await self._turn.rest(time.thread_time() - began_s)
+            began_ns, began_s = self._now_ns(), time.thread_time()
 
     async def status(self, transaction_id: TransactionId, valid_until_ms: int, seconds: float) -> Outcome:
         """What became of it; waits for it. Raises CommitUnknown when the time is over first."""
@@ -105,7 +112,11 @@ class Submissions:
         except TimeoutError:
             raise _unknown(transaction_id) from None
 
-    def _let_in(self, checked: Sequence[Checked]) -> list[Checked]:
+    def _now_ns(self) -> int:
+        """For traces, where there are any."""
+        return 0 if self._measures.traces is None else self._measures.traces.now_ns()
+
+    def _let_in(self, checked: Sequence[Checked], began_ns: int) -> list[Checked]:
         """Past the door into the mempool, in one go: nothing can be committed between the two."""
         waits = [isinstance(found, Transaction) and found.id in self._mempool for found in checked]
         fresh = [found for found, already in zip(checked, waits, strict=True) if not already]
@@ -124,6 +135,8 @@ class Submissions:
         first = next((found for found in let_in if isinstance(found, Transaction)), None)
         if first is not None:
             self._measures.came(first.id)
+        if self._measures.traces is not None:
+            self._measures.traces.admitted(let_in, began_ns)
         if self._forward is not None and fresh:
             self._forward([found.raw for found in let_in if isinstance(found, Transaction)])
         self._driver.work_arrived()

@@ -25,13 +25,15 @@ class Verdict(msgspec.Struct, frozen=True):
         return {"status": self.status, "reason": self.reason, **self.facts}
 
 
-def together(verdicts: dict[str, Verdict], good: str, nothing: str = "") -> Verdict:
+def together(verdicts: dict[str, Verdict], good: str, nothing: str = "", *, aside: str = "") -> Verdict:
     """Of several parts: the first that does not hold speaks for all, and each one's own word stands beside it.
 
-    `nothing` is said where there is no part at all.
+    `nothing` is said where there is no part at all. A part whose status is `aside` does not speak for the others; where
+    there are no others, it does.
     """
     facts = {"ledgers": {name: verdict.document() for name, verdict in sorted(verdicts.items())}}
-    for name, verdict in sorted(verdicts.items()):
+    speaking = {name: verdict for name, verdict in verdicts.items() if verdict.status != aside} or verdicts
+    for name, verdict in sorted(speaking.items()):
         if not verdict.holds:
             return Verdict(False, verdict.status, f"{name}: {verdict.reason}", facts)
     said = [f"{name}: {verdict.reason}" for name, verdict in sorted(verdicts.items()) if verdict.reason]

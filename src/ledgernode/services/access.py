@@ -36,3 +36,5 @@ READERS: Final = Access(frozenset({Role.ADMIN, Role.OPERATOR, Role.REGULATOR, Ro
 NODES: Final = Access(frozenset({Role.VALIDATOR}), own=frozenset({Role.ADMIN}))
 VALIDATORS: Final = Access(frozenset({Role.VALIDATOR}))
 OWN_ADMINS: Final = Access(frozenset(), own=frozenset({Role.ADMIN}))
+KEEPERS: Final = Access(frozenset(), own=frozenset({Role.ADMIN, Role.OPERATOR}))
+"""Who may have the node write what it keeps: a nightly backup needs no key that could govern."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from ledgernode.identity.endings import certificate_ends
 from ledgernode.logs import LINES
 from ledgernode.node.ledger import PeerFacts, ServedLedger
 from ledgernode.observe.figures import Figure, Sheet, counter, gauge, histogram
+from ledgernode.observe.tracing import SPANS, Tracing
 from ledgernode.observe.turning import LAG, LOG_LINES, Turning
 from ledgernode.services.calls import CALLS
 from ledgernode.wire.quorum import quorum
@@ -168,21 +169,29 @@ FIGURES: Final[tuple[Figure, ...]] = tuple(value for value in list(globals().val
 class NodeFigures:
     """Reads them all for one answer."""
 
-    def __init__(self, ledgers: Mapping[str, ServedLedger], home: Path, turning: Turning) -> None:
+    def __init__(
+        self, ledgers: Mapping[str, ServedLedger], home: Path, turning: Turning, traces: Tracing | None = None
+    ) -> None:
+        self._traces = traces
         self._ledgers = ledgers
         self._home = home
         self._turning = turning
 
-    def sheet(self, ready: Mapping[str, bool]) -> Sheet:
-        """`ready`: which ledgers are, as health says."""
+    def sheet(self, ready: Mapping[str, bool], failed: Iterable[str] = ()) -> Sheet:
+        """`ready`: which ledgers are, as health says; `failed`: which could not be opened."""
         sheet = Sheet(FIGURES)
         sheet.put(BUILD, 1, __version__, platform.python_version())
         sheet.tally(LAG, self._turning.lag_s)
         sheet.codes(LOG_LINES, LINES)
+        if self._traces is not None:
+            sheet.codes(SPANS, self._traces.spans)
         for what, ends_ms in certificate_ends(self._home):
             sheet.put(CERTIFICATE_ENDS, ends_ms / 1_000, what)
         for (method, code), times in list(CALLS.items()):
             sheet.put(CALLS_ENDED, times, method, code)
+        for name in failed:
+            sheet.put(READY, False, name)
+            sheet.put(HALTED, True, name)
         for name, ledger in sorted(self._ledgers.items()):
             if not ledger.is_closed:
                 sheet.put(READY, ready.get(name, False), name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from ledgernode.node import health
 from ledgernode.node.health import Condition
@@ -24,14 +26,18 @@ class Observed:
         names: Sequence[str],
         stuck_after_ms: int,
         figures: NodeFigures | None = None,
+        *,
+        failed: Mapping[str, Exception] = MappingProxyType({}),
     ) -> None:
-        """`names`: of all ledgers that it is to serve; `ledgers` fills as they are opened."""
+        """`names`: of all ledgers that it is to serve; `ledgers` fills as they are opened, `failed` with those that
+        could not be. All three may change."""
         self._figures = figures
         self._ledgers = ledgers
         self._names = names
+        self._failed = failed
         self._stuck_after_ms = stuck_after_ms
-        self._pulses = {name: Pulse() for name in names}
-        self._was_ready = dict.fromkeys(names, False)
+        self._pulses: defaultdict[str, Pulse] = defaultdict(Pulse)
+        self._was_ready: defaultdict[str, bool] = defaultdict(bool)
         self.stopping = False
 
     def beat(self) -> None:
@@ -51,7 +57,7 @@ class Observed:
         if not self._names:
             return Verdict(False, "empty", "it serves no ledger yet: give it one (`ledgernode node join`)")
         verdicts = {name: health.ready(self._seen(name), was_ready=self._was_ready[name]) for name in self._names}
-        return together(verdicts, "ready")
+        return together(verdicts, "ready", aside="halted")
 
     def live(self) -> Verdict:
         verdicts = {name: self._live(name) for name in self._names}
@@ -64,6 +70,8 @@ class Observed:
 
     def _seen(self, name: str) -> Condition:
         ledger = self._ledgers.get(name)
+        if ledger is None and name in self._failed:
+            return Condition(height=0, halted=f"the ledger is not served: {self._failed[name]}")
         return _NOT_OPEN if ledger is None else ledger.condition(self._pulses[name].still_ms)
 
     # ------------------------------------------------------------ addresses
@@ -73,7 +81,7 @@ class Observed:
         figures = self._figures
         metrics: dict[str, Ask] = {}
         if figures is not None:
-            metrics["/metrics"] = lambda: figures.sheet(self._was_ready).answer()
+            metrics["/metrics"] = lambda: figures.sheet(self._was_ready, self._failed).answer()
         return metrics | {
             "/health/started": judged(self.started),
             "/health/ready": judged(self.ready),

@@ -17,6 +17,7 @@ from ledgernode.identity.tls import Peer, Trust, server_credentials
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.admin_service import AdminService
 from ledgernode.services.caller import Callers
+from ledgernode.services.calls import Registering
 from ledgernode.services.ledger_service import LedgerService
 from ledgernode.services.snapshot_service import SnapshotService
 from ledgernode.services.validator_service import ValidatorService
@@ -62,10 +63,11 @@ class Server:
         admin = AdminService(ledgers, callers, organisation=organisation, started_ms=started_ms, snapshots=snapshots)
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health = health.aio.HealthServicer()
-        add_LedgerServiceServicer_to_server(LedgerService(ledgers, callers), self._server)
-        add_AdminServiceServicer_to_server(admin, self._server)
-        add_SnapshotServiceServicer_to_server(SnapshotService(ledgers, callers), self._server)
-        add_ValidatorServiceServicer_to_server(ValidatorService(ledgers, callers), self._server)
+        registering = Registering(self._server)
+        add_LedgerServiceServicer_to_server(LedgerService(ledgers, callers), registering)
+        add_AdminServiceServicer_to_server(admin, registering)
+        add_SnapshotServiceServicer_to_server(SnapshotService(ledgers, callers), registering)
+        add_ValidatorServiceServicer_to_server(ValidatorService(ledgers, callers), registering)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*_SERVICES, reflection.SERVICE_NAME), self._server)
         try:

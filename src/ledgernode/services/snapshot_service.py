@@ -1,6 +1,6 @@
 """`SnapshotService`: the snapshots of this node for peers that are new or far behind, at a bounded pace."""
 
-# ruff: noqa: N802, ARG002  # the schema names the calls, and what each is given
+# ruff: noqa: N802  # the schema names the calls, and what each is given
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class SnapshotService(Service, SnapshotServiceServicer):
 
     @unary(NODES)
     async def ListSnapshots(self, request: pb.ListSnapshotsRequest, context: Context) -> pb.ListSnapshotsResponse:
-        ledger = self.ledger(request.ledger)
+        ledger = self.ledger(request.ledger, context)
         return protobuf.snapshots_message(await ledger.snapshots.offered())
 
     @unary(NODES)
     async def GetSnapshotPiece(
         self, request: pb.GetSnapshotPieceRequest, context: Context
     ) -> pb.GetSnapshotPieceResponse:
-        ledger = self.ledger(request.ledger)
+        ledger = self.ledger(request.ledger, context)
         await self._pace.take(SNAPSHOT_PIECE_BYTES)
         chunk = request.chunk if request.HasField("chunk") else None
         return pb.GetSnapshotPieceResponse(data=await ledger.snapshots.piece(request.id, chunk, request.offset))

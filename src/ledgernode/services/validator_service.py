@@ -4,7 +4,7 @@ Who sends is known by mutual TLS and by an introduction: the key of a member of 
 TLS certificate of this very connection. Everything else ends the stream.
 """
 
-# ruff: noqa: N802, ARG002  # the schema names the calls, and what each is given
+# ruff: noqa: N802  # the schema names the calls, and what each is given
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ class ValidatorService(Service, ValidatorServiceServicer):
 
     @unary(VALIDATORS)
     async def GetHeight(self, request: pb.GetHeightRequest, context: Context) -> pb.GetHeightResponse:
-        ledger = self.ledger(request.ledger)
+        ledger = self.ledger(request.ledger, context)
         return pb.GetHeightResponse(height=ledger.driver.executed, time_ms=ledger.clock_ms())
 
     def _introduced(self, introduction: Introduction, context: Context) -> ServedLedger:
         """Refuses who is no validator of this ledger, and whoever shows another's introduction."""
         peer = self.callers.require_member(context)
-        ledger = self.ledger(introduction.ledger)
+        ledger = self.ledger(introduction.ledger, context)
         if not ledger.knows(introduction, self.callers.certificate(context)):
             raise RoleRefused(f"{peer.name} of {peer.organisation} is no validator of {introduction.ledger} here")
         return ledger

@@ -26,6 +26,8 @@ POINTS: Final = (
     "store.after_commit",  # all of it is durable, nobody has been told
     "snapshot.before_chunk",
     "snapshot.before_manifest",  # every chunk is there: without its manifest it is no snapshot
+    "backup.before_segment",
+    "backup.before_index",  # what is new is written, and not named yet
     "restore.before_chunk",
     "restore.before_completion",  # the whole state is there, the chain on it is not
     "install.before_rename",  # the restored database is whole, the old one is in its place

@@ -74,7 +74,7 @@ class LmdbStore:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._holder = _hold(path)
         try:
-            self._environment = _open_environment(path, map_size)
+            self._environment = _open_environment(path, min(map_size, map_size_limit))
             self._tables = _open_tables(self._environment, path)
             self._page_bytes: int = self._environment.stat()["psize"]
         except BaseException:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -20,11 +20,14 @@ from ledgernode.errors import LedgerError, SnapshotInvalid
 from ledgernode.store.lattice import EMPTY, SUM_BYTES, Lattice
 from ledgernode.wire.block import Header, parse_header
 from ledgernode.wire.types import Height
+from ledgernode.wire.unreadable import UNREADABLE
 from ledgernode.wire.validators import Certificate, ValidatorSet, parse_certificate, parse_set, set_hash
 
 FORMAT: Final = "ledgernode/snapshot/1"
 _ID_TAG: Final = b"ledgernode/snapshot-id/1\x00"
 _ID_ENCODER: Final = msgspec.msgpack.Encoder()
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 CertificateCheck = Callable[[Header, Certificate, ValidatorSet], None]
 """Raises where the certificate is not enough valid signatures of the set on the header."""
@@ -35,8 +38,8 @@ class Chunk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     start: bytes
     end: bytes | None
-    records: int
-    size_bytes: int
+    records: Count
+    size_bytes: Count
     sha256: bytes
     lattice_sum: bytes
 
@@ -54,7 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     format: str
     chain_id: bytes
-    height: Height
+    height: Annotated[Height, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
     header: bytes
     certificate: bytes
     set_changes: tuple[SetChange, ...]
@@ -96,7 +99,7 @@ def check_manifest(
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
         header = parse_header(manifest.header)
-    except (msgspec.MsgspecError, UnicodeDecodeError, LedgerError) as error:
+    except (LedgerError, *UNREADABLE) as error:
         raise SnapshotInvalid(f"the manifest cannot be read: {error}") from error
     if manifest.format != FORMAT:
         raise SnapshotInvalid(f"the manifest is of format {manifest.format!r}, this software reads {FORMAT!r}")

@@ -34,6 +34,7 @@ from ledgernode.store.sealed import (
 )
 from ledgernode.store.state import VERSION_BYTES, StateView
 from ledgernode.wire.types import Height
+from ledgernode.wire.unreadable import UNREADABLE
 from ledgernode.wire.validators import encode_certificate, encode_set, set_hash
 
 _DECODER: Final = msgspec.msgpack.Decoder(list[tuple[bytes, bytes]])
@@ -54,7 +55,7 @@ class Restoration:
         self._kv = kv
         self._genesis = genesis
         self._checked = checked
-        self._done = _chunks_there(kv, checked.id)
+        self._done = chunks_there(kv, checked.id)
 
     @property
     def done(self) -> int:
@@ -73,8 +74,8 @@ class Restoration:
         assert chunk is not None, "a restoration takes as many chunks as its manifest has"
         pairs = check_chunk(raw, self._done, chunk)
         reach("restore.before_chunk")
-        marker = self._checked.id + (self._done + 1).to_bytes(_NEXT_CHUNK_BYTES, "big")
-        self._kv.write([*((Table.STATE, key, record) for key, record in pairs), (Table.META, META_RESTORING, marker)])
+        marker = mark(self._checked.id, self._done + 1)
+        self._kv.write([*((Table.STATE, key, record) for key, record in pairs), marker])
         self._done += 1
 
     def complete(self, remembered: Remembered) -> ChainStore:
@@ -100,7 +101,12 @@ def is_unfinished(kv: KeyValueStore) -> bool:
         return reader.get(Table.META, META_RESTORING) is not None
 
 
-def _chunks_there(kv: KeyValueStore, snapshot_id: bytes) -> int:
+def mark(snapshot_id: bytes, chunks: int) -> Write:
+    """How far the restoration has come; while it stands, the store opens no chain."""
+    return Table.META, META_RESTORING, snapshot_id + chunks.to_bytes(_NEXT_CHUNK_BYTES, "big")
+
+
+def chunks_there(kv: KeyValueStore, snapshot_id: bytes) -> int:
     """Where to begin, or to go on. Refuses a store that holds anything else."""
     with kv.reader() as reader:
         marker = reader.get(Table.META, META_RESTORING)
@@ -120,7 +126,7 @@ def check_chunk(raw: bytes, number: int, chunk: Chunk) -> list[Pair]:
         raise SnapshotInvalid(f"{part} has not the hash that its manifest names")
     try:
         pairs = _DECODER.decode(raw)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise SnapshotInvalid(f"{part} cannot be read: {error}") from error
     if len(pairs) != chunk.records:
         raise SnapshotInvalid(f"{part} has {len(pairs)} records, its manifest says {chunk.records}")

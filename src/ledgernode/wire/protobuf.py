@@ -47,6 +47,7 @@ from ledgernode.wire.frames import (
 )
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import HASH_BYTES, ChainId, Epoch, Height, TimeMs, TransactionId
+from ledgernode.wire.unreadable import UNREADABLE
 
 _Kind = TypeVar("_Kind", bound=IntEnum)
 
@@ -54,6 +55,9 @@ CODE_METADATA: Final = "ledgernode-code"
 RETRY_METADATA: Final = "ledgernode-retry-ms"
 ARCHIVES_METADATA: Final = "ledgernode-archives"
 """Trailing metadata of every refusal: its stable code, advice when to retry, and who has what is pruned here."""
+VERSION_METADATA: Final = "ledgernode-version"
+CLOCK_METADATA: Final = "ledgernode-clock-ms"
+"""Trailing metadata of `GetLedger`: what a node says of itself beside its ledger, its software and its clock."""
 
 # ---------------------------------------------------------------- fields of requests
 
@@ -199,6 +203,10 @@ def facts_message(facts: LedgerFacts) -> pb.GetLedgerResponse:
 
 
 def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
+    try:
+        parameters = msgspec.json.decode(message.parameters, type=Parameters)
+    except UNREADABLE as error:
+        raise BadRequest(f"the ledger's parameters cannot be read: {error}") from error
     return LedgerFacts(
         message.ledger,
         ChainId(message.chain_id),
@@ -206,7 +214,7 @@ def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
         TimeMs(message.time_ms),
         Epoch(message.epoch),
         message.engine,
-        msgspec.json.decode(message.parameters, type=Parameters),
+        parameters,
         message.validators,
         message.header_hash,
         message.view,

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.vending.keystore import KeyStore, add_key, open_store, read_facts, read_passphrase
+from gateway.vending.keystore import KeyStore, add_key, change_passphrase, open_store, read_facts, read_passphrase
 from gateway.vending.minting import Token, digits_of, hash_of
 from gateway.vending.module import KeyStoreModule
 from gateway.vending.remote import ModuleServer, SocketModule
@@ -115,6 +115,23 @@ def test_a_label_stands_once_and_the_passphrase_stays(tmp_path: Path) -> None:
         with pytest.raises(BadTokenParameter):
             add_key(path, PASSPHRASE, supply_group=group, key_type=kind, key_revision=revision)
     assert len(read_facts(path)) == 1
+
+
+def test_another_passphrase_seals_every_key_anew(tmp_path: Path) -> None:
+    """The same keys under the new one, none under the old; a wrong one changes nothing."""
+    path, new = key_store(tmp_path), Secret(b"a second passphrase")
+    add_key(path, PASSPHRASE, supply_group="123458", key_type=2, key_revision=1)
+    before, keys = path.read_bytes(), open_store(path, PASSPHRASE)
+    with pytest.raises(KeyStoreInvalid):
+        change_passphrase(path, new, PASSPHRASE)
+    assert path.read_bytes() == before
+    labels = [facts.label for facts in change_passphrase(path, PASSPHRASE, new)]
+    with pytest.raises(KeyStoreInvalid):
+        open_store(path, PASSPHRASE)
+    after = open_store(path, new)
+    assert labels == [facts.label for facts in keys.facts()] == [facts.label for facts in after.facts()]
+    assert [bytes(after.find(label) or b"") for label in labels] == [bytes(keys.find(label) or b"") for label in labels]
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 async def test_the_published_token_comes_out_of_a_module(tmp_path: Path) -> None:

@@ -117,3 +117,15 @@ def test_a_key_store_is_opened_by_its_own_passphrase_alone(tmp_path: Path) -> No
     other.chmod(0o600)
     shown = run("vending", "keystore", "show", key_store(tmp_path), "--passphrase-file", other)
     assert (shown.exit_code, "KEY_STORE_INVALID" in shown.output) == (2, True)
+
+
+def test_a_key_store_gets_another_passphrase(tmp_path: Path) -> None:
+    """By files alone; the first opens it no more."""
+    store = key_store(tmp_path)
+    first, second = passphrase_file(tmp_path), tmp_path / "second"
+    second.write_text("a second passphrase\n")
+    second.chmod(0o600)
+    opened = ("vending", "keystore", "show", store, "--passphrase-file")
+    changed = ("--passphrase-file", first, "--new-passphrase-file", second)
+    assert run("vending", "keystore", "protect", store, *changed).exit_code == 0
+    assert (run(*opened, second).exit_code, run(*opened, first).exit_code) == (0, 2)
