@@ -110,6 +110,19 @@ MINING_SLICE_HASHES: Final = 5_000  # between two looks for another job: a few m
 TLS_LOOK_MS: Final = 10_000  # how often a node looks whether its TLS files were replaced
 ROSTER_LOOK_MS: Final = 1_000  # and which ledgers it is to serve
 
+# the log that orders a ledger (engine jetstream)
+LOG_ANSWER_MS: Final = 5_000
+LOG_BACKOFF_START_MS: Final = 100
+LOG_BACKOFF_LIMIT_MS: Final = 2_000
+LOG_HEARTBEAT_MS: Final = 1_000  # a reading that is silent for three of these is begun again
+LOG_WAIT_MS: Final = 10_000  # one request for messages waits at most so long
+LOG_READ_MESSAGES: Final = 64
+LOG_READ_BYTES: Final = 32 * 1024 * 1024
+LOG_STANDING_MS: Final = 2_000  # how often it is asked how far it is
+LOG_REMEMBERS_S: Final = 120  # two messages with one id within this time are one
+LOG_QUEUED_PUBLICATIONS: Final = 64
+OWN_FIRST_MS: Final = 2_000  # what another validator has admitted is left to it for so long
+
 # links between validators
 LINK_ENGINE_MESSAGES: Final = 1_024  # queued for one peer; beyond, the oldest is dropped: engines say it again
 LINK_VOTES: Final = 1_024  # and certificates likewise

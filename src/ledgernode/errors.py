@@ -532,6 +532,12 @@ class NodeUnreachable(Unavailable):
     code = "NODE_UNREACHABLE"
 
 
+class LogUnreachable(Unavailable):
+    """The log that orders the ledger does not answer, or refuses: the message says what it said."""
+
+    code = "LOG_UNREACHABLE"
+
+
 class CommitUnknown(Late):
     """The wait ended before the outcome was known; asking again is safe."""
 

@@ -31,7 +31,7 @@ def _moving(ledger: dict[str, Any]) -> str:
 
 
 def of_engine(ledger: dict[str, Any]) -> str:
-    """Who leads (PBFT), or what is mined (proof of work); nothing of an engine that has nothing to say."""
+    """Who leads (PBFT), what is mined (proof of work), how far its log is; nothing where there is nothing to say."""
     match ledger["engine"]:
         case "pbft":
             names = {one["identity"]: one["organisation"] for one in ledger["validators"]}
@@ -39,5 +39,8 @@ def of_engine(ledger: dict[str, Any]) -> str:
         case "pow":
             head, hashes = ledger["branch_height"], ledger["block_hashes"]
             return f"heaviest branch at {head}, a block takes {hashes:,} hashes"
+        case "jetstream":
+            height = ledger["branch_height"]
+            return f"its log is at {height:,}" if height else "its log was not reached yet"
         case _:
             return ""

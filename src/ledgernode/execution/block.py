@@ -36,6 +36,7 @@ from ledgernode.store.index import Place
 from ledgernode.store.lattice import Lattice
 from ledgernode.wire import versions
 from ledgernode.wire.block import Batch, Header, header_hash
+from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.receipt import Event, Origin, Receipt, encode_receipt
 from ledgernode.wire.roots import receipts_root, transaction_root
 from ledgernode.wire.transaction import Transaction
@@ -80,6 +81,13 @@ class Executor:
         self._unsaved = [*unsaved, sealed]
         self.results.note_all(run.codes)
         return sealed
+
+    def limits(self, batch: Batch) -> Parameters:
+        """The parameters that this batch would be executed by."""
+        unsaved = self._unsaved_below(batch)
+        with self._chain.state() as saved:
+            view = beneath(saved, (block.changes for block in unsaved))
+            return LedgerView(view, self._cache, batch.height, batch.time_ms).parameters
 
     def _unsaved_below(self, batch: Batch) -> list[SealedBlock]:
         """Blocks executed before this one that the chain has not saved; a block executed again replaces itself."""

@@ -30,7 +30,12 @@ from ledgernode.wire.parameters import MAX_SAFE_INTEGER, check_parameters
 from ledgernode.wire.quorum import faulty_limit
 
 # fewest and most validators of each engine
-ENGINES: Final[dict[str, tuple[int, int]]] = {"pbft": (4, 128), "pow": (1, 128), "solo": (1, 1)}
+ENGINES: Final[dict[str, tuple[int, int]]] = {
+    "jetstream": (1, 128),
+    "pbft": (4, 128),
+    "pow": (1, 128),
+    "solo": (1, 1),
+}
 
 LEDGER_FORM: Final = ORGANISATION_FORM
 _ENDPOINT: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:]{2,45}\]):([1-9][0-9]{0,4})", re.ASCII)

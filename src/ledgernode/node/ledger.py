@@ -15,15 +15,18 @@ from msgspec.structs import replace
 
 from ledgernode.config import DRAIN_MS, MAP_SIZE_LIMIT, REPORT_WAIT_MS
 from ledgernode.consensus.certifier import check_certificate
-from ledgernode.consensus.engine import Engine, Mined
+from ledgernode.consensus.engine import Engine, Mined, Received
+from ledgernode.consensus.jetstream.core import Jetstream
+from ledgernode.consensus.jetstream.messages import CUT_OVERHEAD, LOG
 from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.consensus.pow.core import ProofOfWork
 from ledgernode.consensus.pow.header import work_of
-from ledgernode.errors import NodeStopping, ProtocolUnsupported
+from ledgernode.errors import BadRequest, NodeStopping, ProtocolUnsupported
 from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
+from ledgernode.identity.home import Nats
 from ledgernode.identity.keys import verify
 from ledgernode.identity.signing import SigningKey
 from ledgernode.identity.tls import Trust
@@ -44,11 +47,13 @@ from ledgernode.node.head import Head
 from ledgernode.node.health import Condition
 from ledgernode.node.intake import Intake
 from ledgernode.node.links import Link
+from ledgernode.node.log_reader import LogReader
 from ledgernode.node.lookups import Lookups
 from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.mining import Miner
 from ledgernode.node.neighbours import DialledNeighbours
+from ledgernode.node.order_first import OrderFirstChecker
 from ledgernode.node.peers import Peers, introduction_holds
 from ledgernode.node.pruning import Archives, Pruning
 from ledgernode.node.questions import Questions
@@ -90,7 +95,7 @@ from ledgernode.wire.frames import (
 from ledgernode.wire.genesis import Genesis, GenesisEngine, chain_id
 from ledgernode.wire.protocol import Spoken, common
 from ledgernode.wire.quorum import faulty_limit
-from ledgernode.wire.types import Height, IdentityId, TimeMs
+from ledgernode.wire.types import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Height, IdentityId, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
 
 if TYPE_CHECKING:
@@ -99,6 +104,7 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], TimeMs]
 _MOST: Final = (1 << 64) - 1
+_ENVELOPE_EXTRA_BYTES: Final = PUBLIC_KEY_BYTES + SIGNATURE_BYTES
 
 
 def open_chain(kv: KeyValueStore, genesis_bytes: bytes) -> ChainStore:
@@ -142,7 +148,12 @@ class ServedLedger:
         tracer: Tracer | None = None,
         store_bytes: int = MAP_SIZE_LIMIT,
         turns: Turns | None = None,
+        nats: Nats | None = None,
+        home: Path = Path(),
     ) -> None:
+        """`nats` says where the log is, for a ledger that is ordered by one; its paths are relative to `home`."""
+        self._nats = nats
+        self._home = home
         self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
         self._tls = tls
@@ -178,6 +189,7 @@ class ServedLedger:
         if self._installed is not None:
             self.log.info("snapshot installed", height=self._installed.height)
         self.alone = self.genesis.engine.name == "solo"
+        self.order_first = self.genesis.engine.name == "jetstream"
         # the set that certifies the first block which has no certificate yet
         self.endorsement = Endorsement(
             self.chain.chain_id, key, self.chain.validator_set(certified.next_set), observes=not self.alone
@@ -185,7 +197,8 @@ class ServedLedger:
         self.peers = self._make_peers(key)
         self.clocks = None if self.peers is None else Clocks(self._linked, self.peers.time_of, clock_ms)
         self.miner = Miner(self._mined)
-        among = Among(self.peers, self.miner) if self.peers is not None else None
+        self.log_reader = self._make_log_reader()
+        among = Among(self.peers, self.miner, self.log_reader) if self.peers is not None else None
         self.clock_ms = clock_ms
         self.accuser = Accuser(
             chain=self.chain,
@@ -207,7 +220,7 @@ class ServedLedger:
             engine_log=EngineLog(self._kv),
             network=among or Alone(),
             endorsement=self.endorsement,
-            checker=Checker(admission, self.mempool, self.measures.traces),
+            checker=self._make_checker(admission),
             mempool=self.mempool,
             announcement=self.announcement,
             accuse=self.accuser.notice,
@@ -215,6 +228,7 @@ class ServedLedger:
             log=self.log,
             measures=self.measures,
             turn=turn,
+            order_first=self.order_first,
         )
         self.catching_up: CatchingUp | None = None
         if among is not None and self.peers is not None:
@@ -278,6 +292,8 @@ class ServedLedger:
             asyncio.create_task(self.pruning.run(), name=f"pruning of {self.name}"),
             asyncio.create_task(self.readiness.run(), name=f"readiness of {self.name}"),
         ]
+        if self.log_reader is not None:
+            self._tasks.append(asyncio.create_task(self.log_reader.run(), name=f"log of {self.name}"))
         if self.clocks is not None:
             self._tasks.append(asyncio.create_task(self.clocks.run(), name=f"clocks of {self.name}"))
         if self.catching_up is not None:
@@ -381,6 +397,31 @@ class ServedLedger:
             standing=lambda: Standing(self.progress.height, self.chain.base + 1),
             log=self.log,
         )
+
+    def _make_checker(self, admission: Admission) -> Checker:
+        if self.order_first:
+            return OrderFirstChecker(self.chain.chain_id, self.mempool, self.measures.traces)
+        return Checker(admission, self.mempool, self.measures.traces)
+
+    def _make_log_reader(self) -> LogReader | None:
+        """Refuses (BadRequest) a ledger that is ordered by a log, where node.json names none."""
+        if not self.order_first:
+            return None
+        if self._nats is None or not self._nats.servers:
+            raise BadRequest(f"ledger {self.name} is ordered by NATS: node.json says nothing of it under `nats`")
+        return LogReader(
+            self._nats,
+            self._home,
+            self.chain.chain_id,
+            hear=self._hear_log,
+            room=lambda: self.driver.room(),  # noqa: PLW0108  # the driver is made after its network
+            least_payload_bytes=self.head.parameters.body_bytes + CUT_OVERHEAD + _ENVELOPE_EXTRA_BYTES,
+            log=self.log,
+        )
+
+    def _hear_log(self, raw: bytes) -> None:
+        if self.driver.halted is None:
+            self.driver.happened(Received(self.clock_ms(), LOG, raw))
 
     def _make_catching_up(self, peers: Peers) -> CatchingUp:
         def faulty() -> int:
@@ -526,6 +567,8 @@ class ServedLedger:
                 return {"view": replica.view, "leader": leader}
             case ProofOfWork() as miner:
                 return {"branch_height": miner.head_height, "block_hashes": min(work_of(miner.target), _MOST)}
+            case Jetstream() as follower:
+                return {"branch_height": follower.log_height}
             case _:
                 return {}
 

@@ -218,6 +218,8 @@ def _open(start: Start, tls: Trust, traces: Tracing | None, turns: Turns, name: 
         ),
         operators_snapshots=_snapshots(home, config),
         tracer=None if traces is None else traces.tracer,
+        nats=config.nats,
+        home=home,
     )
     if ledger.name != name:
         ledger.close()
