@@ -11,7 +11,7 @@ FROM ?= 0
 INTO ?= $(or $(TMPDIR),/tmp)/ledgernode-screenshots
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check parts vulnerabilities deploy-check k8s-test site fuzz bench-neighbours release-check disaster jetstream clean
+.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check parts vulnerabilities deploy-check k8s-test site fuzz bench-neighbours release-check upgrade-drill disaster jetstream clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -133,6 +133,9 @@ vulnerabilities: ## Ask the advisory services about every pin; fails clearly whe
 release-check: setup ## What a release leaves to those after it: made where this version has left nothing yet, and all of it tried
 	test -d tests/data/golden/$$($(BIN)/python -c 'import ledgernode; print(ledgernode.__version__)') || $(BIN)/python -m tests.release
 	$(BIN)/python -m pytest -q tests/release
+
+upgrade-drill: setup ## Four validators upgraded one by one under load, back and forth, and past a change of the rules
+	$(BIN)/python -m tests.suites.upgrade
 
 deploy-check: setup ## The manifests for Kubernetes: rendered, held against the schemas, looked through by a scanner
 	bash tests/deploy/check.sh

@@ -26,7 +26,7 @@ from ledgernode.identity.keys import PrivateKey
 from ledgernode.identity.organisation import identity_directory, new_identity
 from ledgernode.identity.records import Role
 from ledgernode.identity.tls import channel_credentials, load_tls, write_roots
-from ledgernode.wire.genesis import chain_id
+from ledgernode.wire.genesis import EXECUTION_VERSION, chain_id
 from ledgernode.wire.parameters import Parameters
 
 LEDGER = "test"
@@ -67,6 +67,7 @@ class FoundedNetwork:
         options: Mapping[str, int] | None = None,
         founded_ms: int | None = None,
         ledger: str = LEDGER,
+        execution_version: int = EXECUTION_VERSION,
     ) -> None:
         self.directory = directory
         self.ledger = ledger
@@ -81,6 +82,7 @@ class FoundedNetwork:
             parameters=parameters or Parameters(),
             now_ms=founded_ms or now_ms(),
             options=options,
+            execution_version=execution_version,
         )
         self.genesis_bytes = (directory / "genesis.json").read_bytes()
         self.chain_id = chain_id(self.genesis_bytes)

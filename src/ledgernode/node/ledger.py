@@ -211,7 +211,7 @@ class ServedLedger:
             log=self.log,
         )
         speaker = Speaker(self.chain, key, lambda: self.endorsement.validators, lambda: self.head.parameters, clock_ms)
-        self.readiness = Readiness(self.head, speaker, self._say, self.log)
+        self.readiness = Readiness(self.head, self.progress, speaker, self._say, self.log)
         self.executor = Executor(self.chain, contracts)
         self.driver = Driver(
             chain=self.chain,

@@ -9,6 +9,7 @@ software will not do, its operator is told, long before the node stops there.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from ledgernode.config import READY_BUDGET, READY_LOOK_MS, READY_PAUSE_LIMIT_MS
@@ -16,6 +17,7 @@ from ledgernode.errors import LedgerError
 from ledgernode.identity.records import GOVERNANCE, ExecutionRecord
 from ledgernode.node.head import Head
 from ledgernode.node.speaking import Speaker, Submit
+from ledgernode.node.waiting import Progress
 from ledgernode.wire import versions
 from ledgernode.wire.answers import Stage
 from ledgernode.wire.types import Height
@@ -34,8 +36,9 @@ def too_old_for(found: ExecutionRecord, height: Height, newest: int) -> bool:
 class Readiness:
     """Of one ledger."""
 
-    def __init__(self, head: Head, speaker: Speaker, submit: Submit, log: Any) -> None:
+    def __init__(self, head: Head, progress: Progress, speaker: Speaker, submit: Submit, log: Any) -> None:
         self._head = head
+        self._progress = progress
         self._speaker = speaker
         self._submit = submit
         self._log = log
@@ -45,14 +48,24 @@ class Readiness:
         """Look again and again, until cancelled."""
         pause_ms = READY_LOOK_MS
         while True:
-            self._warn()
             try:
                 wanted = await self._say()
             except LedgerError as refusal:
                 self._log.debug("readiness was not taken", reason=str(refusal))
                 wanted = True
             pause_ms = min(2 * pause_ms, READY_PAUSE_LIMIT_MS) if wanted else READY_LOOK_MS
-            await asyncio.sleep(pause_ms / 1_000)
+            await self._rest(pause_ms)
+
+    async def _rest(self, pause_ms: int) -> None:
+        """Look at every block meanwhile: between a decision and its height there may be little time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_ms / 1_000):
+                while True:
+                    self._warn()
+                    try:
+                        await self._progress.beyond(self._progress.height)
+                    except LedgerError:
+                        await asyncio.Event().wait()  # no block will follow
 
     async def _say(self) -> bool:
         """Was there anything to say that was not taken?"""
