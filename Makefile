@@ -11,7 +11,7 @@ FROM ?= 0
 INTO ?= $(or $(TMPDIR),/tmp)/ledgernode-screenshots
 N ?= 1000
 
-.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check parts vulnerabilities deploy-check k8s-test site fuzz bench-neighbours clean
+.PHONY: help setup system demo small test test-fast test-web screenshots simulate simulate-mutants lint format stubs lock coverage web-check console kill-loop soak bench-console wheel-check parts vulnerabilities deploy-check k8s-test site fuzz bench-neighbours release-check disaster jetstream clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -37,7 +37,7 @@ system: ## Install the Debian packages that the tests use (a broker)
 	@bash tests/system.sh
 
 test: setup system ## Every test, in parallel by file, with the 20 slowest printed
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not browser"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not browser and not log"
 
 test-fast: setup ## The tests that need no processes
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow"
@@ -60,7 +60,7 @@ coverage: setup system ## Branch coverage of all packages (at least 90 %): the f
 fuzz: setup ## Try every decoder with garbage near what it takes, SECONDS= (5) of computing each; what breaks one is kept
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),5)
 
-simulate: setup ## Play schedules FROM= N= of ENGINE=pbft|pow on every core (WORKERS=); adds a row to docs/simulations.md
+simulate: setup ## Play schedules FROM= N= of ENGINE=pbft|pow|jetstream on every core (WORKERS=); adds a row to docs/simulations.md
 	$(BIN)/python -m tests.simulation --engine $(ENGINE) --from $(FROM) --number $(N) \
 		$(if $(filter command environment,$(firstword $(origin WORKERS))),--workers $(WORKERS))
 
@@ -89,8 +89,8 @@ stubs: setup ## Generate the protobuf stubs again
 
 lock: ## Resolve the dependencies again into requirements.lock
 	python3 -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
-	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra community --extra hsm --extra trace --extra dev -o requirements.lock pyproject.toml
-	.venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra gateway --extra trace -c requirements.lock -o deploy/requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra gateway --extra jetstream --extra community --extra hsm --extra trace --extra dev -o requirements.lock pyproject.toml
+	.venv-lock/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --extra gateway --extra jetstream --extra trace --extra hsm -c requirements.lock -o deploy/requirements.lock pyproject.toml
 	rm -rf .venv-lock
 
 bench-console: setup system console ## The explorer with 1,000,000 transactions over HTTP, on both databases; the first page; a reading to its pixel
@@ -101,6 +101,13 @@ bench-console: setup system console ## The explorer with 1,000,000 transactions 
 
 bench-neighbours: setup ## Two ledgers in one process: how long one takes while the other is overloaded, or has halted
 	$(BIN)/python -m tests.suites.neighbours
+
+disaster: setup ## Lose a validator, two of four, all of them, under load, and rebuild them from backups; nothing acknowledged is lost
+	$(BIN)/python -m tests.suites.disaster
+
+jetstream: setup system ## The engine that orders by NATS: every engine's tests on three servers, and a drill that kills them under load
+	$(BIN)/python -m pytest -q -m log tests/integration
+	$(BIN)/python -m tests.suites.log_drill
 
 soak: setup system ## 10,000 meters for ten minutes, everything killed under them; nothing may be lost or doubled
 	$(BIN)/python -m tests.suites.soak
@@ -122,6 +129,10 @@ parts: setup ## The list of a release's parts (SBOM, CycloneDX) from both lock f
 
 vulnerabilities: ## Ask the advisory services about every pin; fails clearly where they cannot be reached
 	bash tests/suites/vulnerabilities.sh
+
+release-check: setup ## What a release leaves to those after it: made where this version has left nothing yet, and all of it tried
+	test -d tests/data/golden/$$($(BIN)/python -c 'import ledgernode; print(ledgernode.__version__)') || $(BIN)/python -m tests.release
+	$(BIN)/python -m pytest -q tests/release
 
 deploy-check: setup ## The manifests for Kubernetes: rendered, held against the schemas, looked through by a scanner
 	bash tests/deploy/check.sh

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 needed=(mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients ip:iproute2 curl:curl postgres:postgresql
-    influxd:influxdb promtool:prometheus softhsm2-util:softhsm2)
+    influxd:influxdb promtool:prometheus softhsm2-util:softhsm2 nats-server:nats-server)
 [ "${1:-}" = browser ] && needed+=(chromium:chromium)
 export PATH="$PATH:/usr/sbin:/sbin:$(echo /usr/lib/postgresql/*/bin | tr ' ' :)"
 

@@ -3,6 +3,7 @@
     entries   what waits for the ledger                   (`entry.py`)
     refused   when (ms) | entry's key -> code | NUL | entry's value: what the ledger will never take
     facts     what belongs to the same moment as entries: an edge device's counters, positions, commands
+    meta      the format of all this; a newer one is refused, and left as it is
 
 One process has a directory; LMDB's own lock file is not asked, a lock beside it is.
 """
@@ -20,13 +21,14 @@ import lmdb
 
 from gateway.holder import hold
 from gateway.outbox.entry import Entry, id_in, read_entry, read_key
-from ledgernode.errors import DatabaseDamaged, DiskFull, OutboxFull
+from ledgernode.errors import DatabaseDamaged, DatabaseForeign, DiskFull, OutboxFull
 
 _TIME: Final = struct.Struct(">Q")
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ROOM_FACTOR: Final = 3
 """The map beside what is kept: pages are never full, and deleted ones wait for their readers."""
 _READERS: Final = 126
+FORMAT: Final = b"ledgernode/outbox/1"
 
 
 class Refused(NamedTuple):
@@ -47,7 +49,7 @@ class Writes(NamedTuple):
 
 
 class OutboxStore:
-    """Opens the directory, or makes it. Refuses with DatabaseInUse and DatabaseDamaged."""
+    """Opens the directory, or makes it. Refuses with DatabaseInUse, DatabaseForeign and DatabaseDamaged."""
 
     def __init__(self, path: Path, *, entry_bytes: int, refused_kept: int) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,14 +58,32 @@ class OutboxStore:
         self._holder = hold(path, "gateway")
         try:
             self._environment: Any = lmdb.open(
-                str(path), map_size=_ROOM_FACTOR * entry_bytes + (64 << 20), max_dbs=3, max_readers=_READERS, mode=0o600
+                str(path), map_size=_ROOM_FACTOR * entry_bytes + (64 << 20), max_dbs=4, max_readers=_READERS, mode=0o600
             )
             self._entries = self._environment.open_db(b"entries")
             self._refused = self._environment.open_db(b"refused")
             self._facts = self._environment.open_db(b"facts")
+            self._require_format()
         except lmdb.Error as error:
             os.close(self._holder)
             raise DatabaseDamaged(f"{path} cannot be opened: {error}") from error
+        except DatabaseForeign:
+            self.close()
+            raise
+
+    def _require_format(self) -> None:
+        """Write it where none stands: that was before there was one. Refuses another (DatabaseForeign)."""
+        meta = self._environment.open_db(b"meta")
+        with self._environment.begin() as transaction:
+            found = transaction.get(b"format", db=meta)
+        if found is None:
+            with self._environment.begin(write=True) as transaction:
+                transaction.put(b"format", FORMAT, db=meta)
+        elif found != FORMAT:
+            raise DatabaseForeign(
+                f"another version wrote {self.path}, in format {bytes(found)[:40].decode('ascii', 'replace')}; "
+                f"this software reads {FORMAT.decode()}: install that version again"
+            )
 
     def close(self) -> None:
         self._environment.close()

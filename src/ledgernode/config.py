@@ -85,6 +85,14 @@ SNAPSHOT_PIECE_BYTES: Final = 1024 * 1024
 SNAPSHOT_GIVEN_BYTES_PER_S: Final = 16 * 1024 * 1024  # to all callers together
 SNAPSHOT_GIVEN_WAIT_MS: Final = 2_000  # a piece that would wait longer is refused
 
+# backups
+BACKUP_SEGMENT_BLOCKS: Final = 1_024
+BACKUP_SEGMENT_BYTES: Final = 32 * 1024 * 1024  # beyond, a segment takes no further block
+BACKUP_SEGMENT_LIMIT_BYTES: Final = 256 * 1024 * 1024  # no segment is read that is larger
+BACKUP_INDEX_LIMIT_BYTES: Final = 256 * 1024 * 1024
+BACKUP_SHARE_PERCENT: Final = 25  # of one core, while one is made beside a running node
+BACKUP_BLOCKS_PER_WRITE: Final = 64  # a restore makes so many durable at once
+
 # state sync: being brought forward by a peer's snapshot
 SYNC_ASK_MS: Final = 10_000  # peers are not asked more often what they have
 SYNC_ANSWER_MS: Final = 10_000  # a peer that does not answer within this time is left for the next one
@@ -101,6 +109,19 @@ MINING_SLICE_HASHES: Final = 5_000  # between two looks for another job: a few m
 
 TLS_LOOK_MS: Final = 10_000  # how often a node looks whether its TLS files were replaced
 ROSTER_LOOK_MS: Final = 1_000  # and which ledgers it is to serve
+
+# the log that orders a ledger (engine jetstream)
+LOG_ANSWER_MS: Final = 5_000
+LOG_BACKOFF_START_MS: Final = 100
+LOG_BACKOFF_LIMIT_MS: Final = 2_000
+LOG_HEARTBEAT_MS: Final = 1_000  # a reading that is silent for three of these is begun again
+LOG_WAIT_MS: Final = 10_000  # one request for messages waits at most so long
+LOG_READ_MESSAGES: Final = 64
+LOG_READ_BYTES: Final = 32 * 1024 * 1024
+LOG_STANDING_MS: Final = 2_000  # how often it is asked how far it is
+LOG_REMEMBERS_S: Final = 120  # two messages with one id within this time are one
+LOG_QUEUED_PUBLICATIONS: Final = 64
+OWN_FIRST_MS: Final = 2_000  # what another validator has admitted is left to it for so long
 
 # links between validators
 LINK_ENGINE_MESSAGES: Final = 1_024  # queued for one peer; beyond, the oldest is dropped: engines say it again
@@ -137,6 +158,11 @@ REPORT_PAUSE_LIMIT_MS: Final = 60_000
 REPORT_TRIES: Final = 100
 REPORT_BUDGET: Final = 50_000
 
+# what a validator says of its own software
+READY_LOOK_MS: Final = 2_000
+READY_PAUSE_LIMIT_MS: Final = 60_000  # between two tries, doubled up to it
+READY_BUDGET: Final = 50_000
+
 # a market's book on the command line
 BOOK_BYTES: Final = 256 * 1024 * 1024
 BOOK_DEPTH: Final = 8
@@ -155,6 +181,9 @@ STORE_READERS: Final = 512
 CHECKED_PAGES: Final = 100_000
 LATTICE_CHUNK_ELEMENTS: Final = 256
 READABLE_PAST_HEIGHTS: Final = 1_024
+PRUNED_AT_ONCE: Final = 64  # blocks that one write removes
+PRUNING_SHARE_PERCENT: Final = 25  # of one core and of the disk's writer, while blocks are removed
+PRUNING_SLACK_BLOCKS: Final = 1_000  # a node that keeps so many blocks only lets at most so many more gather
 SNAPSHOT_CHUNK_BYTES: Final = 4 * 1024 * 1024
 SNAPSHOT_CHUNK_LIMIT_BYTES: Final = 64 * 1024 * 1024
 SNAPSHOT_MANIFEST_LIMIT_BYTES: Final = 256 * 1024 * 1024

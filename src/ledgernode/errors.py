@@ -436,6 +436,12 @@ class UnknownSnapshot(Missing):
     code = "SNAPSHOT_UNKNOWN"
 
 
+class UnknownBackup(Missing):
+    """This folder holds no backup, or none that reaches what was asked for."""
+
+    code = "BACKUP_UNKNOWN"
+
+
 class UnknownTransaction(Missing):
     """No transaction of that id is in the chain."""
 
@@ -449,9 +455,27 @@ class NeverCommitted(Conflict):
 
 
 class Pruned(Missing):
-    """That height lies outside the window of readable past heights."""
+    """That block or state is not kept at this node, or no longer; who keeps it is told where it is known."""
 
     code = "PRUNED"
+
+
+class PruneRefused(Conflict):
+    """Those blocks are still needed here: the message says what for, and what can be done."""
+
+    code = "PRUNE_REFUSED"
+
+
+class UpgradeNeeded(Conflict):
+    """The ledger goes on by rules that this software does not know: install a newer version."""
+
+    code = "UPGRADE_NEEDED"
+
+
+class ProtocolUnsupported(Conflict):
+    """The two programs have no version of the protocol in common: the message says which is to be upgraded."""
+
+    code = "PROTOCOL_UNSUPPORTED"
 
 
 class HeightNotReached(Late):
@@ -506,6 +530,12 @@ class NodeUnreachable(Unavailable):
     """None of the endpoints answered."""
 
     code = "NODE_UNREACHABLE"
+
+
+class LogUnreachable(Unavailable):
+    """The log that orders the ledger does not answer, or refuses: the message says what it said."""
+
+    code = "LOG_UNREACHABLE"
 
 
 class CommitUnknown(Late):
@@ -685,6 +715,18 @@ class DatabaseForeign(Conflict):
     code = "DATABASE_FOREIGN"
 
 
+class BackupInUse(Conflict):
+    """Another process is writing this backup."""
+
+    code = "BACKUP_IN_USE"
+
+
+class BackupForeign(Conflict):
+    """The backup is of another ledger, or of another history than this node's: it was left as it is."""
+
+    code = "BACKUP_FOREIGN"
+
+
 class DatabaseDamaged(Broken):
     """The database fails its own checks."""
 
@@ -713,6 +755,12 @@ class SnapshotInvalid(Invalid):
     """The snapshot's parts do not add up to its certified commitment."""
 
     code = "SNAPSHOT_INVALID"
+
+
+class BackupInvalid(Invalid):
+    """A part of a backup is damaged, missing, or does not follow from the genesis file; the message names it."""
+
+    code = "BACKUP_INVALID"
 
 
 class StateDiverged(Broken):

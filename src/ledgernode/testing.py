@@ -41,6 +41,7 @@ from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.memory import MemoryStore
 from ledgernode.wire.block import Batch, header_hash
 from ledgernode.wire.genesis import (
+    EXECUTION_VERSION,
     FORMAT,
     Genesis,
     GenesisEngine,
@@ -135,6 +136,7 @@ class TestLedger:
         policy: str = "majority",
         engine: GenesisEngine | None = None,
         store: KeyValueStore | None = None,
+        execution_version: int = EXECUTION_VERSION,
     ) -> None:
         self._organisations = {name: _Organisation(name) for name in organisations}
         self._validator = self._organisations[organisations[0]].member("validator-1", Role.VALIDATOR)
@@ -147,6 +149,7 @@ class TestLedger:
                 organisations=tuple(self._founder(name) for name in sorted(organisations)),
                 engine=engine or GenesisEngine(),
                 policy=policy,
+                execution_version=execution_version,
                 parameters=parameters or Parameters(),
             )
         )

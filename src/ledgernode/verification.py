@@ -103,7 +103,7 @@ def _reported(height: Height) -> Iterator[None]:
         raise _invalid(height, str(error)) from error
 
 
-def _invalid(height: Height, reason: str) -> ChainInvalid:
+def _invalid(height: int, reason: str) -> ChainInvalid:
     return ChainInvalid(f"block {height}: {reason}", height=height, reason=reason)
 
 
@@ -186,15 +186,15 @@ class _Blocks:
         """Everything that one block must hold; answers how many transactions it has."""
         header = self._chain.header(height)
         envelopes, receipts = self._chain.envelopes(height), self._chain.receipts(height)
-        _check_link(header, height, self._parent)
+        check_link(header, height, self._parent)
         transactions = [parse_transaction(raw) for raw in envelopes]
-        _check_roots(header, transactions, receipts)
+        check_roots(header, transactions, receipts)
         for position, transaction in enumerate(transactions):
-            _check_envelope(header.chain_id, transaction, height, position)
+            check_envelope(header.chain_id, transaction, height, position)
         if self._scratch is not None:
             miner = seat_of(miner_of(receipts), self._set_of(header))
             sealed = self._scratch.execute(header, transactions, miner)
-            _check_same(header, receipts, sealed)
+            check_same(header, receipts, sealed)
             self._check_index(header, sealed)
         if height <= self._certified:
             check_certificate(header, self._chain.certificate(height), self._set_of(header), verify)
@@ -221,7 +221,8 @@ class _Blocks:
         return self._known[1]
 
 
-def _check_link(header: Header, height: Height, parent: Header) -> None:
+def check_link(header: Header, height: int, parent: Header) -> None:
+    """Does it follow this block, in number, hash, set and time?"""
     if header.chain_id != parent.chain_id or header.height != height:
         raise _invalid(height, "its header is of another height or another ledger")
     if header.parent_hash != header_hash(parent):
@@ -234,7 +235,8 @@ def _check_link(header: Header, height: Height, parent: Header) -> None:
         raise _invalid(height, f"it is of epoch {header.epoch}, its parent of epoch {parent.epoch}")
 
 
-def _check_roots(header: Header, transactions: list[Transaction], receipts: tuple[bytes, ...]) -> None:
+def check_roots(header: Header, transactions: list[Transaction], receipts: tuple[bytes, ...]) -> None:
+    """Are these the envelopes and receipts that its roots stand for?"""
     if header.transactions != len(transactions) or header.receipts != len(receipts):
         raise _invalid(header.height, "it has another number of transactions or receipts than its header says")
     if header.transaction_root != transaction_root([transaction.envelope_hash for transaction in transactions]):
@@ -243,14 +245,15 @@ def _check_roots(header: Header, transactions: list[Transaction], receipts: tupl
         raise _invalid(header.height, "its receipts have not the receipts root of its header")
 
 
-def _check_envelope(chain_id: ChainId, transaction: Transaction, height: Height, position: int) -> None:
+def check_envelope(chain_id: ChainId, transaction: Transaction, height: Height, position: int) -> None:
+    """Is it a transaction of this ledger, and signed?"""
     if transaction.body.kind is not Kind.TRANSACTION or transaction.body.chain_id != chain_id:
         raise _invalid(height, f"envelope {position} holds no transaction of this ledger")
     if not verify_digest(transaction.public_key, transaction.id, transaction.signature):
         raise _invalid(height, f"the signature of envelope {position} does not hold")
 
 
-def _check_same(header: Header, receipts: tuple[bytes, ...], again: SealedBlock) -> None:
+def check_same(header: Header, receipts: tuple[bytes, ...], again: SealedBlock) -> None:
     """What is stored is what execution gives: receipts first, since they say where it parts."""
     for position, (stored, computed) in enumerate(zip(receipts, again.receipts, strict=False)):
         if stored != computed:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import lmdb
 import msgspec
 import pytest
 
@@ -22,7 +24,7 @@ from ledgernode.identity.records import Role
 from ledgernode.identity.tls import load_tls
 from tests.acceptance.clocked_program import INVENTED
 from tests.acceptance.community import kwh
-from tests.acceptance.metered_town import FASTER, MeteredTown
+from tests.acceptance.metered_town import FASTER, MeteredTown, TownGateway
 from tests.acceptance.street import FLAT_TARIFF
 from tests.conditions import until
 from tests.devices.running import MeterRunning
@@ -285,8 +287,29 @@ def test_readings_arrive_once_over_kills_of_meter_gateway_and_validator(town: Me
             frail.start()
             time.sleep(0.5)
         validator.start()
-        town.whole_rows(house, len(town.rows(house)) + 4)
+        before = len(town.whole_rows(house, len(town.rows(house)) + 4))
+        _lose_the_disk(town, frail)
+        town.whole_rows(house, before + 4)
         assert not meter.last("alarm", kind="TRANSACTION_REFUSED")
+
+
+def _lose_the_disk(town: MeteredTown, gateway: TownGateway) -> None:
+    """With rows on it that the ledger has not: the meter keeps each until the ledger's receipt, and sends it again."""
+    away = town.network.nodes[2:]
+    for node in away:
+        node.kill()
+    until(lambda: _kept(gateway.directory / "outbox"), LIMIT_S)
+    gateway.kill()
+    shutil.rmtree(gateway.directory / "outbox")
+    town.network.restart(away)
+    gateway.start()
+
+
+def _kept(outbox: Path) -> int:
+    with lmdb.open(str(outbox), readonly=True, max_dbs=3) as environment:
+        entries = environment.open_db(b"entries", create=False)
+        with environment.begin() as transaction:
+            return int(transaction.stat(entries)["entries"])
 
 
 def test_a_command_of_the_ledger_is_done_and_answered_by_the_meters_signature(town: MeteredTown) -> None:

@@ -139,6 +139,55 @@ def test_snapshot_fills_an_empty_node_that_goes_on(own: RunningNetwork, tmp_path
     own.start()
 
 
+def test_backup_of_a_running_node_fills_an_empty_one(own: RunningNetwork, tmp_path: Path) -> None:
+    """Made and added to beside the node, checked with the genesis file alone, restored in both ways and at a height."""
+    backup, genesis = tmp_path / "backup", own.directory / "genesis.json"
+    assert command("backup", "verify", tmp_path, "--genesis", genesis).code == 5
+    first = done("backup", "create", own.home, "--to", backup, "--json").document
+    assert (first["first"], first["states"]) == (1, [first["last"]])
+    own.done("tx", "submit", "notes", "write", '{"entry": "backed up", "text": ""}')
+    second = done("backup", "create", own.home, "--to", backup, "--chain-only", "--share", "100", "--json").document
+    assert (second["blocks_added"], second["states"]) == (1, first["states"])
+    assert str(first["last"]) in done("backup", "list", backup).out
+    checked = done("backup", "verify", backup, "--genesis", genesis, "--json").document
+    head = own.read("block", "show", second["last"])
+    assert (checked["last"], checked["state_commitment"]) == (second["last"], head["state_commitment"])
+    assert "the backup holds" in done("backup", "verify", backup, "--genesis", genesis).out
+    assert (
+        command("backup", "create", own.home, "--to", backup, "--uncertified", "--json").error["code"]
+        == "DATABASE_IN_USE"
+    )
+    elsewhere = own.done(
+        "backup", "create", "--to", tmp_path / "elsewhere", "--json"
+    ).document  # by the stream of blocks
+    assert (elsewhere["last"], elsewhere["states"]) == (second["last"], [])
+    assert done("backup", "verify", tmp_path / "elsewhere", "--genesis", genesis, "--json").document == {
+        **checked,
+        "states": [],
+        "seconds": pytest.approx(checked["seconds"], abs=60),
+        "size_bytes": elsewhere["size_bytes"],
+        "segments": elsewhere["segments"],
+    }
+    for name, options in {"all": (), "quick": ("--from-state",), "then": ("--height", first["last"])}.items():
+        home = tmp_path / name
+        shutil.copytree(own.home, home, ignore=shutil.ignore_patterns("data", "snapshots"))
+        restored = done("backup", "restore", backup, home, *options, "--json").document
+        height = first["last"] if name == "then" else second["last"]
+        assert (restored["height"], restored["history_from"]) == (height, first["last"] if name == "quick" else 0)
+        assert done("verify", home, "--json").document["height"] == height
+    assert command("backup", "restore", backup, own.home, "--json").error["code"] == "DATABASE_IN_USE"
+    assert own.stop() == 0
+    node = LocalNode(tmp_path / "quick")
+    try:
+        node.wait_until_serving()
+        for height in (2, first["last"], second["last"]):  # blocks below its state are there too
+            assert own.read("block", "show", height)["height"] == height
+        own.done("tx", "submit", "notes", "write", '{"entry": "after all", "text": ""}')
+    finally:
+        assert node.stop() == 0
+    own.start()
+
+
 def test_stopped_nodes_chain_is_verified_and_audited(own: RunningNetwork, tmp_path: Path) -> None:
     """A sound chain holds; a copy with one block altered does not, and the block is named."""
     height = own.read("block", "list")["height"]

@@ -40,6 +40,12 @@ def test_what_is_mined_is_told() -> None:
     assert of_engine(mined) == "heaviest branch at 12, a block takes 131,072 hashes"
 
 
+def test_how_far_the_log_is_is_told() -> None:
+    """Where a log orders."""
+    assert of_engine(ledger(engine="jetstream", branch_height=1_200)) == "its log is at 1,200"
+    assert of_engine(ledger(engine="jetstream", branch_height=0)) == "its log was not reached yet"
+
+
 @pytest.mark.parametrize(("lag", "words"), [(0, "up to date"), (1, "1 block behind"), (1_200, "1,200 blocks behind")])
 def test_how_far_behind_it_is(lag: int, words: str) -> None:
     """By what the peers say."""

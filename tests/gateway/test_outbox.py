@@ -12,10 +12,18 @@ import pytest
 from gateway.limits import Limits
 from gateway.outbox.entry import Entry, Sender, lane_of
 from gateway.outbox.outbox import Outbox
-from gateway.outbox.store import OutboxStore
+from gateway.outbox.store import OutboxStore, Writes
 from gateway.outbox.verdict import Verdict
 from ledgernode.client import Outcome, Stage
-from ledgernode.errors import DatabaseInUse, DiskFull, NodeStopping, OutboxFull, RateLimited, SequenceConflict
+from ledgernode.errors import (
+    DatabaseForeign,
+    DatabaseInUse,
+    DiskFull,
+    NodeStopping,
+    OutboxFull,
+    RateLimited,
+    SequenceConflict,
+)
 from ledgernode.wire.types import Height, TransactionId, identity_id, sha256
 
 METER = Sender("north", "meter", "M-1")
@@ -227,3 +235,16 @@ def test_another_key_under_a_devices_name_has_a_lane_of_its_own() -> None:
     assert lane_of(METER.account, creator, key) == own
     assert lane_of(METER.account, creator, other) != own
     assert lane_of(METER.account, creator, other)[:16] == METER.account
+
+
+def test_an_outbox_of_another_format_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """A newer version wrote it: what a device was told is safe waits there for that version."""
+    store = OutboxStore(tmp_path, entry_bytes=1 << 20, refused_kept=1)
+    store.write(Writes(kept=[entry(1)]))
+    meta = store._environment.open_db(b"meta")
+    with store._environment.begin(write=True) as transaction:
+        transaction.put(b"format", b"ledgernode/outbox/2", db=meta)
+    store.close()
+    for _ in range(2):
+        with pytest.raises(DatabaseForeign, match="in format ledgernode/outbox/2"):
+            OutboxStore(tmp_path, entry_bytes=1 << 20, refused_kept=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,10 +16,11 @@ from ledgernode.client import CERTIFIED, Ledger
 from ledgernode.errors import BadProof, ContractRefused
 from ledgernode.proof import check_proof
 from ledgernode.wire.parameters import Parameters
+from tests.nats_cluster import NatsCluster
 from tests.networks import RunningNetwork
 from tests.running import notes
 
-ENGINES = ("solo", "pbft", "pow")
+ENGINES = ("solo", "pbft", "pow", pytest.param("jetstream", marks=pytest.mark.log))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
@@ -28,8 +30,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 )
 def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNetwork]:
     """Four organisations; a short window, so that a new validator set soon comes into force."""
-    directory = tmp_path_factory.mktemp(request.param) / "network"
-    with RunningNetwork(directory, request.param, 4, parameters=Parameters(set_change_window=2)) as running:
+    directory = tmp_path_factory.mktemp(request.param)
+    with ExitStack() as opened:
+        config = {}
+        if request.param == "jetstream":
+            config["nats"] = opened.enter_context(NatsCluster(directory / "nats")).settings
+        parameters = Parameters(set_change_window=2)
+        running = opened.enter_context(
+            RunningNetwork(directory / "network", request.param, 4, parameters=parameters, config=config)
+        )
         running.deploy()
         yield running
 

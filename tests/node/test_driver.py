@@ -307,3 +307,20 @@ async def test_a_wait_is_bounded(house: House, standing: ServedLedger) -> None:
         await standing.submissions.submit(one.envelope, Wait.COMMITTED, 0.01)
     assert unknown.value.facts["transaction_id"] == one.id.hex()
     assert one.id in standing.mempool
+
+
+async def test_a_batch_beyond_the_limits_makes_an_empty_block_where_order_comes_first(
+    house: House, standing: ServedLedger
+) -> None:
+    """Its height stands in the log for all, so nobody skips it; what it held is offered again."""
+    parts, limits = standing.driver, standing.head.parameters
+    parts._executing._order_first = True
+    low = msgspec.structs.replace(limits, budget=1)
+    executor = parts._executing._executor
+    executor.limits = lambda batch: low if batch.height == 1 else limits  # type: ignore[method-assign]
+    standing.mempool.add(standing.submissions._admission.check(house.remark().envelope))
+    parts.stop()
+    await parts.run()
+    assert parts.halted is None
+    assert [standing.chain.header(Height(height)).transactions for height in (1, 2)] == [0, 1]
+    assert (parts._executing.voided, len(standing.mempool)) == (1, 0)

@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from tests.simulation.following_schedule import play_following
 from tests.simulation.mining_schedule import play_mining
 from tests.simulation.schedule import Result, play
 from tests.simulation.world import Violation
 
-ENGINES: dict[str, Callable[[int], Result]] = {"pbft": play, "pow": play_mining}
+ENGINES: dict[str, Callable[[int], Result]] = {"pbft": play, "pow": play_mining, "jetstream": play_following}
 CHUNK = 25
 WORKERS_LIMIT = 64
 

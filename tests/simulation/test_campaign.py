@@ -36,7 +36,7 @@ def write(root: Path, path: str, text: str) -> None:
 def root(tmp_path: Path) -> Path:
     """A repository with something of everything that matters here."""
     git(tmp_path, "init")
-    for path in ("engine.py", "pbft/core.py", "pow/core.py"):
+    for path in ("engine.py", "pbft/core.py", "pow/core.py", "jetstream/core.py"):
         write(tmp_path, f"{record.CONSENSUS}/{path}", "1")
     write(tmp_path, "tests/simulation/world.py", "1")
     write(tmp_path, str(record.TABLE), HEAD)
@@ -67,12 +67,14 @@ def test_a_range_counts_until_the_code_of_its_engine_changes(root: Path) -> None
     for engine in ("pbft", "pow"):
         record.append(row_of(played(engine, 0, 100), root), root)
     rows = record.read(root)
-    assert record.schedules_that_count(rows, root) == {"pbft": 100, "pow": 100}
+    assert record.schedules_that_count(rows, root) == {"pbft": 100, "pow": 100, "jetstream": 0}
+    write(root, f"{record.CONSENSUS}/jetstream/core.py", "2")
+    assert record.schedules_that_count(rows, root) == {"pbft": 100, "pow": 100, "jetstream": 0}
     write(root, f"{record.CONSENSUS}/pow/core.py", "2")
-    assert record.schedules_that_count(rows, root) == {"pbft": 100, "pow": 0}
+    assert record.schedules_that_count(rows, root) == {"pbft": 100, "pow": 0, "jetstream": 0}
     assert [record.counts(row, root) for row in rows] == [True, False]
     write(root, f"{record.CONSENSUS}/engine.py", "2")
-    assert record.schedules_that_count(rows, root) == {"pbft": 0, "pow": 0}
+    assert record.schedules_that_count(rows, root) == {"pbft": 0, "pow": 0, "jetstream": 0}
 
 
 def test_a_seed_counts_once_and_a_violation_not_at_all(root: Path) -> None:

@@ -120,6 +120,44 @@ def bills(houses: int, interval: str, days: int, as_json: bool) -> None:
     show(msgspec.to_builtins(figures), as_json, *_parts_of_bills(figures))
 
 
+@bench.command("size")
+@click.option("--meters", type=click.IntRange(1, 1_000_000_000), required=True, help="How many report.")
+@click.option("--period", type=click.IntRange(1, 1_440), default=60, show_default=True, help="Minutes to a reading.")
+@click.option("--together", type=click.IntRange(1, 1_440), default=1, show_default=True, help="Readings to a message.")
+@click.option("--validators", type=click.IntRange(1, 128), default=4, show_default=True, help="Of each ledger.")
+@json_option
+def size_of(meters: int, period: int, together: int, validators: int, as_json: bool) -> None:
+    """What a ledger of so many meters takes: processors, disks, lines, gateways, and how many ledgers it should be.
+
+    Measured figures carried on by the arithmetic of docs/sizing.md; nothing is run.
+
+    \b
+    ledgernode bench size --meters 100000 --period 60
+    ledgernode bench size --meters 10000000 --period 15 --together 96 --json
+    """
+    import msgspec
+
+    from ledgernode.bench.sizing import BUSY, Fleet
+    from ledgernode.bench.sizing import size as size_fleet
+
+    found = size_fleet(Fleet(meters, period, together, validators))
+    rows = (
+        ("engine", f"{found.engine}, {counted(found.ledgers, 'ledger')}"),
+        ("comes", f"{found.transactions_per_s:,.2f} transactions a second with {found.readings_per_s:,.2f} readings"),
+        ("offered", f"{size(int(found.offered_bytes_per_s))} a second"),
+        ("each validator", f"{found.cores / BUSY:,.2f} cores to plan, {size(found.memory_mib << 20)} of memory"),
+        ("its line, in", f"{size(int(found.network_bytes_per_s))} a second"),
+        (
+            "its disk",
+            f"{size(int(found.disk_bytes_per_year))} a year; {size(int(found.disk_bytes_pruned))} for 90 days",
+        ),
+        ("the log takes", f"{size(int(found.log_bytes_per_s))} a second"),
+        ("gateways", f"{found.gateways:,}, together {found.gateway_cores / BUSY:,.2f} cores to plan"),
+        ("read model", f"{found.model_cores:,.2f} cores to plan, {size(int(found.model_bytes_per_year))} a year"),
+    )
+    show(msgspec.to_builtins(found), as_json, facts(rows))
+
+
 def _parts_of_bills(figures: BillFigures) -> list[Any]:
     rows = (
         (
@@ -161,6 +199,10 @@ def _measure(workload: str, as_json: bool, *, validators: int, engine: str | Non
     chosen = engine or ("solo" if validators == 1 else "pbft")
     if chosen == "solo" and validators > 1:
         raise BadRequest("solo is the engine of one validator: --validators 1")
+    if chosen == "jetstream":
+        raise BadRequest(
+            "this measures networks that need nothing else: `python -m tests.suites.log_drill` has servers"
+        )
     given = {name: value for name, value in options.items() if value is not None}
     figures = measure(Plan(Workload(workload), chosen, validators, **given))
     show(msgspec.to_builtins(figures), as_json, *_parts(figures))

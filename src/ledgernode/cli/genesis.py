@@ -21,7 +21,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _DIGITS: Final = 20
 """More than any number of ours has."""
-ENGINES: Final = ("solo", "pbft", "pow")
+ENGINES: Final = ("solo", "pbft", "pow", "jetstream")
 
 
 @click.group()

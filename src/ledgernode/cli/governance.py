@@ -13,7 +13,7 @@ from ledgernode.cli.output import arguments, as_text, decoded, done, facts, json
 from ledgernode.cli.proposed import in_words
 
 _CONTRACT = "governance"
-_KINDS = """parameters, policy, add_organisation, suspend_organisation, resume_organisation,
+_KINDS = """parameters, policy, execution, add_organisation, suspend_organisation, resume_organisation,
     remove_organisation, add_root, retire_root, add_admin, add_validator, remove_validator, change_endpoint"""
 
 
@@ -200,6 +200,39 @@ def policy(at: Connection, as_json: bool) -> None:
                 ("needed", f"{found['needed']} of {len(found['active'])}"),
                 ("active", ", ".join(found["active"])),
             )
+        ),
+    )
+
+
+@governance.command()
+@network_options
+@json_option
+def execution(at: Connection, as_json: bool) -> None:
+    """Show the version of the rules that blocks are executed by, what is decided about the next, and who is ready.
+
+    \b
+    ledgernode governance execution
+    ledgernode governance propose execution '{"version": 5, "height": 120000}'
+    """
+    with Speaker(at) as speaker:
+        found = speaker.ask(_CONTRACT, "execution")
+        members = speaker.ask(_CONTRACT, "validators")["members"]
+    following = f"{found['next_version']} from block {found['next_height']} on" if found["next_height"] else "undecided"
+    show(
+        found,
+        as_json,
+        facts(
+            (
+                ("version", found["version"]),
+                ("next", following),
+                ("ready needed", f"{found['needed']} of {len(members)} validators"),
+            )
+        ),
+        "",
+        table(
+            ("validator of", "identity", "ready for"),
+            ((one["organisation"], short(one["identity"]), found["ready"][one["identity"]]) for one in members),
+            numbers=("ready for",),
         ),
     )
 

@@ -17,7 +17,7 @@ from ledgernode.cli.connection import FOLDER, Connection
 from ledgernode.cli.ending import until_interrupted
 from ledgernode.cli.genesis import ENGINES, read_options, read_parameters
 from ledgernode.cli.output import done, json_option, size, visible
-from ledgernode.errors import LedgerError
+from ledgernode.errors import BadRequest, LedgerError
 
 if TYPE_CHECKING:
     from ledgernode.client import Node
@@ -42,6 +42,8 @@ def network() -> None:
 @click.option("--ledger", default="market", show_default=True, help="The ledger's name.")
 @click.option("--base-port", type=click.IntRange(1_024, 65_000), default=7_051, show_default=True, help="First port.")
 @click.option("--parameter", "changes", multiple=True, metavar="NAME=NUMBER", help="A limit or time; may be repeated.")
+@click.option("--nats", "servers", multiple=True, metavar="URL", help="A server of the log (engine jetstream).")
+@click.option("--nats-replicas", type=click.IntRange(1, 5), default=3, show_default=True, help="Copies of the log.")
 @json_option
 def init(
     *,
@@ -52,6 +54,8 @@ def init(
     ledger: str,
     base_port: int,
     changes: tuple[str, ...],
+    servers: tuple[str, ...],
+    nats_replicas: int,
     as_json: bool,
 ) -> None:
     """Make a network in a new DIRECTORY: nodes to run, and an admin for each organisation.
@@ -59,11 +63,16 @@ def init(
     \b
     ledgernode network init ./ledgernode-network
     ledgernode network init ./ledgernode-network --engine pbft --organisations north,south,east,west
+    ledgernode network init ./ledgernode-network --engine jetstream --nats nats://127.0.0.1:4222 --nats-replicas 1
     ledgernode network run ./ledgernode-network
     """
     import msgspec
 
     from ledgernode.identity.founding import found_network
+    from ledgernode.identity.home import Nats, NodeConfig
+
+    if (engine == "jetstream") != bool(servers):
+        raise BadRequest("engine jetstream orders by NATS: name its servers with --nats, and only for this engine")
 
     made = found_network(
         directory,
@@ -75,6 +84,10 @@ def init(
         now_ms=now_ms(),
         options=read_options(options),
     )
+    for node in made.nodes if servers else ():
+        home = directory / node.home
+        config = NodeConfig.read(home)
+        msgspec.structs.replace(config, nats=Nats(servers, replicas=nats_replicas)).write(home)
     homes = "\n".join(f"  ledgernode node run {directory / node.home}" for node in made.nodes)
     done(
         f"ledger {ledger} of {', '.join(made.organisations)} in {directory}; run\n"

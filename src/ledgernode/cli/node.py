@@ -11,7 +11,7 @@ from ledgernode.cli.connection import Connection, network_options
 from ledgernode.cli.documents import status_document
 from ledgernode.cli.levels import LEVELS
 from ledgernode.cli.observe_option import observe_option, trace_options
-from ledgernode.cli.output import done, facts, json_option, moment, short, show, size, table
+from ledgernode.cli.output import done, facts, json_option, moment, progress, short, show, size, table
 from ledgernode.cli.passphrases import keeping, key_option, passphrase_option, protect_option, unlock_by
 from ledgernode.cli.standing import standing
 
@@ -213,6 +213,52 @@ def status(at: Connection, as_json: bool) -> None:
     show({"nodes": found}, as_json, *(part for one in found for part in _parts(one)))
 
 
+@node.command()
+@click.option("--keep", "keep_blocks", type=click.IntRange(1), metavar="BLOCKS", help="Keep so many of the newest.")
+@click.option("--below", "below_height", type=click.IntRange(1), metavar="HEIGHT", help="Forget all below this one.")
+@network_options
+@json_option
+def prune(at: Connection, keep_blocks: int | None, below_height: int | None, as_json: bool) -> None:
+    """Have a node of your organisation forget old blocks, as far as it has a snapshot that others can go on from.
+
+    What proofs need of the past, the state, and which transactions there were, it keeps; the rest answers PRUNED.
+    Their place in the database is used again for new blocks; `ledgernode node compact` gives it back to the disk.
+
+    \b
+    ledgernode node prune --keep 100000
+    ledgernode node prune --below 250000 --json
+    """
+    if (keep_blocks is None) == (below_height is None):
+        raise click.UsageError("say either --keep or --below")
+    last = None
+    with at.open_node((at.own_endpoints or at.endpoints)[0]) as node, progress("removing") as report:
+        for last in node.prune(at.ledger, below_height=below_height, keep_blocks=keep_blocks):
+            report(last.blocks_done, last.blocks_total)
+    assert last is not None, "a node answers with its progress"
+    document = {"base_height": last.base_height, "removed": last.blocks_total}
+    done(f"the node has what follows block {last.base_height}", as_json, document)
+
+
+@node.command()
+@click.argument("home", type=_HOME)
+@click.option("--ledger", help="Which ledger of the node (default: its only one).")
+@json_option
+def compact(home: Path, ledger: str | None, as_json: bool) -> None:
+    """Give the free pages of a stopped node's database back to the disk. It needs as much free disk as the rest takes.
+
+    The new database takes the old one's place in one step: whoever is interrupted starts it again.
+
+    \b
+    ledgernode node compact ./north-node
+    """
+    from ledgernode.cli.offline import served_ledger
+    from ledgernode.identity.home import data_directory
+    from ledgernode.store.lmdb import compact as compacted
+
+    before, after = compacted(data_directory(home, served_ledger(home, ledger)))
+    done(f"{size(before)} became {size(after)}", as_json, {"before_bytes": before, "after_bytes": after})
+
+
 def _parts(node: dict[str, Any]) -> list[Any]:
     parts: list[Any] = [
         facts(
@@ -245,9 +291,19 @@ def _parts(node: dict[str, Any]) -> list[Any]:
     ]
     for ledger in node["ledgers"]:
         parts += ["", f"{ledger['ledger']}: {standing(ledger)}"]
-        columns = ("validator of", "identity", "endpoint", "link", "height", "contradictions", "on the ledger", "")
+        columns = (
+            "validator of",
+            "identity",
+            "endpoint",
+            "link",
+            "height",
+            "rules",
+            "contradictions",
+            "on the ledger",
+            "",
+        )
         rows = (_validator_row(one, ledger["leader"]) for one in ledger["validators"])
-        parts.append(table(columns, rows, numbers=("height", "contradictions", "on the ledger")))
+        parts.append(table(columns, rows, numbers=("height", "rules", "contradictions", "on the ledger")))
         parts += _accusations(ledger["validators"])
     return parts
 
@@ -271,7 +327,9 @@ def _state(ledger: dict[str, Any]) -> str:
 
 
 def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
-    """What this node knows of a validator. `contradictions` are signed votes of it that cannot both be honest."""
+    """What this node knows of a validator. `ready` is the newest version of the rules that it knows, by its own word;
+    `contradictions` are signed votes of it that cannot both be honest.
+    """
     link = "this node" if one["self"] else "up" if one["connected"] else "down"
     return (
         one["organisation"],
@@ -279,6 +337,7 @@ def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
         one["endpoint"],
         link,
         "" if one["self"] else one["height"],
+        one["ready"],
         one["contradictions"],
         one["faults"],
         "leads" if one["identity"] == leader else "",
@@ -286,9 +345,10 @@ def _validator_row(one: dict[str, Any], leader: str) -> tuple[object, ...]:
 
 
 def _accusations(validators: list[dict[str, Any]]) -> list[str]:
-    """What to do about validators that contradicted themselves."""
+    """Why a validator cannot be spoken to, and what to do about one that contradicted itself."""
+    unspoken = [f"  {one['organisation']}: {one['refusal']}" for one in validators if one["refusal"]]
     names = sorted({one["organisation"] for one in validators if one["contradictions"] or one["faults"]})
-    return [
+    return unspoken + [
         f"  A validator of {name} contradicts itself: see `ledgernode evidence list --organisation {name}`, "
         "and docs/governance.md for how to remove it."
         for name in names

@@ -44,6 +44,9 @@ TREE: Final[dict[str, dict[str, Place]]] = {
     "Run it": {
         "bench": Place("bench", "bench", "Measure a network of this machine under load."),
         "node": Place("node", "node", "Make a node, run it, look at its status."),
+        "backup": Place(
+            "backup", "backup", "Keep a node's whole chain beside it, check that, fill an empty node from it."
+        ),
         "snapshot": Place("snapshot", "snapshot", "Write a ledger's state to files, start an empty node from them."),
         "verify": Place("verify", "verify", "Check a whole chain again, from genesis."),
         "audit": Place("audit", "audit", "Check that money and energy are conserved."),

@@ -16,7 +16,7 @@ from ledgernode.config import DEFAULT_WAIT_MS, LOOKUP_PAGE
 from ledgernode.v1 import admin_pb2 as pb
 from ledgernode.v1.snapshot_pb2 import ListSnapshotsRequest
 from ledgernode.wire import protobuf
-from ledgernode.wire.answers import IdentityFacts, NodeStatus, SnapshotFacts, SnapshotProgress
+from ledgernode.wire.answers import IdentityFacts, NodeStatus, PruneProgress, SnapshotFacts, SnapshotProgress
 
 
 class NodeClient:
@@ -64,6 +64,20 @@ class NodeClient:
         try:
             async for answer in self._connection.current.admin.CreateSnapshot(pb.CreateSnapshotRequest(ledger=ledger)):
                 yield protobuf.read_snapshot(answer)
+        except grpc.aio.AioRpcError as error:
+            raise read_error(error) from error
+
+    async def prune(
+        self, ledger: str, *, below_height: int | None = None, keep_blocks: int | None = None
+    ) -> AsyncIterator[PruneProgress]:
+        """Have the node forget the blocks below a height, or all but the newest so many."""
+        if below_height is not None:
+            request = pb.PruneRequest(ledger=ledger, below_height=below_height)
+        else:
+            request = pb.PruneRequest(ledger=ledger, keep_blocks=keep_blocks or 0)
+        try:
+            async for answer in self._connection.current.admin.Prune(request):
+                yield protobuf.read_prune(answer)
         except grpc.aio.AioRpcError as error:
             raise read_error(error) from error
 

@@ -37,6 +37,7 @@ from ledgernode.wire.answers import (
     Stage,
     Wait,
 )
+from ledgernode.wire.protocol import common, named
 from ledgernode.wire.types import Height, TransactionId
 
 CERTIFIED = "certified"
@@ -250,10 +251,12 @@ class LedgerClient:
     # ------------------------------------------------------------ looking up
 
     async def facts(self) -> LedgerFacts:
-        """Chain id, head, engine and limits."""
+        """Chain id, head, engine and limits. Refuses a node that speaks another protocol (ProtocolUnsupported)."""
         answer = await self._call("GetLedger", pb.GetLedgerRequest(ledger=self.ledger))
-        self._facts = protobuf.read_facts(answer)
-        return self._facts
+        facts = protobuf.read_facts(answer)
+        common(named(facts.protocol_oldest, facts.protocol_newest), "the node")
+        self._facts = facts
+        return facts
 
     async def block(self, which: Height | bytes | None = None) -> Block:
         """A block by height or by header hash; the newest when neither is given."""

@@ -38,10 +38,12 @@ from ledgernode.errors import (
 from ledgernode.v1.admin_pb2_grpc import AdminServiceStub
 from ledgernode.v1.ledger_pb2_grpc import LedgerServiceStub
 from ledgernode.v1.snapshot_pb2_grpc import SnapshotServiceStub
-from ledgernode.wire.protobuf import CODE_METADATA, RETRY_METADATA
+from ledgernode.wire.protobuf import ARCHIVES_METADATA, CODE_METADATA, RETRY_METADATA
+from ledgernode.wire.protocol import agent
 
 _Answer = TypeVar("_Answer")
 _OPTIONS: Final = (
+    ("grpc.secondary_user_agent", agent()),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", ANSWER_BYTES),
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
@@ -154,9 +156,12 @@ def read_error(error: grpc.aio.AioRpcError) -> LedgerError:
     metadata = {str(key): str(value) for key, value in error.trailing_metadata() or ()}
     details = error.details() or ""
     if CODE_METADATA in metadata:
-        advice = metadata.get(RETRY_METADATA, "")
+        advice, kept_by = metadata.get(RETRY_METADATA, ""), metadata.get(ARCHIVES_METADATA, "")
         said = len(advice) <= _ADVICE_DIGITS and advice.isascii() and advice.isdigit()
-        return typed(metadata[CODE_METADATA], details, **({"retry_ms": int(advice)} if said else {}))
+        facts: dict[str, Any] = {"retry_ms": int(advice)} if said else {}
+        if kept_by:
+            facts["archives"] = tuple(kept_by.split(","))
+        return typed(metadata[CODE_METADATA], details, **facts)
     if details == _LOST_STATUS:
         return NodeUnreachable("the node ended the call while more was being sent, and its reason was lost")
     match error.code():

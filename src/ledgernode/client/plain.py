@@ -32,6 +32,7 @@ from ledgernode.wire.answers import (
     NodeStatus,
     NumberedEvent,
     Outcome,
+    PruneProgress,
     ReadLevel,
     SnapshotFacts,
     SnapshotProgress,
@@ -273,6 +274,12 @@ class Node:
     def create_snapshot(self, ledger: str) -> Iterator[SnapshotProgress]:
         """Have the node write a snapshot; the last progress names its path on the node."""
         return self._background.each(self._client.create_snapshot(ledger))
+
+    def prune(
+        self, ledger: str, *, below_height: int | None = None, keep_blocks: int | None = None
+    ) -> Iterator[PruneProgress]:
+        """Have the node forget the blocks below a height, or all but the newest so many."""
+        return self._background.each(self._client.prune(ledger, below_height=below_height, keep_blocks=keep_blocks))
 
     def snapshots(self, ledger: str) -> tuple[SnapshotFacts, ...]:
         """What the node can give to a peer, newest first."""

@@ -13,12 +13,12 @@ Several blocks may be executed before they are saved together: each sees those b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from ledgernode.errors import LedgerError
+from ledgernode.errors import LedgerError, UpgradeNeeded
 from ledgernode.execution import costs, reward, timers
 from ledgernode.execution.contracts import TRANSACTION, Contracts
 from ledgernode.execution.ledger_view import LedgerView, RecordCache, Signer
@@ -32,12 +32,15 @@ from ledgernode.execution.values import encode_json
 from ledgernode.identity.records import effective, next_after, signing_set
 from ledgernode.observe.figures import Codes
 from ledgernode.store.chain import ChainStore, SealedBlock
+from ledgernode.store.index import Place
 from ledgernode.store.lattice import Lattice
+from ledgernode.wire import versions
 from ledgernode.wire.block import Batch, Header, header_hash
+from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.receipt import Event, Origin, Receipt, encode_receipt
 from ledgernode.wire.roots import receipts_root, transaction_root
 from ledgernode.wire.transaction import Transaction
-from ledgernode.wire.types import ChainId, TransactionId
+from ledgernode.wire.types import ChainId, Height, TransactionId
 from ledgernode.wire.validators import set_hash
 
 _BLOCK_SIGNER: Final = Signer(role=reward.BLOCK_ROLE)
@@ -65,7 +68,8 @@ class Executor:
             view = beneath(saved, (block.changes for block in unsaved))
             overlay = BlockOverlay(view, batch.height)
             ledger = LedgerView(view, self._cache, batch.height, batch.time_ms)
-            known = {named for block in unsaved for named in block.transaction_ids if named is not None}
+            require_known(ledger.execution, batch.height)
+            known = {named: place for block in unsaved for named, place in _places(block)}
             guard = ReplayGuard(self._chain, overlay, ledger, transactions, known)
             run = _Run(BlockScope(ledger, self._contracts, batch.height), overlay, guard, batch, parent.chain_id)
             run.pay_miner()
@@ -77,6 +81,13 @@ class Executor:
         self._unsaved = [*unsaved, sealed]
         self.results.note_all(run.codes)
         return sealed
+
+    def limits(self, batch: Batch) -> Parameters:
+        """The parameters that this batch would be executed by."""
+        unsaved = self._unsaved_below(batch)
+        with self._chain.state() as saved:
+            view = beneath(saved, (block.changes for block in unsaved))
+            return LedgerView(view, self._cache, batch.height, batch.time_ms).parameters
 
     def _unsaved_below(self, batch: Batch) -> list[SealedBlock]:
         """Blocks executed before this one that the chain has not saved; a block executed again replaces itself."""
@@ -170,7 +181,7 @@ class _Run:
     def transaction(self, transaction: Transaction) -> None:
         """One envelope, one receipt."""
         position, body = len(self.receipts), transaction.body
-        refusal = self._guard.duplicate(transaction)
+        refusal = self._guard.duplicate(transaction, position)
         if refusal is None:
             signer = self._block.ledger.signer(body.creator, transaction.public_key)
             refusal = signer.refusal_of(body.contract, body.function) or self._guard.admit(transaction, position)
@@ -228,6 +239,24 @@ class _Run:
             next_set=next_set,
             current_set=current_set,
         )
+
+
+def require_known(version: int, height: Height) -> None:
+    """Refuses a block whose rules this software does not have (UpgradeNeeded): it would give another result."""
+    oldest, newest = versions.EXECUTION_OLDEST, versions.EXECUTION_NEWEST
+    if not oldest <= version <= newest:
+        raise UpgradeNeeded(
+            f"block {height} is executed by version {version}, this software knows {oldest} to {newest}: "
+            f"install {'a newer' if version > newest else 'an older'} one and start the node again"
+        )
+
+
+def _places(block: SealedBlock) -> Iterator[tuple[TransactionId, Place]]:
+    """The transactions that a block indexes, and where their receipts stand."""
+    first = len(block.receipts) - len(block.envelopes)
+    for position, named in enumerate(block.transaction_ids, first):
+        if named is not None:
+            yield named, (block.header.height, position)
 
 
 def _require_fit(batch: Batch, transactions: Sequence[Transaction], parent: Header) -> None:

@@ -86,6 +86,15 @@ class LedgerView:
         return self._required(records.VALIDATORS_STATE, ValidatorsRecord)
 
     @property
+    def execution(self) -> int:
+        """The version of the rules that this block is executed by."""
+        return self.execution_record.at(self.height)
+
+    @property
+    def execution_record(self) -> records.ExecutionRecord:
+        return self._required(records.EXECUTION_STATE, records.ExecutionRecord)
+
+    @property
     def block_reward_minor(self) -> int:
         """What a block of proof of work pays its miner, by the founders' word; 0: nothing."""
         return option(self._required(records.ENGINE_STATE, GenesisEngine), BLOCK_REWARD_MINOR)

@@ -113,6 +113,12 @@ def encode_refused(height: Height, position: int) -> bytes:
     return _PLACE.pack(height, position)
 
 
+def read_refused(stored: bytes) -> tuple[Height, int]:
+    """Where the id of this record was refused, from the state's record."""
+    height, position = _PLACE.unpack(value_of(stored))
+    return Height(height), position
+
+
 def any_refused(view: StateView) -> bool:
     """Is any id refused for ever? Mostly none is, and then no transaction need ask."""
     return next(view.scan(*_REFUSED_SPAN), None) is not None
@@ -121,8 +127,8 @@ def any_refused(view: StateView) -> bool:
 def remembered(view: StateView) -> Iterator[tuple[bytes, Height, int]]:
     """(first 16 bytes of an id, height, position) of all that is kept: what rebuilds a missing index."""
     for key, stored in view.scan(*_REFUSED_SPAN):
-        height, position = _PLACE.unpack(value_of(stored))
-        yield bytes.fromhex(split_composite(split_state_key(key)[1])[1]), Height(height), position
+        refused_at, position = read_refused(stored)
+        yield bytes.fromhex(split_composite(split_state_key(key)[1])[1]), refused_at, position
     for key, stored in view.scan(digest_state(0, 0), state_key(REPLAY, "g")):
         height = int(key[-16:], 16)
         for prefix, position in _ENTRY.iter_unpack(value_of(stored)):

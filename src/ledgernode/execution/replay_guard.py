@@ -9,16 +9,18 @@ index is asked only for nonces whose validity lasts, and those are in the state 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 from ledgernode.errors import DuplicateTransaction, LedgerError, SequenceReplayed, TransactionExpired, ValidityTooFar
 from ledgernode.execution import replay
 from ledgernode.execution.ledger_view import LedgerView
 from ledgernode.execution.overlay import BlockOverlay
 from ledgernode.store.chain import ChainStore
+from ledgernode.store.index import Place
 from ledgernode.store.state import record
 from ledgernode.wire.transaction import Nonce, Transaction
 from ledgernode.wire.types import IdentityId, TransactionId
+from ledgernode.wire.versions import DUPLICATES_PLACED
 
 
 class ReplayGuard:
@@ -30,7 +32,7 @@ class ReplayGuard:
         overlay: BlockOverlay,
         ledger: LedgerView,
         transactions: Sequence[Transaction],
-        unsaved: Collection[TransactionId],
+        unsaved: Mapping[TransactionId, Place],
     ) -> None:
         self._chain = chain
         self._overlay = overlay
@@ -38,7 +40,8 @@ class ReplayGuard:
         self._height = ledger.height
         self._time_ms = ledger.time_ms
         self._unsaved = unsaved
-        self._seen: set[TransactionId] = set()
+        self._placed = ledger.execution >= DUPLICATES_PLACED
+        self._seen: dict[TransactionId, int] = {}
         self._any_refused = replay.any_refused(overlay)
         self._remembered: list[tuple[TransactionId, int]] = []
         self._latest_ms = 0
@@ -46,17 +49,27 @@ class ReplayGuard:
         self._known = chain.locate_since(live, max(0, self._time_ms - replay.LONGEST_VALIDITY_MS)) if live else {}
         self.indexed: list[TransactionId | None] = []
 
-    def duplicate(self, transaction: Transaction) -> LedgerError | None:
+    def duplicate(self, transaction: Transaction, position: int) -> LedgerError | None:
         """Why this id is not new, or None."""
+        place = self._first_place(transaction)
+        if place is None:
+            self._seen[transaction.id] = position
+            return None
+        self.indexed.append(None)
+        where = f" in block {place[0]} at {place[1]}" if self._placed else ""
+        return DuplicateTransaction(f"a transaction with this id is in the chain: its receipt stands{where}")
+
+    def _first_place(self, transaction: Transaction) -> Place | None:
+        """Where its id stands already; alike on every node, also on one that began from a snapshot."""
         named = transaction.id
-        known = named in self._seen or (self._lives(transaction) and (named in self._known or named in self._unsaved))
-        if not known and self._any_refused:
-            known = self._overlay.get(replay.refused_state(named)) is not None
-        if known:
-            self.indexed.append(None)
-            return DuplicateTransaction("a transaction with this id is in the chain: its receipt stands")
-        self._seen.add(named)
-        return None
+        if named in self._seen:
+            return self._height, self._seen[named]
+        if self._lives(transaction):
+            known = self._known.get(named) or self._unsaved.get(named)
+            if known is not None:
+                return known
+        stored = self._overlay.get(replay.refused_state(named)) if self._any_refused else None
+        return None if stored is None else replay.read_refused(stored)
 
     def admit(self, transaction: Transaction, position: int) -> LedgerError | None:
         """Use up its nonce or its number, or say why not: block time is no time for it, or the number is none."""

@@ -35,8 +35,12 @@ DEPTH_BLOCKS: Final = "depth_blocks"
 BLOCK_REWARD_MINOR: Final = "block_reward_minor"
 """What the currency mints for whoever finds a block with transactions, where its issuer allows it; 0: nothing."""
 
+TIME_BOUND_MS: Final = "time_bound_ms"
+"""A batch's own time counts within so much of the time at which the log took it."""
+
 _EVERY: Final = {CONCENTRATION_ALLOWED: Option(0, 0, 1)}
 OPTIONS: Final[Mapping[str, Mapping[str, Option]]] = {
+    "jetstream": {**_EVERY, TIME_BOUND_MS: Option(500, 10, 60_000)},
     "pbft": _EVERY,
     "pow": {
         **_EVERY,

@@ -33,7 +33,15 @@ from ledgernode.identity.organisation import (
 )
 from ledgernode.identity.records import Role
 from ledgernode.identity.tls import write_roots
-from ledgernode.wire.genesis import FORMAT, Genesis, GenesisEngine, GenesisOrganisation, chain_id, encode_genesis
+from ledgernode.wire.genesis import (
+    EXECUTION_VERSION,
+    FORMAT,
+    Genesis,
+    GenesisEngine,
+    GenesisOrganisation,
+    chain_id,
+    encode_genesis,
+)
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import TimeMs
 from ledgernode.wire.unreadable import UNREADABLE
@@ -84,6 +92,7 @@ def assemble_genesis(
     policy: str = "majority",
     parameters: Parameters | None = None,
     now_ms: int,
+    execution_version: int = EXECUTION_VERSION,
 ) -> bytes:
     """The genesis file of these organisations, in the order of their names; refuses one that does not hold."""
     genesis = Genesis(
@@ -93,6 +102,7 @@ def assemble_genesis(
         organisations=tuple(sorted(bundles, key=lambda bundle: bundle.name)),
         engine=engine,
         policy=policy,
+        execution_version=execution_version,
         parameters=parameters or Parameters(),
     )
     raw = encode_genesis(genesis)
@@ -110,6 +120,7 @@ def found_network(
     parameters: Parameters,
     now_ms: int,
     options: Mapping[str, int] | None = None,
+    execution_version: int = EXECUTION_VERSION,
 ) -> Network:
     """Make organisations, one validator home each (`solo`: the first one's only), genesis and network.json.
 
@@ -130,6 +141,7 @@ def found_network(
             base_port=base_port,
             parameters=parameters,
             now_ms=now_ms,
+            execution_version=execution_version,
         )
         place.rename(directory)
     return network
@@ -153,6 +165,7 @@ def _found(
     base_port: int,
     parameters: Parameters,
     now_ms: int,
+    execution_version: int,
 ) -> Network:
     hosts = organisations[:1] if engine.name == "solo" else organisations
     nodes = tuple(
@@ -160,7 +173,14 @@ def _found(
         for number, organisation in enumerate(hosts)
     )
     bundles = [_found_organisation(directory, organisation, nodes, now_ms) for organisation in organisations]
-    raw = assemble_genesis(bundles, name=ledger, engine=engine, parameters=parameters, now_ms=now_ms)
+    raw = assemble_genesis(
+        bundles,
+        name=ledger,
+        engine=engine,
+        parameters=parameters,
+        now_ms=now_ms,
+        execution_version=execution_version,
+    )
     _hand_out(directory, raw, bundles, nodes, ledger)
     network = Network(ledger, chain_id(raw).hex(), engine.name, tuple(organisations), nodes)
     (directory / NETWORK).write_bytes(msgspec.json.format(msgspec.json.encode(network), indent=2) + b"\n")

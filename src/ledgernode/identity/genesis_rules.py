@@ -19,8 +19,8 @@ from ledgernode.identity.certificates import CertifiedIdentity, check_root, veri
 from ledgernode.identity.engine_options import CONCENTRATION_ALLOWED, check_options, option
 from ledgernode.identity.policy import approvals_needed
 from ledgernode.identity.records import Role
+from ledgernode.wire import versions
 from ledgernode.wire.genesis import (
-    EXECUTION_VERSION,
     PYTHON_VERSION,
     Genesis,
     GenesisOrganisation,
@@ -30,7 +30,12 @@ from ledgernode.wire.parameters import MAX_SAFE_INTEGER, check_parameters
 from ledgernode.wire.quorum import faulty_limit
 
 # fewest and most validators of each engine
-ENGINES: Final[dict[str, tuple[int, int]]] = {"pbft": (4, 128), "pow": (1, 128), "solo": (1, 1)}
+ENGINES: Final[dict[str, tuple[int, int]]] = {
+    "jetstream": (1, 128),
+    "pbft": (4, 128),
+    "pow": (1, 128),
+    "solo": (1, 1),
+}
 
 LEDGER_FORM: Final = ORGANISATION_FORM
 _ENDPOINT: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:]{2,45}\]):([1-9][0-9]{0,4})", re.ASCII)
@@ -67,10 +72,11 @@ def require_endpoint(endpoint: str) -> None:
 def _check_form(genesis: Genesis) -> None:
     if not LEDGER_FORM.fullmatch(genesis.name):
         raise BadGenesis(f"a ledger's name has 2 to 32 of a-z, 0-9 and '-', a letter first, not {genesis.name[:64]!r}")
-    if (genesis.execution_version, genesis.python_version) != (EXECUTION_VERSION, PYTHON_VERSION):
+    oldest, newest = versions.EXECUTION_OLDEST, versions.EXECUTION_NEWEST
+    if not oldest <= genesis.execution_version <= newest or genesis.python_version != PYTHON_VERSION:
         raise BadGenesis(
             f"the genesis asks for execution version {genesis.execution_version} on Python {genesis.python_version}, "
-            f"this software is {EXECUTION_VERSION} on {PYTHON_VERSION}"
+            f"this software knows {oldest} to {newest} on {PYTHON_VERSION}"
         )
     if not 0 < genesis.created_ms <= MAX_SAFE_INTEGER:
         raise BadGenesis("created_ms is a time in milliseconds")

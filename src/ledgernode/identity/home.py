@@ -32,6 +32,21 @@ class LedgerLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store_bytes: Annotated[int, msgspec.Meta(ge=1)] = MAP_SIZE_LIMIT
 
 
+class Nats(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the log of a ledger with the engine `jetstream` is. Paths are relative to the node's folder.
+
+    `servers` are URLs (`nats://…`, `tls://…`); `credentials` a file of NATS' own form; `tls` a folder with key.pem,
+    certificate.pem and roots.pem, the client certificate shown to the servers. Whoever makes the stream, once, asks for
+    `replicas` copies and keeps messages for `keep_days`: longer than a validator is ever away, and 0 is for ever.
+    """
+
+    servers: tuple[str, ...]
+    credentials: str = ""
+    tls: str = ""
+    replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 3
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 30
+
+
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`validator` is the node's name within its organisation; `listen` is where it serves.
 
@@ -42,8 +57,12 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `limits` are of ledgers by name, where they are not the default.
 
+    It keeps the newest `keep_blocks` blocks, as far as a snapshot of its own allows (0: every block), and tells who
+    asks for older ones of the nodes in `archives`, each HOST:PORT.
+
     `observe` is where its operator's health checks and metrics are served, HOST:PORT (empty: nowhere), and
-    `stuck_after_ms` how long it may stand still before it says that it should be started again.
+    `stuck_after_ms` how long it may stand still before it says that it should be started again. `nats` is where the log
+    of its ledgers is, if one of them is ordered by a log.
 
     `trace` is a collector of traces (OTLP over HTTP), http://HOST:PORT (empty: none), which is told about one
     transaction of `trace_one_in`; all nodes, gateways and meters should have the same there.
@@ -64,6 +83,9 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_passphrase_file: str = ""
     stuck_after_ms: Annotated[int, msgspec.Meta(ge=1_000)] = STUCK_AFTER_MS
     limits: dict[str, LedgerLimits] = {}
+    keep_blocks: Annotated[int, msgspec.Meta(ge=0)] = 0
+    archives: tuple[str, ...] = ()
+    nats: Nats | None = None
 
     @staticmethod
     def read(home: Path) -> NodeConfig:

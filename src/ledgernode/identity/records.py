@@ -86,6 +86,18 @@ class ValidatorsRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last_height: int = 0
 
 
+class ExecutionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The version of execution, and the one that follows from block `next_height` on (0: none is decided)."""
+
+    version: int
+    next_version: int = 0
+    next_height: int = 0
+
+    def at(self, height: int) -> int:
+        """The version that block `height` is executed by."""
+        return self.next_version if self.next_height and height >= self.next_height else self.version
+
+
 class PackageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An installed package, by its hash."""
 
@@ -140,6 +152,11 @@ def seats_key(epoch: int) -> str:
     return composite_key("seats", f"{epoch:016x}")
 
 
+def ready_key(identity: str) -> str:
+    """Up to which version of execution a validator's software goes, by its own word."""
+    return composite_key("ready", identity)
+
+
 def fault_key(fault: str) -> str:
     return composite_key("fault", fault)
 
@@ -154,8 +171,10 @@ PARAMETERS_KEY: Final = "parameters"
 VALIDATORS_KEY: Final = "validators"
 POLICY_KEY: Final = "policy"
 ENGINE_KEY: Final = "engine"
+EXECUTION_KEY: Final = "execution"
 
 ENGINE_STATE: Final = state_key(GOVERNANCE, ENGINE_KEY)
+EXECUTION_STATE: Final = state_key(GOVERNANCE, EXECUTION_KEY)
 PARAMETERS_STATE: Final = state_key(GOVERNANCE, PARAMETERS_KEY)
 VALIDATORS_STATE: Final = state_key(GOVERNANCE, VALIDATORS_KEY)
 
@@ -166,6 +185,10 @@ def identity_state(identity: str) -> bytes:
 
 def named_state(organisation: str, role: Role, name: str) -> bytes:
     return state_key(IDENTITY, named_key(organisation, role, name))
+
+
+def ready_state(identity: str) -> bytes:
+    return state_key(GOVERNANCE, ready_key(identity))
 
 
 def organisation_state(name: str) -> bytes:

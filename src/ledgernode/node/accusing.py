@@ -12,9 +12,8 @@ as any client's. Rules it keeps:
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -25,16 +24,13 @@ from ledgernode.execution.system.evidence import RECORDED_PER_EPOCH
 from ledgernode.identity.records import EVIDENCE, fault_state
 from ledgernode.identity.signing import SigningKey
 from ledgernode.node.endorsement import position_of
+from ledgernode.node.speaking import Speaker, Submit
 from ledgernode.store.chain import ChainStore
-from ledgernode.wire.answers import Outcome, Stage
+from ledgernode.wire.answers import Stage
 from ledgernode.wire.parameters import Parameters
-from ledgernode.wire.transaction import NONCE_BYTES, Body, Kind, Nonce, encode_body, envelope
 from ledgernode.wire.types import Epoch, IdentityId, TimeMs
 from ledgernode.wire.validators import Validator, ValidatorSet
 from ledgernode.wire.voting import Contradiction, encode_signed, fault_id, read_vote
-
-Submit = Callable[[bytes], Awaitable[Outcome]]
-"""Bring a transaction to the ledger and wait for its outcome; raises a refusal."""
 
 
 class _Report(msgspec.Struct, frozen=True):
@@ -60,9 +56,8 @@ class Accuser:
         self._chain = chain
         self._key = key
         self._validators = validators
-        self._parameters = parameters
+        self._speaker = Speaker(chain, key, validators, parameters, clock_ms)
         self._submit = submit
-        self._clock_ms = clock_ms
         self._log = log
         self._known: set[bytes] = set()
         self._taken: Counter[tuple[IdentityId, Epoch]] = Counter()
@@ -126,23 +121,6 @@ class Accuser:
         return (own - accused - 1) % len(validators.members) * REPORT_TURN_MS
 
     def _transaction(self, report: _Report) -> bytes | None:
-        validators, parameters = self._validators(), self._parameters()
-        position = position_of(validators, self._key.public_key)
-        if position is None:
-            return None
         first, second = (encode_signed(vote) for vote in msgspec.structs.astuple(report.contradiction))
         arguments = {"member": report.member.identity.hex(), "first": first.hex(), "second": second.hex()}
-        now_ms = max(self._clock_ms(), self._chain.head.time_ms)
-        body = encode_body(
-            Body(
-                kind=Kind.TRANSACTION,
-                chain_id=self._chain.chain_id,
-                creator=validators.members[position].identity,
-                replay=Nonce(secrets.token_bytes(NONCE_BYTES), TimeMs(now_ms + parameters.validity_ms // 2)),
-                budget=min(REPORT_BUDGET, parameters.budget),
-                contract=EVIDENCE,
-                function="report",
-                arguments=msgspec.json.encode(arguments),
-            )
-        )
-        return envelope(self._key.public_key, self._key.sign(body), body)
+        return self._speaker.transaction(EVIDENCE, "report", arguments, REPORT_BUDGET)

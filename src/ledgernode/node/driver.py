@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from ledgernode.config import CATCH_UP_BLOCKS, DRAIN_MS, EVENTS_WAITING, TIMER_RECHECK_MS
+from ledgernode.config import CATCH_UP_BLOCKS, DRAIN_MS, EVENTS_WAITING, OWN_FIRST_MS, TIMER_RECHECK_MS
 from ledgernode.consensus.engine import (
     CaughtUp,
     Certified,
@@ -113,10 +113,13 @@ class Driver:
         log: Any,
         measures: Measures | None = None,
         turn: Turn | None = None,
+        order_first: bool = False,
     ) -> None:
+        """With `order_first` each validator orders what its own clients brought, and is asked by no other one."""
         measures = measures or Measures()
         self._traces = measures.traces
         self._turn_of = turn or Turns().of("alone")
+        self._own_first_ms = OWN_FIRST_MS if order_first else 0
         self._chain = chain
         self._head = head
         self._make_engine = make_engine
@@ -150,8 +153,9 @@ class Driver:
             executed=Height(chain.head.height),
             log=log,
             measures=measures,
+            order_first=order_first,
         )
-        self._offering = Offering(mempool)
+        self._offering = Offering(mempool, own_first_ms=self._own_first_ms)
         self._inbox: deque[Callable[[], None]] = deque()
         self._wants_proposal = False
         self._work_told = False
@@ -247,6 +251,7 @@ class Driver:
     async def run(self) -> None:
         """Order, execute and announce until stopped or halted."""
         try:
+            self._head.require_known()
             self._certifying.reopen()
             self._begin()
             while not self._drained():
@@ -279,7 +284,10 @@ class Driver:
         self._writer.start()
         for verdict in self._checker.go_on():
             self.happened(Validated(self._clock_ms(), verdict.digest, verdict.holds))
+        voided = self._executing.voided
         self._executing.execute_next()
+        if self._executing.voided != voided:
+            self._mempool.release(self._executing.waiting())
         written = self._writer.finished()
         if written is not None:
             self._network.send(written.sends)
@@ -318,7 +326,7 @@ class Driver:
         self._network.begin(validators)
         self._mempool.share_among(len(validators.members))
         self._mempool.release(self._executing.waiting())
-        self._offering = Offering(self._mempool)
+        self._offering = Offering(self._mempool, own_first_ms=self._own_first_ms)
         self._overlooked = Overlooked(
             self._mempool, members=len(validators.members), patience_ms=self._head.parameters.view_timeout_ms // 2
         )

@@ -13,6 +13,7 @@ import msgspec
 
 from ledgernode.config import PBFT_WINDOW
 from ledgernode.consensus.engine import Engine
+from ledgernode.consensus.jetstream.core import Jetstream
 from ledgernode.consensus.pbft.core import Pbft, Timing
 from ledgernode.consensus.pbft.messages import Scope, Stable
 from ledgernode.consensus.pbft.view_change import Rules
@@ -22,7 +23,14 @@ from ledgernode.consensus.pow.retarget import WorkRules
 from ledgernode.consensus.solo import Solo
 from ledgernode.errors import BadGenesis, BadProof
 from ledgernode.identity import keys
-from ledgernode.identity.engine_options import DEPTH_BLOCKS, INTERVAL_MS, WINDOW_BLOCKS, first_target, option
+from ledgernode.identity.engine_options import (
+    DEPTH_BLOCKS,
+    INTERVAL_MS,
+    TIME_BOUND_MS,
+    WINDOW_BLOCKS,
+    first_target,
+    option,
+)
 from ledgernode.identity.signing import SigningKey
 from ledgernode.wire.genesis import GenesisEngine
 from ledgernode.wire.parameters import Parameters
@@ -107,4 +115,22 @@ def _pow(founding: Founding) -> Engine:
     )
 
 
-ENGINES: Final[dict[str, Callable[[Founding], Engine]]] = {"pbft": _pbft, "pow": _pow, "solo": _solo}
+def _jetstream(founding: Founding) -> Engine:
+    return Jetstream(
+        chain_id=founding.chain_id,
+        epoch=founding.validators.epoch,
+        members=len(founding.validators.members),
+        position=founding.position,
+        sign=founding.key.sign,
+        verify=founding.verify,
+        base_height=founding.base_height,
+        bound_ms=option(founding.chosen, TIME_BOUND_MS),
+    )
+
+
+ENGINES: Final[dict[str, Callable[[Founding], Engine]]] = {
+    "jetstream": _jetstream,
+    "pbft": _pbft,
+    "pow": _pow,
+    "solo": _solo,
+}

@@ -20,6 +20,7 @@ from ledgernode.execution.reward import seat_of
 from ledgernode.node.certifying import Certifying
 from ledgernode.node.endorsement import Endorsement
 from ledgernode.node.measures import Measures
+from ledgernode.node.order_first import fits
 from ledgernode.node.writing import Writer
 from ledgernode.wire.block import Batch, Header
 from ledgernode.wire.transaction import Transaction
@@ -58,7 +59,10 @@ class Executing:
         executed: Height,
         log: Any,
         measures: Measures | None = None,
+        order_first: bool = False,
     ) -> None:
+        """With `order_first` a batch was ordered by nobody who asked the ledger's limits: it is judged here."""
+        self._order_first = order_first
         self._measures = measures or Measures()
         self._executor = executor
         self._endorsement = endorsement
@@ -69,6 +73,8 @@ class Executing:
         self._adopted: set[Height] = set()
         self._epoch_over = False
         self.executed = executed
+        self.voided = 0
+        """How many batches made an empty block because they went beyond the limits."""
 
     def __len__(self) -> int:
         """How many blocks wait to be executed."""
@@ -113,15 +119,19 @@ class Executing:
         ordered = self._ordered.popleft()
         if ordered.fetched is not None and not self._is_certified(ordered.fetched):
             return
-        batch = ordered.batch
+        batch, transactions = ordered.batch, ordered.transactions
+        if self._order_first and ordered.fetched is None and not fits(transactions, self._executor.limits(batch)):
+            self._log.warning("a batch beyond the ledger's limits makes an empty block", height=batch.height)
+            batch, transactions = msgspec.structs.replace(batch, envelopes=()), []
+            self.voided += 1
         if ordered.fetched is not None:
             miner = seat_of(ordered.fetched.miner, self._endorsement.validators)
             batch = msgspec.structs.replace(batch, miner=miner)
         traces = self._measures.traces
         began_ns = 0 if traces is None else traces.now_ns()
         began_s = time.perf_counter()
-        block = self._executor.execute(batch, ordered.transactions)
-        self._measures.executed(time.perf_counter() - began_s, len(ordered.transactions))
+        block = self._executor.execute(batch, transactions)
+        self._measures.executed(time.perf_counter() - began_s, len(transactions))
         header = block.header
         if traces is not None:
             traces.executed(header.height, began_ns)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ledgernode.execution.block import require_known
 from ledgernode.execution.ledger_view import LedgerView, RecordCache
 from ledgernode.execution.timers import next_due_ms
 from ledgernode.execution.values import decode_typed
 from ledgernode.identity.records import (
     IDENTITY,
+    ExecutionRecord,
     IdentityRecord,
     OrganisationRecord,
     Role,
@@ -19,6 +21,7 @@ from ledgernode.identity.records import (
     faults_of_state,
     identity_state,
     named_state,
+    ready_state,
 )
 from ledgernode.store.chain import ChainStore
 from ledgernode.store.state import value_of
@@ -47,6 +50,8 @@ class Head:
             self.parameters: Parameters = view.parameters
             self.timer_due_ms = next_due_ms(state)
             self.validators: ValidatorsRecord = view.validators()
+            self.execution: ExecutionRecord = view.execution_record
+            self.height: Height = head.height
             organisations = [
                 self._cache.decoded(key, stored, OrganisationRecord) for key, stored in state.scan(_FIRST, _LAST)
             ]
@@ -72,6 +77,16 @@ class Head:
             key = identity_state(decode_typed(value_of(named), str))
             stored = state.get(key)
         return None if stored is None else self._cache.decoded(key, stored, IdentityRecord).status
+
+    def require_known(self) -> None:
+        """Refuses to go on by rules that this software does not have (UpgradeNeeded)."""
+        require_known(self.execution.at(self.height + 1), Height(self.height + 1))
+
+    def ready(self, identity: str) -> int:
+        """Up to which version of execution a validator says its software goes; 0 where it has said nothing."""
+        with self._chain.state() as state:
+            stored = state.get(ready_state(identity))
+        return 0 if stored is None else decode_typed(value_of(stored), int)
 
     def faults(self) -> dict[str, int]:
         """How many faults of each member of the next block's set stand on the ledger, by identity."""

@@ -15,15 +15,18 @@ from msgspec.structs import replace
 
 from ledgernode.config import DRAIN_MS, MAP_SIZE_LIMIT, REPORT_WAIT_MS
 from ledgernode.consensus.certifier import check_certificate
-from ledgernode.consensus.engine import Engine, Mined
+from ledgernode.consensus.engine import Engine, Mined, Received
+from ledgernode.consensus.jetstream.core import Jetstream
+from ledgernode.consensus.jetstream.messages import CUT_OVERHEAD, LOG
 from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.consensus.pow.core import ProofOfWork
 from ledgernode.consensus.pow.header import work_of
-from ledgernode.errors import NodeStopping
+from ledgernode.errors import BadRequest, NodeStopping, ProtocolUnsupported
 from ledgernode.execution.block import Executor
 from ledgernode.execution.contracts import Contracts
 from ledgernode.execution.genesis import genesis_block
 from ledgernode.identity.founding import check_genesis
+from ledgernode.identity.home import Nats
 from ledgernode.identity.keys import verify
 from ledgernode.identity.signing import SigningKey
 from ledgernode.identity.tls import Trust
@@ -44,15 +47,20 @@ from ledgernode.node.head import Head
 from ledgernode.node.health import Condition
 from ledgernode.node.intake import Intake
 from ledgernode.node.links import Link
+from ledgernode.node.log_reader import LogReader
 from ledgernode.node.lookups import Lookups
 from ledgernode.node.measures import Measures
 from ledgernode.node.mempool import Mempool
 from ledgernode.node.mining import Miner
 from ledgernode.node.neighbours import DialledNeighbours
+from ledgernode.node.order_first import OrderFirstChecker
 from ledgernode.node.peers import Peers, introduction_holds
+from ledgernode.node.pruning import Archives, Pruning
 from ledgernode.node.questions import Questions
+from ledgernode.node.readiness import Readiness
 from ledgernode.node.shelf import Shelf
 from ledgernode.node.snapshots import Snapshots, Upkeep
+from ledgernode.node.speaking import Speaker
 from ledgernode.node.state_sync import StateSync
 from ledgernode.node.submissions import Submissions
 from ledgernode.node.subscriptions import Subscriptions
@@ -63,7 +71,17 @@ from ledgernode.store.chain import ChainStore, holds_chain
 from ledgernode.store.incoming import Incoming
 from ledgernode.store.kv import KeyValueStore
 from ledgernode.store.lmdb import LmdbStore, StoreFacts
-from ledgernode.wire.answers import LedgerFacts, LedgerStatus, SnapshotProgress, ValidatorStatus, Wait
+from ledgernode.store.migrating import migrate
+from ledgernode.wire import versions
+from ledgernode.wire.answers import (
+    LedgerFacts,
+    LedgerStatus,
+    Outcome,
+    PruneProgress,
+    SnapshotProgress,
+    ValidatorStatus,
+    Wait,
+)
 from ledgernode.wire.block import Header, header_hash
 from ledgernode.wire.frames import (
     CertificateFrame,
@@ -75,8 +93,9 @@ from ledgernode.wire.frames import (
     Standing,
 )
 from ledgernode.wire.genesis import Genesis, GenesisEngine, chain_id
+from ledgernode.wire.protocol import Spoken, common
 from ledgernode.wire.quorum import faulty_limit
-from ledgernode.wire.types import Height, IdentityId, TimeMs
+from ledgernode.wire.types import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Height, IdentityId, TimeMs
 from ledgernode.wire.validators import Certificate, ValidatorSet
 
 if TYPE_CHECKING:
@@ -85,15 +104,17 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], TimeMs]
 _MOST: Final = (1 << 64) - 1
+_ENVELOPE_EXTRA_BYTES: Final = PUBLIC_KEY_BYTES + SIGNATURE_BYTES
 
 
 def open_chain(kv: KeyValueStore, genesis_bytes: bytes) -> ChainStore:
-    """The chain of this genesis: begun in an empty store, opened in one that holds it.
+    """The chain of this genesis: begun in an empty store, opened in one that holds it, migrated where it is older.
 
     Refuses a genesis that does not hold, another ledger's store, and a damaged one.
     """
     check_genesis(genesis_bytes)
     if holds_chain(kv):
+        migrate(kv)
         return ChainStore.open(kv, chain_id(genesis_bytes))
     return ChainStore.create(kv, genesis_block(genesis_bytes))
 
@@ -127,7 +148,12 @@ class ServedLedger:
         tracer: Tracer | None = None,
         store_bytes: int = MAP_SIZE_LIMIT,
         turns: Turns | None = None,
+        nats: Nats | None = None,
+        home: Path = Path(),
     ) -> None:
+        """`nats` says where the log is, for a ledger that is ordered by one; its paths are relative to `home`."""
+        self._nats = nats
+        self._home = home
         self.directory = directory
         self.mempool = Mempool() if mempool is None else mempool
         self._tls = tls
@@ -163,6 +189,7 @@ class ServedLedger:
         if self._installed is not None:
             self.log.info("snapshot installed", height=self._installed.height)
         self.alone = self.genesis.engine.name == "solo"
+        self.order_first = self.genesis.engine.name == "jetstream"
         # the set that certifies the first block which has no certificate yet
         self.endorsement = Endorsement(
             self.chain.chain_id, key, self.chain.validator_set(certified.next_set), observes=not self.alone
@@ -170,17 +197,20 @@ class ServedLedger:
         self.peers = self._make_peers(key)
         self.clocks = None if self.peers is None else Clocks(self._linked, self.peers.time_of, clock_ms)
         self.miner = Miner(self._mined)
-        among = Among(self.peers, self.miner) if self.peers is not None else None
+        self.log_reader = self._make_log_reader()
+        among = Among(self.peers, self.miner, self.log_reader) if self.peers is not None else None
         self.clock_ms = clock_ms
         self.accuser = Accuser(
             chain=self.chain,
             key=key,
             validators=lambda: self.endorsement.validators,
             parameters=lambda: self.head.parameters,
-            submit=lambda raw: self.submissions.submit(raw, Wait.COMMITTED, REPORT_WAIT_MS / 1_000),
+            submit=self._say,
             clock_ms=clock_ms,
             log=self.log,
         )
+        speaker = Speaker(self.chain, key, lambda: self.endorsement.validators, lambda: self.head.parameters, clock_ms)
+        self.readiness = Readiness(self.head, speaker, self._say, self.log)
         self.executor = Executor(self.chain, contracts)
         self.driver = Driver(
             chain=self.chain,
@@ -190,7 +220,7 @@ class ServedLedger:
             engine_log=EngineLog(self._kv),
             network=among or Alone(),
             endorsement=self.endorsement,
-            checker=Checker(admission, self.mempool, self.measures.traces),
+            checker=self._make_checker(admission),
             mempool=self.mempool,
             announcement=self.announcement,
             accuse=self.accuser.notice,
@@ -198,6 +228,7 @@ class ServedLedger:
             log=self.log,
             measures=self.measures,
             turn=turn,
+            order_first=self.order_first,
         )
         self.catching_up: CatchingUp | None = None
         if among is not None and self.peers is not None:
@@ -244,6 +275,12 @@ class ServedLedger:
             lag=lambda: 0 if self.catching_up is None else self.catching_up.lag,
             log=self.log,
         )
+        self.pruning = Pruning(
+            self.chain, self.progress, self.snapshots.offered, self._upkeep.keep_blocks, log=self.log
+        )
+        self.archives = Archives(self._upkeep.archives, self._oldest_blocks)
+        self._oldest: dict[bytes, int] = {}
+        self._unspoken: dict[bytes, str] = {}
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> asyncio.Task[None]:
@@ -252,7 +289,11 @@ class ServedLedger:
         self._tasks = [
             asyncio.create_task(self.intake.run(), name=f"intake of {self.name}"),
             asyncio.create_task(self.accuser.run(), name=f"accuser of {self.name}"),
+            asyncio.create_task(self.pruning.run(), name=f"pruning of {self.name}"),
+            asyncio.create_task(self.readiness.run(), name=f"readiness of {self.name}"),
         ]
+        if self.log_reader is not None:
+            self._tasks.append(asyncio.create_task(self.log_reader.run(), name=f"log of {self.name}"))
         if self.clocks is not None:
             self._tasks.append(asyncio.create_task(self.clocks.run(), name=f"clocks of {self.name}"))
         if self.catching_up is not None:
@@ -302,7 +343,8 @@ class ServedLedger:
                 self.driver.given(height, certificate)
             case Forwarded(envelopes):
                 self.intake.take(public_key, envelopes)
-            case Standing(height):
+            case Standing(height, oldest_block):
+                self._oldest[public_key] = oldest_block
                 if self.catching_up is not None:
                     self.catching_up.heard(public_key, height)
 
@@ -311,6 +353,22 @@ class ServedLedger:
         return self.endorsement.includes(introduction.public_key) and introduction_holds(
             introduction, self.chain.chain_id, certificate_pem
         )
+
+    def meet(self, public_key: bytes, spoken: Spoken) -> int:
+        """The protocol version to use with a validator. Refuses (ProtocolUnsupported); our operator is told once."""
+        try:
+            protocol = common(spoken, "the validator that calls")
+        except ProtocolUnsupported as refusal:
+            if self._unspoken.get(public_key) != str(refusal):
+                self._unspoken[public_key] = str(refusal)
+                self.log.warning("a validator cannot be spoken to", key=public_key.hex()[:16], reason=str(refusal))
+            raise
+        self._unspoken.pop(public_key, None)
+        return protocol
+
+    async def _say(self, raw: bytes) -> Outcome:
+        """What this node itself brings to the ledger, and what became of it."""
+        return await self.submissions.submit(raw, Wait.COMMITTED, REPORT_WAIT_MS / 1_000)
 
     def _trust(self, roots: tuple[str, ...]) -> None:
         """These are the roots of the ledger's organisations now."""
@@ -336,9 +394,34 @@ class ServedLedger:
             key=key,
             tls=self._tls,
             members=self.head.members,
-            height=lambda: self.progress.height,
+            standing=lambda: Standing(self.progress.height, self.chain.base + 1),
             log=self.log,
         )
+
+    def _make_checker(self, admission: Admission) -> Checker:
+        if self.order_first:
+            return OrderFirstChecker(self.chain.chain_id, self.mempool, self.measures.traces)
+        return Checker(admission, self.mempool, self.measures.traces)
+
+    def _make_log_reader(self) -> LogReader | None:
+        """Refuses (BadRequest) a ledger that is ordered by a log, where node.json names none."""
+        if not self.order_first:
+            return None
+        if self._nats is None or not self._nats.servers:
+            raise BadRequest(f"ledger {self.name} is ordered by NATS: node.json says nothing of it under `nats`")
+        return LogReader(
+            self._nats,
+            self._home,
+            self.chain.chain_id,
+            hear=self._hear_log,
+            room=lambda: self.driver.room(),  # noqa: PLW0108  # the driver is made after its network
+            least_payload_bytes=self.head.parameters.body_bytes + CUT_OVERHEAD + _ENVELOPE_EXTRA_BYTES,
+            log=self.log,
+        )
+
+    def _hear_log(self, raw: bytes) -> None:
+        if self.driver.halted is None:
+            self.driver.happened(Received(self.clock_ms(), LOG, raw))
 
     def _make_catching_up(self, peers: Peers) -> CatchingUp:
         def faulty() -> int:
@@ -448,8 +531,21 @@ class ServedLedger:
             lag=0 if self.catching_up is None else self.catching_up.lag,
             sync=None if self.catching_up is None else self.catching_up.status,
             base_height=self.chain.base,
+            **self._rules(),
             **self._standing(),
         )
+
+    def _rules(self) -> dict[str, Any]:
+        """By which version of the rules the next block is executed, which is decided to follow, and what we know."""
+        found, following = self.head.execution, Height(self.head.height + 1)
+        version = found.at(following)
+        decided = found.next_height > following
+        return {
+            "execution_version": version,
+            "execution_newest": versions.EXECUTION_NEWEST,
+            "next_execution_version": found.next_version if decided else 0,
+            "next_execution_height": found.next_height if decided else 0,
+        }
 
     def facts(self) -> LedgerFacts:
         """What a client needs to know, and who leads."""
@@ -471,6 +567,8 @@ class ServedLedger:
                 return {"view": replica.view, "leader": leader}
             case ProofOfWork() as miner:
                 return {"branch_height": miner.head_height, "block_hashes": min(work_of(miner.target), _MOST)}
+            case Jetstream() as follower:
+                return {"branch_height": follower.log_height}
             case _:
                 return {}
 
@@ -509,10 +607,21 @@ class ServedLedger:
                 height=heights.get(key, Height(0)),
                 contradictions=self.accuser.noticed[key],
                 faults=faults[member.identity],
+                refusal=(links[key].refusal if key in links else "") or self._unspoken.get(key, ""),
+                ready=self.head.ready(member.identity) or self.head.execution.at(self.head.height + 1),
             )
             for member in self.head.members()
             for key in (bytes.fromhex(member.public_key),)
         )
+
+    def _oldest_blocks(self) -> dict[str, int]:
+        """By address, the oldest block that a peer says it has whole; 0 of one that does not say."""
+        links = {} if self.peers is None else self.peers.links
+        return {link.address: self._oldest.get(key, 0) for key, link in links.items() if link.up}
+
+    def prune(self, below: Height) -> AsyncIterator[PruneProgress]:
+        """Forget every block below this one, and say how far that is."""
+        return self.pruning.ask(below)
 
     def snapshot(self, folder: Path) -> AsyncIterator[SnapshotProgress]:
         """Write a snapshot of the newest certified block, and say how far it has come."""

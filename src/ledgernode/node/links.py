@@ -26,13 +26,15 @@ from ledgernode.config import (
     LINK_VOTES,
     MESSAGE_BYTES,
 )
-from ledgernode.errors import NodeUnreachable
+from ledgernode.errors import NodeUnreachable, ProtocolUnsupported
 from ledgernode.identity.tls import LedgerTrust, TlsFiles, Trust, channel_credentials
 from ledgernode.v1 import validator_pb2 as pb
 from ledgernode.wire.frames import Frame, Introduction
-from ledgernode.wire.protobuf import introduction_message, packed
+from ledgernode.wire.protobuf import CODE_METADATA, introduction_message, packed
+from ledgernode.wire.protocol import agent, common, named
 
 OPTIONS: Final = (
+    ("grpc.secondary_user_agent", agent()),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", KEEPALIVE_MS),
@@ -72,6 +74,9 @@ class Link:
         self._transactions = 0
         self._wake = asyncio.Event()
         self.up = False
+        self.refusal = ""
+        self.protocol = 0
+        """The version that the link uses, once it stands."""
         self.dropped = 0
         self._running = asyncio.create_task(self._run(), name=f"link to {address}")
 
@@ -125,11 +130,23 @@ class Link:
                 self._trust_anew()
             try:
                 await self._connected()
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, TimeoutError, NodeUnreachable) as error:
+            except ProtocolUnsupported as error:
+                self._refused(str(error))
+            except grpc.aio.AioRpcError as error:
+                if dict(error.trailing_metadata() or ()).get(CODE_METADATA) == ProtocolUnsupported.code:
+                    self._refused(f"the peer {self.address} says: {error.details()}")
+                self._log.debug("link broken", reason=str(error)[:200])
+            except (asyncio.InvalidStateError, TimeoutError, NodeUnreachable) as error:
                 self._log.debug("link broken", reason=str(error)[:200])
             backoff_ms = LINK_BACKOFF_START_MS if self.up else min(2 * backoff_ms, LINK_BACKOFF_LIMIT_MS)
             self.up = False
             await asyncio.sleep(backoff_ms / 1_000)
+
+    def _refused(self, reason: str) -> None:
+        """We and the peer cannot talk: said once, and shown for as long as it is so."""
+        if reason != self.refusal:
+            self.refusal = reason
+            self._log.error("the peer cannot be spoken to", code=ProtocolUnsupported.code, reason=reason)
 
     async def _connected(self) -> None:
         """Introduce ourselves and push until the connection ends."""
@@ -139,9 +156,11 @@ class Link:
         try:
             async with asyncio.timeout(LINK_ANSWER_MS / 1_000):
                 await call.write(introduction_message(self._introduce(self._files)).SerializeToString())
-                if await call.read() is grpc.aio.EOF:
+                taken = await call.read()
+                if taken is grpc.aio.EOF:
                     raise NodeUnreachable("the peer ended the link")
-            self.up = True
+            self.protocol = common(named(taken.protocol, taken.protocol), f"the peer {self.address}")
+            self.up, self.refusal = True, ""
             self.tell(packed(self._greeting()))
             ended = asyncio.ensure_future(call.read())
             ended.add_done_callback(lambda _: self._wake.set())

@@ -20,6 +20,7 @@ from ledgernode.wire.answers import Block, IdentityFacts, IdentityKey, LedgerFac
 from ledgernode.wire.block import header_hash
 from ledgernode.wire.genesis import Genesis
 from ledgernode.wire.keys import composite_key, state_key
+from ledgernode.wire.protocol import ours
 from ledgernode.wire.types import Height, TransactionId
 
 
@@ -48,6 +49,8 @@ class Lookups:
             parameters=self._head.parameters,
             validators=len(validators.members),
             header_hash=header_hash(head),
+            protocol_oldest=ours().oldest,
+            protocol_newest=ours().newest,
         )
 
     def block(self, which: Height | bytes | None) -> Block:

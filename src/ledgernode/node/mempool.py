@@ -12,8 +12,8 @@ delivered) is not taken again, unless it is released because it may have come to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable
-from itertools import islice
+from collections.abc import Container, Iterable, Iterator
+from itertools import islice, takewhile
 from typing import Final, TypeVar
 
 from ledgernode.config import ENTRY_TURN, MEMPOOL_BYTES, MEMPOOL_GONE, MEMPOOL_TRANSACTIONS, RETRY_ADVICE_MS
@@ -68,6 +68,27 @@ class Mempool:
         """How many wait that are not under way."""
         return sum(map(len, self._fresh.values()))
 
+    @property
+    def newest(self) -> int:
+        """The number of the last arrival."""
+        return self._number
+
+    @property
+    def shares(self) -> int:
+        """How many entries have an equal share."""
+        return self._shares
+
+    def ripe(self, forwarded_up_to: int) -> int:
+        """How many wait that are not under way: our own clients', and of others those up to this arrival."""
+        own = len(self._fresh.get(OWN, ()))
+        return own + sum(1 for entry in self._fresh if entry != OWN for _ in self._line(entry, forwarded_up_to))
+
+    def _line(self, entry: bytes, forwarded_up_to: int | None) -> Iterator[Transaction]:
+        waiting = self._fresh[entry].values()
+        if entry == OWN or forwarded_up_to is None:
+            return iter(waiting)
+        return takewhile(lambda one: self._arrivals[one.id] <= forwarded_up_to, waiting)
+
     def share_among(self, entries: int) -> None:
         """So many entries have an equal share of the room: one for each validator."""
         self._shares = entries
@@ -118,13 +139,15 @@ class Mempool:
         )
         return [transaction for transaction in found if transaction is not None]
 
-    def take(self, limits: Parameters) -> list[Transaction]:
+    def take(self, limits: Parameters, forwarded_up_to: int | None = None) -> list[Transaction]:
         """What fits one block by count, bytes and declared budgets; all of it stays until removed.
+
+        Of what others forwarded only what had arrived by then, if that is said.
 
         The entries are served in turn, each one's oldest first. The very first is always taken, so that none
         can block the others for ever.
         """
-        lines = [iter(self._fresh[entry].values()) for entry in sorted(self._fresh) if self._fresh[entry]]
+        lines = [self._line(entry, forwarded_up_to) for entry in sorted(self._fresh) if self._fresh[entry]]
         if lines:
             self._turn %= len(lines)
             lines = lines[self._turn :] + lines[: self._turn]

@@ -36,6 +36,7 @@ from ledgernode.v1.validator_pb2_grpc import ValidatorServiceStub
 from ledgernode.wire.answers import Wait
 from ledgernode.wire.frames import CertificateFrame, EngineFrame, Forwarded, HeaderVote, Introduction, Standing
 from ledgernode.wire.protobuf import number, packed
+from ledgernode.wire.protocol import ours
 from ledgernode.wire.types import ChainId, Height, sha256
 from ledgernode.wire.validators import Certificate, ValidatorSet, encode_certificate
 
@@ -51,7 +52,8 @@ def introduction_bytes(chain_id: ChainId, certificate_pem: str) -> bytes:
 
 def introduce(ledger: str, chain_id: ChainId, key: SigningKey, tls: TlsFiles) -> Introduction:
     """This node, as its peers are to know it."""
-    return Introduction(ledger, key.public_key, key.sign(introduction_bytes(chain_id, tls.certificate)))
+    signature = key.sign(introduction_bytes(chain_id, tls.certificate))
+    return Introduction(ledger, key.public_key, signature, *ours())
 
 
 def introduction_holds(introduction: Introduction, chain_id: ChainId, certificate_pem: str) -> bool:
@@ -70,7 +72,7 @@ class Peers:
         key: SigningKey,
         tls: Trust,
         members: Callable[[], Iterable[ValidatorRecord]],
-        height: Callable[[], Height],
+        standing: Callable[[], Standing],
         log: Any,
     ) -> None:
         self.own_key = key.public_key
@@ -78,7 +80,7 @@ class Peers:
         self._introduce = partial(introduce, ledger, chain_id, key)
         self._trust = LedgerTrust(tls, ledger)
         self._members = members
-        self._height = height
+        self._standing = standing
         self._log = log
         self._set: ValidatorSet | None = None
         self._links: dict[bytes, Link] = {}
@@ -105,9 +107,7 @@ class Peers:
             if known is not None and known.address != address:
                 self._drop(key)
             if key not in self._links:
-                self._links[key] = Link(
-                    address, self._trust, self._introduce, lambda: Standing(self._height()), self._log
-                )
+                self._links[key] = Link(address, self._trust, self._introduce, self._standing, self._log)
 
     def send(self, sends: Sequence[Send]) -> None:
         """To the members at these positions, or to all of them."""
@@ -130,7 +130,7 @@ class Peers:
 
     def stand(self) -> None:
         """Tell everyone how far we are."""
-        self._tell_all(packed(Standing(self._height())))
+        self._tell_all(packed(self._standing()))
 
     def _tell_all(self, frame: bytes) -> None:
         for link in self._links.values():

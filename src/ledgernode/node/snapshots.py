@@ -31,11 +31,15 @@ _Result = TypeVar("_Result")
 
 
 class Upkeep(msgspec.Struct, frozen=True):
-    """What a node's operator decides about snapshots. An interval of 0 makes none, a distance of 0 takes none."""
+    """What a node's operator decides about what is kept. An interval of 0 makes no snapshots, a distance of 0 takes
+    none; of blocks the newest `keep_blocks` are kept, or all where it is 0, and `archives` are nodes that keep all.
+    """
 
     every_blocks: int = 0
     kept: int = 2
     behind_blocks: int = 0
+    keep_blocks: int = 0
+    archives: tuple[str, ...] = ()
 
 
 class Snapshots:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ledgernode.consensus.engine import MiningJob, Send
 from ledgernode.node.catching_up import CatchingUp
+from ledgernode.node.log_reader import LogReader
 from ledgernode.node.mining import Miner
 from ledgernode.node.peers import Peers
 from ledgernode.wire.frames import HeaderVote
@@ -36,18 +37,22 @@ class Alone:
 
 
 class Among:
-    """One of several."""
+    """One of several; where a log orders, what is said to it goes there."""
 
-    def __init__(self, peers: Peers, miner: Miner) -> None:
+    def __init__(self, peers: Peers, miner: Miner, log_reader: LogReader | None = None) -> None:
         self._peers = peers
         self._miner = miner
+        self._log_reader = log_reader
         self.catching_up: CatchingUp | None = None
 
     def begin(self, validators: ValidatorSet) -> None:
         self._peers.begin(validators)
 
     def send(self, sends: Sequence[Send]) -> None:
-        self._peers.send(sends)
+        if self._log_reader is not None:
+            self._log_reader.send(sends)
+        else:
+            self._peers.send(sends)
 
     def vote(self, vote: HeaderVote) -> None:
         self._peers.vote(vote)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from ledgernode import __version__, logs
+from ledgernode.errors import BadRequest
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.access import KEEPERS, OWN_ADMINS
 from ledgernode.services.caller import Callers, Context
@@ -17,7 +18,7 @@ from ledgernode.v1 import admin_pb2 as pb
 from ledgernode.v1.admin_pb2_grpc import AdminServiceServicer
 from ledgernode.wire import protobuf
 from ledgernode.wire.answers import NodeStatus
-from ledgernode.wire.types import TimeMs
+from ledgernode.wire.types import Height, TimeMs
 
 
 class AdminService(Service, AdminServiceServicer):
@@ -65,6 +66,21 @@ class AdminService(Service, AdminServiceServicer):
         ledger = self.ledger(request.ledger, context)
         async for progress in ledger.snapshot(self._snapshots):
             yield protobuf.snapshot_message(progress)
+
+    @streaming(OWN_ADMINS)
+    async def Prune(self, request: pb.PruneRequest, context: Context) -> AsyncIterator[pb.PruneResponse]:
+        ledger = self.ledger(request.ledger, context)
+        match request.WhichOneof("which"):
+            case "below_height":
+                below = Height(request.below_height)
+            case "keep_blocks":
+                below = ledger.pruning.below(request.keep_blocks)
+            case _:
+                raise BadRequest("say below which block to forget, or how many blocks to keep")
+        peer = self.callers.require_member(context)
+        ledger.log.warning("pruning asked for", below=below, by=peer.name)
+        async for progress in ledger.prune(below):
+            yield protobuf.prune_message(progress)
 
     @unary(OWN_ADMINS)
     async def SetLogLevel(self, request: pb.SetLogLevelRequest, context: Context) -> pb.SetLogLevelResponse:

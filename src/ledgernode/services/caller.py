@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import grpc
 
@@ -19,7 +19,9 @@ from ledgernode.identity.records import Status
 from ledgernode.identity.tls import Peer, Trust, peer_certificate, peer_identity
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.access import Access
+from ledgernode.wire.protocol import common, of_agent
 
+_AGENT: Final = "user-agent"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
@@ -79,6 +81,14 @@ def unknown(name: str) -> UnknownLedger:
 
 def _revoked(peer: Peer) -> RevokedSigner:
     return RevokedSigner(f"the identity of {peer.name}, {peer.role} of {peer.organisation}, is revoked")
+
+
+def require_spoken(context: Context) -> None:
+    """Refuses (PROTOCOL_UNSUPPORTED) whose program speaks no version of the protocol that we do."""
+    for key, value in context.invocation_metadata() or ():
+        if key == _AGENT:
+            common(of_agent(str(value)), "the caller")
+            return
 
 
 def seconds_left(context: Context, wanted_ms: int | None = None) -> float:

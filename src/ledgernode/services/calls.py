@@ -24,14 +24,15 @@ from ledgernode.errors import (
     LedgerError,
     MempoolFull,
     NodeStopping,
+    Pruned,
     RateLimited,
     Unavailable,
 )
 from ledgernode.logs import logger
 from ledgernode.node.ledger import ServedLedger
 from ledgernode.services.access import Access
-from ledgernode.services.caller import Callers, Context, unknown
-from ledgernode.wire.protobuf import CODE_METADATA, RETRY_METADATA
+from ledgernode.services.caller import Callers, Context, require_spoken, unknown
+from ledgernode.wire.protobuf import ARCHIVES_METADATA, CODE_METADATA, RETRY_METADATA
 
 CALLS: Final[Counter[tuple[str, str]]] = Counter()
 """Calls of this process' services that have ended, by method and code."""
@@ -67,6 +68,21 @@ class Service:
             raise NodeStopping("the ledger is being opened again: ask again, or another node")
         self.callers.require_of(found, context)
         return found
+
+    def require_spoken(self, context: Context) -> None:
+        """Refuses (PROTOCOL_UNSUPPORTED) whose program speaks no version of the protocol that we do."""
+        require_spoken(context)
+
+    def pointed(self, request: Any, refusal: LedgerError) -> LedgerError:
+        """What is pruned here may stand elsewhere: say where."""
+        ledger = self.ledgers.get(getattr(request, "ledger", ""))
+        if not isinstance(refusal, Pruned) or ledger is None:
+            return refusal
+        height = refusal.facts.get("height")
+        kept_by = ledger.archives.of(height if isinstance(height, int) else None)
+        if not kept_by:
+            return refusal
+        return Pruned(f"{refusal}; ask {' or '.join(kept_by)}", archives=kept_by)
 
 
 class Registering:
@@ -109,6 +125,9 @@ def _require_read(request: object) -> None:
 def trailing_metadata(error: LedgerError) -> tuple[tuple[str, str], ...]:
     """What a program needs of a refusal."""
     code = str(error.facts.get("code", error.code))
+    kept_by = error.facts.get("archives")
+    if isinstance(kept_by, tuple):
+        return ((CODE_METADATA, code), (ARCHIVES_METADATA, ",".join(kept_by)))
     if not isinstance(error, _RETRYABLE):
         return ((CODE_METADATA, code),)
     return ((CODE_METADATA, code), (RETRY_METADATA, str(error.facts.get("retry_ms", RETRY_ADVICE_MS))))
@@ -130,11 +149,12 @@ def unary(access: Access) -> Callable[[_Unary[_Request, _Answer]], _Unary[_Reque
             try:
                 service.callers.require(access, context)
                 _require_read(request)
+                service.require_spoken(context)
                 answer = await method(service, request, context)
                 code = _OK
                 return answer
             except Exception as error:  # noqa: BLE001  # whatever failed, the caller gets an answer
-                refusal = as_refusal(error, method.__name__)
+                refusal = service.pointed(request, as_refusal(error, method.__name__))
                 code = refusal.code
                 await refuse(context, refusal)
             finally:
@@ -156,11 +176,12 @@ def streaming(access: Access) -> Callable[[_Stream[_Request, _Answer]], _Stream[
             try:
                 service.callers.require(access, context)
                 _require_read(request)
+                service.require_spoken(context)
                 async for answer in method(service, request, context):
                     yield answer
                 code = _OK
             except Exception as error:  # noqa: BLE001  # whatever failed, the caller gets an answer
-                refusal = as_refusal(error, method.__name__)
+                refusal = service.pointed(request, as_refusal(error, method.__name__))
                 code = refusal.code
                 await refuse(context, refusal)
             finally:

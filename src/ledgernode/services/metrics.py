@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ledgernode import __version__
+from ledgernode.consensus.jetstream.core import Jetstream
 from ledgernode.consensus.pbft.core import Pbft
 from ledgernode.consensus.pow.core import ProofOfWork
 from ledgernode.consensus.pow.header import work_of
@@ -74,6 +75,21 @@ BRANCH: Final = gauge(
 )
 BLOCK_HASHES: Final = gauge(
     "ledgernode_block_hashes", "Proof of work: hashes that a block takes on average, its difficulty.", "ledger"
+)
+LOG_HEIGHT: Final = gauge(
+    "ledgernode_order_log_height", "Order by a log: the last sequence that it is known to hold.", "ledger"
+)
+LOG_READ: Final = gauge("ledgernode_order_log_read", "Order by a log: 1 while it is being read.", "ledger")
+LOG_UNSEEN: Final = gauge(
+    "ledgernode_order_log_unseen_batches",
+    "Order by a log: batches published by this node and not seen in it yet.",
+    "ledger",
+)
+LOG_MESSAGES: Final = counter(
+    "ledgernode_order_log_messages_total",
+    "Order by a log: messages read, published, refused and duplicate ones, readings begun again, reconnections.",
+    "ledger",
+    "what",
 )
 VOTES: Final = counter(
     "ledgernode_votes_total", "Votes of other validators for results of blocks that have come.", "ledger"
@@ -234,6 +250,13 @@ def _consensus(sheet: Sheet, name: str, ledger: ServedLedger) -> None:
         case ProofOfWork() as miner:
             sheet.put(BRANCH, miner.head_height, name)
             sheet.put(BLOCK_HASHES, work_of(miner.target), name)
+        case Jetstream() as follower:
+            sheet.put(LOG_HEIGHT, follower.log_height, name)
+            sheet.put(LOG_UNSEEN, follower.unseen_cuts, name)
+    if ledger.log_reader is not None:
+        sheet.put(LOG_READ, ledger.log_reader.is_reading, name)
+        for what, times in ledger.log_reader.told.items():
+            sheet.put(LOG_MESSAGES, times, name, what)
 
 
 def _transactions(sheet: Sheet, name: str, ledger: ServedLedger) -> None:

@@ -209,9 +209,17 @@ def _open(start: Start, tls: Trust, traces: Tracing | None, turns: Turns, name: 
         store_bytes=limits.store_bytes,
         turns=turns,
         tls=tls,
-        upkeep=Upkeep(config.snapshot_every_blocks, config.snapshots_kept, config.sync_behind_blocks),
+        upkeep=Upkeep(
+            config.snapshot_every_blocks,
+            config.snapshots_kept,
+            config.sync_behind_blocks,
+            config.keep_blocks,
+            config.archives,
+        ),
         operators_snapshots=_snapshots(home, config),
         tracer=None if traces is None else traces.tracer,
+        nats=config.nats,
+        home=home,
     )
     if ledger.name != name:
         ledger.close()

@@ -20,10 +20,14 @@ from ledgernode.v1 import validator_pb2 as pb
 from ledgernode.v1.validator_pb2_grpc import ValidatorServiceServicer
 from ledgernode.wire import protobuf
 from ledgernode.wire.frames import Introduction
+from ledgernode.wire.protocol import named
 
 
 class ValidatorService(Service, ValidatorServiceServicer):
     """For validators of the ledgers that this node serves."""
+
+    def require_spoken(self, context: Context) -> None:
+        """Validators meet when they introduce themselves: so each learns which of the others it is."""
 
     @streaming(VALIDATORS)
     async def Exchange(
@@ -35,7 +39,9 @@ class ValidatorService(Service, ValidatorServiceServicer):
         introduction = protobuf.read_introduction(first.introduction)
         ledger = self._introduced(introduction, context)
         key = introduction.public_key
-        yield pb.ExchangeResponse(taken=True)
+        spoken = named(introduction.protocol_oldest, introduction.protocol_newest)
+        protocol = ledger.meet(key, spoken)
+        yield pb.ExchangeResponse(taken=True, protocol=protocol)
         async for request in requests:
             ledger.require_running()
             if not ledger.endorsement.includes(key):

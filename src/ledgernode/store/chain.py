@@ -7,7 +7,7 @@ Rules it keeps:
 * a height follows its parent: its number, its parent's hash and its sets are asserted, because a block
   that does not fit is our own error, never a peer's;
 * the state commitment of the head equals the lattice sum kept beside it, checked at every start;
-* a store that began from a snapshot has a base above 0: what lies below is answered with Pruned.
+* a store that began from a snapshot, or was pruned, has a base above 0: what lies below is answered with Pruned.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from typing import Final
 import msgspec
 
 from ledgernode import config
-from ledgernode.errors import DatabaseDamaged, DatabaseForeign, Pruned, UnknownBlock
-from ledgernode.store import index, past
+from ledgernode.errors import DatabaseDamaged, DatabaseForeign, Pruned, PruneRefused, UnknownBlock
+from ledgernode.store import index, past, pruning
+from ledgernode.store.failpoint import reach
 from ledgernode.store.kv import KeyValueStore, Reader, Table, Write
 from ledgernode.store.lattice import SUM_BYTES, Lattice
+from ledgernode.store.migrating import require_readable
 from ledgernode.store.past import CurrentState, PastState, height_key
 from ledgernode.store.sealed import (
-    FORMAT,
     META_BASE,
     META_CERTIFIED,
     META_CHAIN,
@@ -132,7 +133,9 @@ class ChainStore:
 
     @property
     def base(self) -> Height:
-        """The height this store began at: 0, or that of the snapshot it was restored from."""
+        """What lies below is not here: 0, or the height of the snapshot that this store was restored from, or was
+        pruned up to.
+        """
         return self._base
 
     @property
@@ -216,6 +219,36 @@ class ChainStore:
             writes.append((Table.META, META_CERTIFIED, height_key(certified)))
         return certified, writes
 
+    # ------------------------------------------------------------ forgetting
+
+    def prune(self, below: Height) -> None:
+        """Answer Pruned for blocks below this one from now on; `prune_on` gives their place back.
+
+        Nothing happens where they are pruned already. Refuses what has no certificate yet (PruneRefused).
+        """
+        base = Height(below - 1)
+        if base <= self._base:
+            return
+        if below > self._certified:
+            raise PruneRefused(f"blocks up to {self._certified} have their certificates: no more can be pruned")
+        with self._kv.reader() as reader:
+            writes = pruning.beginning(reader, self._base, base)
+        reach("prune.before_base")
+        self._kv.write(writes)
+        self._base = base
+
+    def prune_on(self, blocks: int = config.PRUNED_AT_ONCE) -> int:
+        """Remove the next so many pruned blocks, in one write; how many are left to remove."""
+        with self._kv.reader() as reader:
+            first = pruning.next_to_remove(reader)
+            if first is None:
+                return 0
+            last = Height(min(first + blocks - 1, self._base))
+            writes = pruning.removal(reader, first, last, self._base)
+        reach("prune.before_piece")
+        self._kv.write(writes)
+        return self._base - last
+
     # ------------------------------------------------------------ reading blocks
 
     def header(self, height: Height) -> Header:
@@ -234,7 +267,8 @@ class ChainStore:
         if held is not None:
             return held
         with self._kv.reader() as reader:
-            raw = reader.get(Table.CERTIFICATES, height_key(height)) if height >= 0 else None
+            kept = height >= 0 and not pruning.is_removed(reader, Table.CERTIFICATES, height, self._base)
+            raw = reader.get(Table.CERTIFICATES, height_key(height)) if kept else None
         if raw is not None:
             return parse_certificate(raw)
         self.header(height)
@@ -250,11 +284,14 @@ class ChainStore:
 
     def _block_part(self, table: Table, height: int) -> bytes:
         with self._kv.reader() as reader:
-            raw = reader.get(table, height_key(height)) if height >= 0 else None
+            kept = height >= 0 and not pruning.is_removed(reader, table, height, self._base)
+            raw = reader.get(table, height_key(height)) if kept else None
         if raw is not None:
             return raw
         if 0 <= height <= self._base:
-            raise Pruned(f"block {height} is not kept here: this node began from block {self._base}")
+            raise Pruned(
+                f"block {height} is not kept here: this node has what follows block {self._base}", height=height
+            )
         raise UnknownBlock(f"there is no block {height}, the last is {self._head.height}")
 
     # ------------------------------------------------------------ reading transactions, sets and state
@@ -347,11 +384,7 @@ def _check_origin(reader: Reader, chain_id: ChainId) -> None:
     stored_format, stored_chain = reader.get(Table.META, META_FORMAT), reader.get(Table.META, META_CHAIN)
     if stored_format is None or stored_chain is None:
         raise DatabaseDamaged("there is no chain in this database, or its first entries are lost")
-    if stored_format != FORMAT:
-        raise DatabaseForeign(
-            f"the database is of format {stored_format[:40].decode('ascii', 'replace')}, "
-            f"this software reads {FORMAT.decode()}"
-        )
+    require_readable(reader)
     if stored_chain != chain_id:
         raise DatabaseForeign(f"the database holds the ledger {stored_chain.hex()[:16]}…, not {chain_id.hex()[:16]}…")
 

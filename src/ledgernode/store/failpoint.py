@@ -26,10 +26,16 @@ POINTS: Final = (
     "store.after_commit",  # all of it is durable, nobody has been told
     "snapshot.before_chunk",
     "snapshot.before_manifest",  # every chunk is there: without its manifest it is no snapshot
+    "backup.before_segment",
+    "backup.before_index",  # what is new is written, and not named yet
     "restore.before_chunk",
     "restore.before_completion",  # the whole state is there, the chain on it is not
     "install.before_rename",  # the restored database is whole, the old one is in its place
     "install.after_rename",  # the restored one is in its place, nobody has opened it
+    "prune.before_base",  # which blocks are to go is known, all of them are answered still
+    "prune.before_piece",  # they are answered with PRUNED, and some are still there
+    "migrate.before_piece",  # what one piece of a migration writes is known, nothing of it is written
+    "compact.before_rename",  # the database without its free pages is whole, the old one is in its place
 )
 
 

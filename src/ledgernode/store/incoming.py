@@ -21,6 +21,7 @@ from ledgernode.store.files import disk_full_refused, write_durably
 from ledgernode.store.kv import KeyValueStore, Table, Write
 from ledgernode.store.lmdb import LmdbStore
 from ledgernode.store.manifest import CertificateCheck, CheckedManifest, check_manifest
+from ledgernode.store.migrating import migrate
 from ledgernode.store.restoring import Restoration, is_unfinished
 from ledgernode.store.sealed import SealedBlock
 from ledgernode.store.snapshot import MANIFEST_FILE, read_manifest
@@ -102,6 +103,7 @@ def _replace(current: Path, made: Path, head: Header) -> bool:
     with ExitStack() as opened:
         old = opened.enter_context(closing(LmdbStore(current)))
         new = opened.enter_context(closing(LmdbStore(made)))
+        migrate(old)
         if holds_chain(old) and ChainStore.open(old, head.chain_id).head.height >= head.height:
             return False
         _carry_over(old, new)

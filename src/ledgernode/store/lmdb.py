@@ -17,8 +17,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Condition, Lock
 from typing import Any, Final, NamedTuple, NoReturn
@@ -28,13 +29,15 @@ import lmdb
 from ledgernode import config
 from ledgernode.errors import DatabaseDamaged, DatabaseForeign, DatabaseInUse, DiskFull, LedgerError, Unavailable
 from ledgernode.store.failpoint import reach
-from ledgernode.store.files import sync_directory
+from ledgernode.store.files import disk_full_refused, sync_directory
 from ledgernode.store.kv import KEY_BYTES, Reader, Table, Write
 from ledgernode.store.pages import check_file
 
 _DATA_FILE: Final = "data.mdb"
 _LOCK_FILE: Final = "lock.mdb"
 _HOLDER_FILE: Final = "holder.lock"
+_COMPACTED: Final = "compacted"
+_META_PAGES: Final = 2
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DAMAGE: Final = (lmdb.BadTxnError, lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.PanicError)
@@ -132,6 +135,16 @@ class LmdbStore:
             os.close(self._holder)
         reach("install.after_rename")
 
+    def copy_to(self, directory: Path) -> None:
+        """A durable copy without free pages, in a directory that is empty."""
+        try:
+            self._environment.copy(str(directory), compact=True)
+        except lmdb.Error as error:
+            translate(error, self._path)
+        with (directory / _DATA_FILE).open("rb+") as file:
+            os.fsync(file.fileno())
+        sync_directory(directory)
+
     def facts(self) -> StoreFacts:
         """How large it is and may become, and who reads it."""
         information = self._environment.info()
@@ -142,6 +155,13 @@ class LmdbStore:
             views=self._views,
             reader_slots=information["num_readers"],
         )
+
+    def free_bytes(self) -> int:
+        """Pages within the file that hold nothing: what was deleted has left them, and the next writes take them."""
+        with self.reader() as reader:
+            assert isinstance(reader, View)
+            pages = _META_PAGES + sum(reader.pages(table) for table in Table)
+        return int(self._environment.info()["last_pgno"] + 1 - pages) * self._page_bytes
 
     def _write_whole(self, batch: dict[Table, dict[bytes, bytes | None]]) -> None:
         reach("store.before_write")
@@ -189,6 +209,30 @@ class LmdbStore:
             self._environment.set_mapsize(larger)
 
 
+def compact(path: Path) -> tuple[int, int]:
+    """Write a database that nobody has open anew without its free pages; its bytes before and after.
+
+    The new one takes the old one's place in one rename: a crash leaves the one whole, or the other. Refuses as
+    `LmdbStore`, and with DiskFull, nothing changed.
+    """
+    beside = path.parent / _COMPACTED
+    shutil.rmtree(beside, ignore_errors=True)
+    with ExitStack() as opened:
+        current = LmdbStore(path)
+        opened.callback(current.close)
+        before = current.facts().used_bytes
+        with disk_full_refused(beside, "nothing was changed"):
+            beside.mkdir(mode=0o700)
+            current.copy_to(beside)
+        successor = LmdbStore(beside)
+        after = successor.facts().used_bytes
+        reach("compact.before_rename")
+        opened.pop_all()
+        current.give_way_to(successor)
+    shutil.rmtree(beside, ignore_errors=True)
+    return before, after
+
+
 class View:
     """One read transaction."""
 
@@ -217,6 +261,11 @@ class View:
                     yield from _forwards(cursor, start, end)
         except lmdb.Error as error:
             translate(error, self._path)
+
+    def pages(self, table: Table) -> int:
+        """How many pages of the file it takes."""
+        found = self._transaction.stat(self._tables[table])
+        return int(found["branch_pages"] + found["leaf_pages"] + found["overflow_pages"])
 
     def count(self, table: Table) -> int:
         try:

@@ -42,7 +42,11 @@ class LookedAt:
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
-        transaction = self._environment.begin()
+        try:
+            transaction = self._environment.begin()
+        except lmdb.MapResizedError:  # the node's database has grown since
+            self._environment.set_mapsize(0)
+            transaction = self._environment.begin()
         try:
             yield View(transaction, self._tables, self._path)
         finally:

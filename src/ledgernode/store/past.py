@@ -41,7 +41,7 @@ def read_undo(reader: Reader, height: int) -> Undo:
     """What the block of this height replaced. Refuses where it is not kept (Pruned)."""
     raw = reader.get(Table.UNDO, height_key(height))
     if raw is None:
-        raise Pruned(f"what block {height} replaced is not kept here: this node began from a later snapshot")
+        raise Pruned(f"what block {height} replaced is not kept here: this node has what follows a later block")
     try:
         return _DECODER.decode(raw)
     except msgspec.MsgspecError as error:
@@ -134,7 +134,7 @@ def history(reader: Reader, key: bytes, limit: int, base: int) -> list[tuple[tup
         if len(found) == limit:
             break
         if height <= base and base > 0:
-            raise Pruned(f"older versions of this key are not kept here: this node began from block {base}")
+            raise Pruned(f"older versions of this key are not kept here: this node has what follows block {base}")
         if height != undo_height:
             undo_height = height
             undo = {at: before for at, written, before in read_undo(reader, height) if written == key}

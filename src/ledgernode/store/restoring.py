@@ -55,7 +55,7 @@ class Restoration:
         self._kv = kv
         self._genesis = genesis
         self._checked = checked
-        self._done = _chunks_there(kv, checked.id)
+        self._done = chunks_there(kv, checked.id)
 
     @property
     def done(self) -> int:
@@ -74,8 +74,8 @@ class Restoration:
         assert chunk is not None, "a restoration takes as many chunks as its manifest has"
         pairs = check_chunk(raw, self._done, chunk)
         reach("restore.before_chunk")
-        marker = self._checked.id + (self._done + 1).to_bytes(_NEXT_CHUNK_BYTES, "big")
-        self._kv.write([*((Table.STATE, key, record) for key, record in pairs), (Table.META, META_RESTORING, marker)])
+        marker = mark(self._checked.id, self._done + 1)
+        self._kv.write([*((Table.STATE, key, record) for key, record in pairs), marker])
         self._done += 1
 
     def complete(self, remembered: Remembered) -> ChainStore:
@@ -101,7 +101,12 @@ def is_unfinished(kv: KeyValueStore) -> bool:
         return reader.get(Table.META, META_RESTORING) is not None
 
 
-def _chunks_there(kv: KeyValueStore, snapshot_id: bytes) -> int:
+def mark(snapshot_id: bytes, chunks: int) -> Write:
+    """How far the restoration has come; while it stands, the store opens no chain."""
+    return Table.META, META_RESTORING, snapshot_id + chunks.to_bytes(_NEXT_CHUNK_BYTES, "big")
+
+
+def chunks_there(kv: KeyValueStore, snapshot_id: bytes) -> int:
     """Where to begin, or to go on. Refuses a store that holds anything else."""
     with kv.reader() as reader:
         marker = reader.get(Table.META, META_RESTORING)

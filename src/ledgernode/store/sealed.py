@@ -1,6 +1,6 @@
 """A sealed block, and the writes that make it durable.
 
-META          format, chain, base, head, certified, lattice, set_change/<height>, restoring
+META          format, chain, base, head, certified, lattice, set_change/<height>, restoring, pruning
 HEADERS …     by height: header; MessagePack arrays of the envelopes and of the encoded receipts
 HASHES, SETS  by hash: height; encoded validator set
 STATE, GRAVES, UNDO  see `store.past`;  INDEX  see `store.index`

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ledgernode/v1/admin.proto\x12\rledgernode.v1\"\x12\n\x10GetStatusRequest\"\xa5\x01\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x14\n\x0corganisation\x18\x02 \x01(\t\x12\x12\n\nstarted_ms\x18\x03 \x01(\x04\x12,\n\x07ledgers\x18\x04 \x03(\x0b\x32\x1b.ledgernode.v1.LedgerStatus\x12\x11\n\tlog_level\x18\x05 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x06 \x01(\x04\"\xfb\x03\n\x0cLedgerStatus\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\x0c\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0e\n\x06height\x18\x04 \x01(\x04\x12\x18\n\x10\x63\x65rtified_height\x18\x05 \x01(\x04\x12\x0f\n\x07time_ms\x18\x06 \x01(\x04\x12\r\n\x05\x65poch\x18\x07 \x01(\x04\x12\x1c\n\x14mempool_transactions\x18\x08 \x01(\r\x12\x15\n\rmempool_bytes\x18\t \x01(\x04\x12\x16\n\x0e\x64\x61tabase_bytes\x18\n \x01(\x04\x12\x1e\n\x16\x63ommitted_transactions\x18\x0b \x01(\x04\x12\x0e\n\x06halted\x18\x0c \x01(\x08\x12\x13\n\x0bhalt_reason\x18\r \x01(\t\x12\x32\n\nvalidators\x18\x0e \x03(\x0b\x32\x1e.ledgernode.v1.ValidatorStatus\x12\x13\n\x0bheader_hash\x18\x0f \x01(\x0c\x12\x0c\n\x04view\x18\x10 \x01(\x04\x12\x0e\n\x06leader\x18\x11 \x01(\x0c\x12\x15\n\rbranch_height\x18\x12 \x01(\x04\x12\x0b\n\x03lag\x18\x13 \x01(\x04\x12\'\n\x04sync\x18\x14 \x01(\x0b\x32\x19.ledgernode.v1.SyncStatus\x12\x13\n\x0b\x62\x61se_height\x18\x15 \x01(\x04\x12\x14\n\x0c\x62lock_hashes\x18\x16 \x01(\x04\"d\n\nSyncStatus\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12\x13\n\x0b\x63hunks_done\x18\x03 \x01(\r\x12\x14\n\x0c\x63hunks_total\x18\x04 \x01(\r\x12\x0f\n\x07idle_ms\x18\x05 \x01(\x04\"\xa4\x01\n\x0fValidatorStatus\x12\x10\n\x08identity\x18\x01 \x01(\x0c\x12\x14\n\x0corganisation\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x0c\n\x04self\x18\x04 \x01(\x08\x12\x11\n\tconnected\x18\x05 \x01(\x08\x12\x0e\n\x06height\x18\x06 \x01(\x04\x12\x16\n\x0e\x63ontradictions\x18\x07 \x01(\r\x12\x0e\n\x06\x66\x61ults\x18\x08 \x01(\r\"d\n\x15ListIdentitiesRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x14\n\x0corganisation\x18\x04 \x01(\t\"^\n\x16ListIdentitiesResponse\x12+\n\nidentities\x18\x01 \x03(\x0b\x32\x17.ledgernode.v1.Identity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe4\x01\n\x08Identity\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganisation\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12;\n\nattributes\x18\x05 \x03(\x0b\x32\'.ledgernode.v1.Identity.AttributesEntry\x12(\n\x04keys\x18\x06 \x03(\x0b\x32\x1a.ledgernode.v1.IdentityKey\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Q\n\x0bIdentityKey\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x14\n\x0cnot_after_ms\x18\x02 \x01(\x04\x12\x18\n\x10overlap_until_ms\x18\x03 \x01(\x04\"\'\n\x15\x43reateSnapshotRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\"a\n\x16\x43reateSnapshotResponse\x12\x13\n\x0b\x63hunks_done\x18\x01 \x01(\x04\x12\x14\n\x0c\x63hunks_total\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x0e\n\x06height\x18\x04 \x01(\x04\"#\n\x12SetLogLevelRequest\x12\r\n\x05level\x18\x01 \x01(\t\"$\n\x13SetLogLevelResponse\x12\r\n\x05level\x18\x01 \x01(\t2\xf4\x02\n\x0c\x41\x64minService\x12N\n\tGetStatus\x12\x1f.ledgernode.v1.GetStatusRequest\x1a .ledgernode.v1.GetStatusResponse\x12]\n\x0eListIdentities\x12$.ledgernode.v1.ListIdentitiesRequest\x1a%.ledgernode.v1.ListIdentitiesResponse\x12_\n\x0e\x43reateSnapshot\x12$.ledgernode.v1.CreateSnapshotRequest\x1a%.ledgernode.v1.CreateSnapshotResponse0\x01\x12T\n\x0bSetLogLevel\x12!.ledgernode.v1.SetLogLevelRequest\x1a\".ledgernode.v1.SetLogLevelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ledgernode/v1/admin.proto\x12\rledgernode.v1\"\x12\n\x10GetStatusRequest\"\xa5\x01\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x14\n\x0corganisation\x18\x02 \x01(\t\x12\x12\n\nstarted_ms\x18\x03 \x01(\x04\x12,\n\x07ledgers\x18\x04 \x03(\x0b\x32\x1b.ledgernode.v1.LedgerStatus\x12\x11\n\tlog_level\x18\x05 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x06 \x01(\x04\"\xef\x04\n\x0cLedgerStatus\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x10\n\x08\x63hain_id\x18\x02 \x01(\x0c\x12\x0e\n\x06\x65ngine\x18\x03 \x01(\t\x12\x0e\n\x06height\x18\x04 \x01(\x04\x12\x18\n\x10\x63\x65rtified_height\x18\x05 \x01(\x04\x12\x0f\n\x07time_ms\x18\x06 \x01(\x04\x12\r\n\x05\x65poch\x18\x07 \x01(\x04\x12\x1c\n\x14mempool_transactions\x18\x08 \x01(\r\x12\x15\n\rmempool_bytes\x18\t \x01(\x04\x12\x16\n\x0e\x64\x61tabase_bytes\x18\n \x01(\x04\x12\x1e\n\x16\x63ommitted_transactions\x18\x0b \x01(\x04\x12\x0e\n\x06halted\x18\x0c \x01(\x08\x12\x13\n\x0bhalt_reason\x18\r \x01(\t\x12\x32\n\nvalidators\x18\x0e \x03(\x0b\x32\x1e.ledgernode.v1.ValidatorStatus\x12\x13\n\x0bheader_hash\x18\x0f \x01(\x0c\x12\x0c\n\x04view\x18\x10 \x01(\x04\x12\x0e\n\x06leader\x18\x11 \x01(\x0c\x12\x15\n\rbranch_height\x18\x12 \x01(\x04\x12\x0b\n\x03lag\x18\x13 \x01(\x04\x12\'\n\x04sync\x18\x14 \x01(\x0b\x32\x19.ledgernode.v1.SyncStatus\x12\x13\n\x0b\x62\x61se_height\x18\x15 \x01(\x04\x12\x14\n\x0c\x62lock_hashes\x18\x16 \x01(\x04\x12\x19\n\x11\x65xecution_version\x18\x17 \x01(\r\x12\x18\n\x10\x65xecution_newest\x18\x18 \x01(\r\x12\x1e\n\x16next_execution_version\x18\x19 \x01(\r\x12\x1d\n\x15next_execution_height\x18\x1a \x01(\x04\"d\n\nSyncStatus\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12\x13\n\x0b\x63hunks_done\x18\x03 \x01(\r\x12\x14\n\x0c\x63hunks_total\x18\x04 \x01(\r\x12\x0f\n\x07idle_ms\x18\x05 \x01(\x04\"\xc4\x01\n\x0fValidatorStatus\x12\x10\n\x08identity\x18\x01 \x01(\x0c\x12\x14\n\x0corganisation\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x0c\n\x04self\x18\x04 \x01(\x08\x12\x11\n\tconnected\x18\x05 \x01(\x08\x12\x0e\n\x06height\x18\x06 \x01(\x04\x12\x16\n\x0e\x63ontradictions\x18\x07 \x01(\r\x12\x0e\n\x06\x66\x61ults\x18\x08 \x01(\r\x12\r\n\x05ready\x18\t \x01(\r\x12\x0f\n\x07refusal\x18\n \x01(\t\"d\n\x15ListIdentitiesRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x14\n\x0corganisation\x18\x04 \x01(\t\"^\n\x16ListIdentitiesResponse\x12+\n\nidentities\x18\x01 \x03(\x0b\x32\x17.ledgernode.v1.Identity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe4\x01\n\x08Identity\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0corganisation\x18\x02 \x01(\t\x12\x0c\n\x04role\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12;\n\nattributes\x18\x05 \x03(\x0b\x32\'.ledgernode.v1.Identity.AttributesEntry\x12(\n\x04keys\x18\x06 \x03(\x0b\x32\x1a.ledgernode.v1.IdentityKey\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Q\n\x0bIdentityKey\x12\x12\n\npublic_key\x18\x01 \x01(\x0c\x12\x14\n\x0cnot_after_ms\x18\x02 \x01(\x04\x12\x18\n\x10overlap_until_ms\x18\x03 \x01(\x04\"\'\n\x15\x43reateSnapshotRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\"a\n\x16\x43reateSnapshotResponse\x12\x13\n\x0b\x63hunks_done\x18\x01 \x01(\x04\x12\x14\n\x0c\x63hunks_total\x18\x02 \x01(\x04\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x0e\n\x06height\x18\x04 \x01(\x04\"#\n\x12SetLogLevelRequest\x12\r\n\x05level\x18\x01 \x01(\t\"$\n\x13SetLogLevelResponse\x12\r\n\x05level\x18\x01 \x01(\t\"V\n\x0cPruneRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x16\n\x0c\x62\x65low_height\x18\x02 \x01(\x04H\x00\x12\x15\n\x0bkeep_blocks\x18\x03 \x01(\x04H\x00\x42\x07\n\x05which\"O\n\rPruneResponse\x12\x13\n\x0b\x62locks_done\x18\x01 \x01(\x04\x12\x14\n\x0c\x62locks_total\x18\x02 \x01(\x04\x12\x13\n\x0b\x62\x61se_height\x18\x03 \x01(\x04\x32\xba\x03\n\x0c\x41\x64minService\x12N\n\tGetStatus\x12\x1f.ledgernode.v1.GetStatusRequest\x1a .ledgernode.v1.GetStatusResponse\x12]\n\x0eListIdentities\x12$.ledgernode.v1.ListIdentitiesRequest\x1a%.ledgernode.v1.ListIdentitiesResponse\x12_\n\x0e\x43reateSnapshot\x12$.ledgernode.v1.CreateSnapshotRequest\x1a%.ledgernode.v1.CreateSnapshotResponse0\x01\x12T\n\x0bSetLogLevel\x12!.ledgernode.v1.SetLogLevelRequest\x1a\".ledgernode.v1.SetLogLevelResponse\x12\x44\n\x05Prune\x12\x1b.ledgernode.v1.PruneRequest\x1a\x1c.ledgernode.v1.PruneResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,29 +38,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSRESPONSE']._serialized_start=65
   _globals['_GETSTATUSRESPONSE']._serialized_end=230
   _globals['_LEDGERSTATUS']._serialized_start=233
-  _globals['_LEDGERSTATUS']._serialized_end=740
-  _globals['_SYNCSTATUS']._serialized_start=742
-  _globals['_SYNCSTATUS']._serialized_end=842
-  _globals['_VALIDATORSTATUS']._serialized_start=845
-  _globals['_VALIDATORSTATUS']._serialized_end=1009
-  _globals['_LISTIDENTITIESREQUEST']._serialized_start=1011
-  _globals['_LISTIDENTITIESREQUEST']._serialized_end=1111
-  _globals['_LISTIDENTITIESRESPONSE']._serialized_start=1113
-  _globals['_LISTIDENTITIESRESPONSE']._serialized_end=1207
-  _globals['_IDENTITY']._serialized_start=1210
-  _globals['_IDENTITY']._serialized_end=1438
-  _globals['_IDENTITY_ATTRIBUTESENTRY']._serialized_start=1389
-  _globals['_IDENTITY_ATTRIBUTESENTRY']._serialized_end=1438
-  _globals['_IDENTITYKEY']._serialized_start=1440
-  _globals['_IDENTITYKEY']._serialized_end=1521
-  _globals['_CREATESNAPSHOTREQUEST']._serialized_start=1523
-  _globals['_CREATESNAPSHOTREQUEST']._serialized_end=1562
-  _globals['_CREATESNAPSHOTRESPONSE']._serialized_start=1564
-  _globals['_CREATESNAPSHOTRESPONSE']._serialized_end=1661
-  _globals['_SETLOGLEVELREQUEST']._serialized_start=1663
-  _globals['_SETLOGLEVELREQUEST']._serialized_end=1698
-  _globals['_SETLOGLEVELRESPONSE']._serialized_start=1700
-  _globals['_SETLOGLEVELRESPONSE']._serialized_end=1736
-  _globals['_ADMINSERVICE']._serialized_start=1739
-  _globals['_ADMINSERVICE']._serialized_end=2111
+  _globals['_LEDGERSTATUS']._serialized_end=856
+  _globals['_SYNCSTATUS']._serialized_start=858
+  _globals['_SYNCSTATUS']._serialized_end=958
+  _globals['_VALIDATORSTATUS']._serialized_start=961
+  _globals['_VALIDATORSTATUS']._serialized_end=1157
+  _globals['_LISTIDENTITIESREQUEST']._serialized_start=1159
+  _globals['_LISTIDENTITIESREQUEST']._serialized_end=1259
+  _globals['_LISTIDENTITIESRESPONSE']._serialized_start=1261
+  _globals['_LISTIDENTITIESRESPONSE']._serialized_end=1355
+  _globals['_IDENTITY']._serialized_start=1358
+  _globals['_IDENTITY']._serialized_end=1586
+  _globals['_IDENTITY_ATTRIBUTESENTRY']._serialized_start=1537
+  _globals['_IDENTITY_ATTRIBUTESENTRY']._serialized_end=1586
+  _globals['_IDENTITYKEY']._serialized_start=1588
+  _globals['_IDENTITYKEY']._serialized_end=1669
+  _globals['_CREATESNAPSHOTREQUEST']._serialized_start=1671
+  _globals['_CREATESNAPSHOTREQUEST']._serialized_end=1710
+  _globals['_CREATESNAPSHOTRESPONSE']._serialized_start=1712
+  _globals['_CREATESNAPSHOTRESPONSE']._serialized_end=1809
+  _globals['_SETLOGLEVELREQUEST']._serialized_start=1811
+  _globals['_SETLOGLEVELREQUEST']._serialized_end=1846
+  _globals['_SETLOGLEVELRESPONSE']._serialized_start=1848
+  _globals['_SETLOGLEVELRESPONSE']._serialized_end=1884
+  _globals['_PRUNEREQUEST']._serialized_start=1886
+  _globals['_PRUNEREQUEST']._serialized_end=1972
+  _globals['_PRUNERESPONSE']._serialized_start=1974
+  _globals['_PRUNERESPONSE']._serialized_end=2053
+  _globals['_ADMINSERVICE']._serialized_start=2056
+  _globals['_ADMINSERVICE']._serialized_end=2498
 # @@protoc_insertion_point(module_scope)

@@ -94,6 +94,10 @@ class LedgerStatus(_message.Message):
     SYNC_FIELD_NUMBER: _builtins.int
     BASE_HEIGHT_FIELD_NUMBER: _builtins.int
     BLOCK_HASHES_FIELD_NUMBER: _builtins.int
+    EXECUTION_VERSION_FIELD_NUMBER: _builtins.int
+    EXECUTION_NEWEST_FIELD_NUMBER: _builtins.int
+    NEXT_EXECUTION_VERSION_FIELD_NUMBER: _builtins.int
+    NEXT_EXECUTION_HEIGHT_FIELD_NUMBER: _builtins.int
     ledger: _builtins.str
     chain_id: _builtins.bytes
     engine: _builtins.str
@@ -119,6 +123,12 @@ class LedgerStatus(_message.Message):
     """The block this node began from: 0, or that of the snapshot it was brought forward by. What lies below is PRUNED."""
     block_hashes: _builtins.int
     """Proof of work: how many hashes a block takes on average."""
+    execution_version: _builtins.int
+    """The version of the rules that the next block is executed by, and the newest that this node's software has."""
+    execution_newest: _builtins.int
+    next_execution_version: _builtins.int
+    """What governance has decided: from this block on, this version. 0: nothing."""
+    next_execution_height: _builtins.int
     @_builtins.property
     def validators(self) -> _containers.RepeatedCompositeFieldContainer[Global___ValidatorStatus]: ...
     @_builtins.property
@@ -150,10 +160,14 @@ class LedgerStatus(_message.Message):
         sync: Global___SyncStatus | None = ...,
         base_height: _builtins.int = ...,
         block_hashes: _builtins.int = ...,
+        execution_version: _builtins.int = ...,
+        execution_newest: _builtins.int = ...,
+        next_execution_version: _builtins.int = ...,
+        next_execution_height: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["sync", b"sync"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_height", b"base_height", "block_hashes", b"block_hashes", "branch_height", b"branch_height", "certified_height", b"certified_height", "chain_id", b"chain_id", "committed_transactions", b"committed_transactions", "database_bytes", b"database_bytes", "engine", b"engine", "epoch", b"epoch", "halt_reason", b"halt_reason", "halted", b"halted", "header_hash", b"header_hash", "height", b"height", "lag", b"lag", "leader", b"leader", "ledger", b"ledger", "mempool_bytes", b"mempool_bytes", "mempool_transactions", b"mempool_transactions", "sync", b"sync", "time_ms", b"time_ms", "validators", b"validators", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_height", b"base_height", "block_hashes", b"block_hashes", "branch_height", b"branch_height", "certified_height", b"certified_height", "chain_id", b"chain_id", "committed_transactions", b"committed_transactions", "database_bytes", b"database_bytes", "engine", b"engine", "epoch", b"epoch", "execution_newest", b"execution_newest", "execution_version", b"execution_version", "halt_reason", b"halt_reason", "halted", b"halted", "header_hash", b"header_hash", "height", b"height", "lag", b"lag", "leader", b"leader", "ledger", b"ledger", "mempool_bytes", b"mempool_bytes", "mempool_transactions", b"mempool_transactions", "next_execution_height", b"next_execution_height", "next_execution_version", b"next_execution_version", "sync", b"sync", "time_ms", b"time_ms", "validators", b"validators", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -208,6 +222,8 @@ class ValidatorStatus(_message.Message):
     HEIGHT_FIELD_NUMBER: _builtins.int
     CONTRADICTIONS_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
     identity: _builtins.bytes
     organisation: _builtins.str
     endpoint: _builtins.str
@@ -219,6 +235,10 @@ class ValidatorStatus(_message.Message):
     """Signed messages of it that contradict each other, seen since this node started."""
     faults: _builtins.int
     """Contradictions of it that stand on the ledger, as evidence that anyone can check."""
+    ready: _builtins.int
+    """Up to which version of execution its software goes, by its own word on the ledger."""
+    refusal: _builtins.str
+    """Why it and this node do not talk to each other, where that is known."""
     def __init__(
         self_,  # pyright: ignore[reportSelfClsParameterName]
         *,
@@ -230,10 +250,12 @@ class ValidatorStatus(_message.Message):
         height: _builtins.int = ...,
         contradictions: _builtins.int = ...,
         faults: _builtins.int = ...,
+        ready: _builtins.int = ...,
+        refusal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "contradictions", b"contradictions", "endpoint", b"endpoint", "faults", b"faults", "height", b"height", "identity", b"identity", "organisation", b"organisation", "self", b"self"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "contradictions", b"contradictions", "endpoint", b"endpoint", "faults", b"faults", "height", b"height", "identity", b"identity", "organisation", b"organisation", "ready", b"ready", "refusal", b"refusal", "self", b"self"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -458,3 +480,58 @@ class SetLogLevelResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetLogLevelResponse: _TypeAlias = SetLogLevelResponse  # noqa: Y015
+
+@_typing.final
+class PruneRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_FIELD_NUMBER: _builtins.int
+    BELOW_HEIGHT_FIELD_NUMBER: _builtins.int
+    KEEP_BLOCKS_FIELD_NUMBER: _builtins.int
+    ledger: _builtins.str
+    below_height: _builtins.int
+    """Forget every block below this one."""
+    keep_blocks: _builtins.int
+    """Keep so many of the newest blocks."""
+    def __init__(
+        self,
+        *,
+        ledger: _builtins.str = ...,
+        below_height: _builtins.int = ...,
+        keep_blocks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["below_height", b"below_height", "keep_blocks", b"keep_blocks", "which", b"which"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["below_height", b"below_height", "keep_blocks", b"keep_blocks", "ledger", b"ledger", "which", b"which"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["below_height", "keep_blocks"]  # noqa: Y015
+    _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
+
+Global___PruneRequest: _TypeAlias = PruneRequest  # noqa: Y015
+
+@_typing.final
+class PruneResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOCKS_DONE_FIELD_NUMBER: _builtins.int
+    BLOCKS_TOTAL_FIELD_NUMBER: _builtins.int
+    BASE_HEIGHT_FIELD_NUMBER: _builtins.int
+    blocks_done: _builtins.int
+    blocks_total: _builtins.int
+    base_height: _builtins.int
+    """What lies at and below it is PRUNED."""
+    def __init__(
+        self,
+        *,
+        blocks_done: _builtins.int = ...,
+        blocks_total: _builtins.int = ...,
+        base_height: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_height", b"base_height", "blocks_done", b"blocks_done", "blocks_total", b"blocks_total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PruneResponse: _TypeAlias = PruneResponse  # noqa: Y015

@@ -54,6 +54,11 @@ class AdminServiceStub:
                 request_serializer=ledgernode_dot_v1_dot_admin__pb2.SetLogLevelRequest.SerializeToString,
                 response_deserializer=ledgernode_dot_v1_dot_admin__pb2.SetLogLevelResponse.FromString,
                 _registered_method=True)
+        self.Prune = channel.unary_stream(
+                '/ledgernode.v1.AdminService/Prune',
+                request_serializer=ledgernode_dot_v1_dot_admin__pb2.PruneRequest.SerializeToString,
+                response_deserializer=ledgernode_dot_v1_dot_admin__pb2.PruneResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -86,6 +91,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Prune(self, request, context):
+        """Forget old blocks of a ledger, as far as a snapshot of this node allows; answers with progress.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -108,6 +120,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.SetLogLevel,
                     request_deserializer=ledgernode_dot_v1_dot_admin__pb2.SetLogLevelRequest.FromString,
                     response_serializer=ledgernode_dot_v1_dot_admin__pb2.SetLogLevelResponse.SerializeToString,
+            ),
+            'Prune': grpc.unary_stream_rpc_method_handler(
+                    servicer.Prune,
+                    request_deserializer=ledgernode_dot_v1_dot_admin__pb2.PruneRequest.FromString,
+                    response_serializer=ledgernode_dot_v1_dot_admin__pb2.PruneResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -218,6 +235,33 @@ class AdminService:
             '/ledgernode.v1.AdminService/SetLogLevel',
             ledgernode_dot_v1_dot_admin__pb2.SetLogLevelRequest.SerializeToString,
             ledgernode_dot_v1_dot_admin__pb2.SetLogLevelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Prune(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ledgernode.v1.AdminService/Prune',
+            ledgernode_dot_v1_dot_admin__pb2.PruneRequest.SerializeToString,
+            ledgernode_dot_v1_dot_admin__pb2.PruneResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,8 @@ class AdminServiceStub:
     CreateSnapshot: _grpc.UnaryStreamMultiCallable[_admin_pb2.CreateSnapshotRequest, _admin_pb2.CreateSnapshotResponse]
     """Write a snapshot of a ledger into the node's snapshot folder; answers with progress."""
     SetLogLevel: _grpc.UnaryUnaryMultiCallable[_admin_pb2.SetLogLevelRequest, _admin_pb2.SetLogLevelResponse]
+    Prune: _grpc.UnaryStreamMultiCallable[_admin_pb2.PruneRequest, _admin_pb2.PruneResponse]
+    """Forget old blocks of a ledger, as far as a snapshot of this node allows; answers with progress."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -49,6 +51,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     CreateSnapshot: _aio.UnaryStreamMultiCallable[_admin_pb2.CreateSnapshotRequest, _admin_pb2.CreateSnapshotResponse]  # type: ignore[assignment]
     """Write a snapshot of a ledger into the node's snapshot folder; answers with progress."""
     SetLogLevel: _aio.UnaryUnaryMultiCallable[_admin_pb2.SetLogLevelRequest, _admin_pb2.SetLogLevelResponse]  # type: ignore[assignment]
+    Prune: _aio.UnaryStreamMultiCallable[_admin_pb2.PruneRequest, _admin_pb2.PruneResponse]  # type: ignore[assignment]
+    """Forget old blocks of a ledger, as far as a snapshot of this node allows; answers with progress."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -81,5 +85,13 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.SetLogLevelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.SetLogLevelResponse, _abc.Awaitable[_admin_pb2.SetLogLevelResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Prune(
+        self,
+        request: _admin_pb2.PruneRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_pb2.PruneResponse], _abc.AsyncIterator[_admin_pb2.PruneResponse]]:
+        """Forget old blocks of a ledger, as far as a snapshot of this node allows; answers with progress."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -703,6 +703,8 @@ class GetLedgerResponse(_message.Message):
     HEADER_HASH_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     LEADER_FIELD_NUMBER: _builtins.int
+    PROTOCOL_OLDEST_FIELD_NUMBER: _builtins.int
+    PROTOCOL_NEWEST_FIELD_NUMBER: _builtins.int
     ledger: _builtins.str
     chain_id: _builtins.bytes
     height: _builtins.int
@@ -716,6 +718,9 @@ class GetLedgerResponse(_message.Message):
     view: _builtins.int
     """Where PBFT is at this node: the view, and who leads it."""
     leader: _builtins.bytes
+    protocol_oldest: _builtins.int
+    """The protocol versions that this node speaks (0: an older version, which speaks 1)."""
+    protocol_newest: _builtins.int
     def __init__(
         self,
         *,
@@ -730,10 +735,12 @@ class GetLedgerResponse(_message.Message):
         header_hash: _builtins.bytes = ...,
         view: _builtins.int = ...,
         leader: _builtins.bytes = ...,
+        protocol_oldest: _builtins.int = ...,
+        protocol_newest: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "engine", b"engine", "epoch", b"epoch", "header_hash", b"header_hash", "height", b"height", "leader", b"leader", "ledger", b"ledger", "parameters", b"parameters", "time_ms", b"time_ms", "validators", b"validators", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain_id", b"chain_id", "engine", b"engine", "epoch", b"epoch", "header_hash", b"header_hash", "height", b"height", "leader", b"leader", "ledger", b"ledger", "parameters", b"parameters", "protocol_newest", b"protocol_newest", "protocol_oldest", b"protocol_oldest", "time_ms", b"time_ms", "validators", b"validators", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

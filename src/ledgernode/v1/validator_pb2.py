@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dledgernode/v1/validator.proto\x12\rledgernode.v1\"j\n\x0f\x45xchangeRequest\x12\x31\n\x0cintroduction\x18\x01 \x01(\x0b\x32\x1b.ledgernode.v1.Introduction\x12$\n\x06\x66rames\x18\x02 \x03(\x0b\x32\x14.ledgernode.v1.Frame\"E\n\x0cIntroduction\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\"\x84\x02\n\x05\x46rame\x12.\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x1c.ledgernode.v1.EngineMessageH\x00\x12)\n\x04vote\x18\x02 \x01(\x0b\x32\x19.ledgernode.v1.HeaderVoteH\x00\x12\x36\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0b\x32\x1f.ledgernode.v1.BlockCertificateH\x00\x12\x33\n\x0ctransactions\x18\x04 \x01(\x0b\x32\x1b.ledgernode.v1.TransactionsH\x00\x12+\n\x08standing\x18\x05 \x01(\x0b\x32\x17.ledgernode.v1.StandingH\x00\x42\x06\n\x04kind\"/\n\rEngineMessage\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07message\x18\x02 \x01(\x0c\"S\n\nHeaderVote\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12\x13\n\x0bheader_hash\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"7\n\x10\x42lockCertificate\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\"!\n\x0cTransactions\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"\x1a\n\x08Standing\x12\x0e\n\x06height\x18\x01 \x01(\x04\"!\n\x10\x45xchangeResponse\x12\r\n\x05taken\x18\x01 \x01(\x08\"\"\n\x10GetHeightRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\"4\n\x11GetHeightResponse\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0f\n\x07time_ms\x18\x02 \x01(\x04\x32\xb3\x01\n\x10ValidatorService\x12O\n\x08\x45xchange\x12\x1e.ledgernode.v1.ExchangeRequest\x1a\x1f.ledgernode.v1.ExchangeResponse(\x01\x30\x01\x12N\n\tGetHeight\x12\x1f.ledgernode.v1.GetHeightRequest\x1a .ledgernode.v1.GetHeightResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dledgernode/v1/validator.proto\x12\rledgernode.v1\"j\n\x0f\x45xchangeRequest\x12\x31\n\x0cintroduction\x18\x01 \x01(\x0b\x32\x1b.ledgernode.v1.Introduction\x12$\n\x06\x66rames\x18\x02 \x03(\x0b\x32\x14.ledgernode.v1.Frame\"w\n\x0cIntroduction\x12\x0e\n\x06ledger\x18\x01 \x01(\t\x12\x12\n\npublic_key\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x17\n\x0fprotocol_oldest\x18\x04 \x01(\r\x12\x17\n\x0fprotocol_newest\x18\x05 \x01(\r\"\x84\x02\n\x05\x46rame\x12.\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x1c.ledgernode.v1.EngineMessageH\x00\x12)\n\x04vote\x18\x02 \x01(\x0b\x32\x19.ledgernode.v1.HeaderVoteH\x00\x12\x36\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0b\x32\x1f.ledgernode.v1.BlockCertificateH\x00\x12\x33\n\x0ctransactions\x18\x04 \x01(\x0b\x32\x1b.ledgernode.v1.TransactionsH\x00\x12+\n\x08standing\x18\x05 \x01(\x0b\x32\x17.ledgernode.v1.StandingH\x00\x42\x06\n\x04kind\"/\n\rEngineMessage\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0f\n\x07message\x18\x02 \x01(\x0c\"S\n\nHeaderVote\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0e\n\x06height\x18\x02 \x01(\x04\x12\x13\n\x0bheader_hash\x18\x03 \x01(\x0c\x12\x11\n\tsignature\x18\x04 \x01(\x0c\"7\n\x10\x42lockCertificate\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x13\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0c\"!\n\x0cTransactions\x12\x11\n\tenvelopes\x18\x01 \x03(\x0c\"0\n\x08Standing\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x14\n\x0coldest_block\x18\x02 \x01(\x04\"3\n\x10\x45xchangeResponse\x12\r\n\x05taken\x18\x01 \x01(\x08\x12\x10\n\x08protocol\x18\x02 \x01(\r\"\"\n\x10GetHeightRequest\x12\x0e\n\x06ledger\x18\x01 \x01(\t\"4\n\x11GetHeightResponse\x12\x0e\n\x06height\x18\x01 \x01(\x04\x12\x0f\n\x07time_ms\x18\x02 \x01(\x04\x32\xb3\x01\n\x10ValidatorService\x12O\n\x08\x45xchange\x12\x1e.ledgernode.v1.ExchangeRequest\x1a\x1f.ledgernode.v1.ExchangeResponse(\x01\x30\x01\x12N\n\tGetHeight\x12\x1f.ledgernode.v1.GetHeightRequest\x1a .ledgernode.v1.GetHeightResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,25 +34,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXCHANGEREQUEST']._serialized_start=48
   _globals['_EXCHANGEREQUEST']._serialized_end=154
   _globals['_INTRODUCTION']._serialized_start=156
-  _globals['_INTRODUCTION']._serialized_end=225
-  _globals['_FRAME']._serialized_start=228
-  _globals['_FRAME']._serialized_end=488
-  _globals['_ENGINEMESSAGE']._serialized_start=490
-  _globals['_ENGINEMESSAGE']._serialized_end=537
-  _globals['_HEADERVOTE']._serialized_start=539
-  _globals['_HEADERVOTE']._serialized_end=622
-  _globals['_BLOCKCERTIFICATE']._serialized_start=624
-  _globals['_BLOCKCERTIFICATE']._serialized_end=679
-  _globals['_TRANSACTIONS']._serialized_start=681
-  _globals['_TRANSACTIONS']._serialized_end=714
-  _globals['_STANDING']._serialized_start=716
-  _globals['_STANDING']._serialized_end=742
-  _globals['_EXCHANGERESPONSE']._serialized_start=744
-  _globals['_EXCHANGERESPONSE']._serialized_end=777
-  _globals['_GETHEIGHTREQUEST']._serialized_start=779
-  _globals['_GETHEIGHTREQUEST']._serialized_end=813
-  _globals['_GETHEIGHTRESPONSE']._serialized_start=815
-  _globals['_GETHEIGHTRESPONSE']._serialized_end=867
-  _globals['_VALIDATORSERVICE']._serialized_start=870
-  _globals['_VALIDATORSERVICE']._serialized_end=1049
+  _globals['_INTRODUCTION']._serialized_end=275
+  _globals['_FRAME']._serialized_start=278
+  _globals['_FRAME']._serialized_end=538
+  _globals['_ENGINEMESSAGE']._serialized_start=540
+  _globals['_ENGINEMESSAGE']._serialized_end=587
+  _globals['_HEADERVOTE']._serialized_start=589
+  _globals['_HEADERVOTE']._serialized_end=672
+  _globals['_BLOCKCERTIFICATE']._serialized_start=674
+  _globals['_BLOCKCERTIFICATE']._serialized_end=729
+  _globals['_TRANSACTIONS']._serialized_start=731
+  _globals['_TRANSACTIONS']._serialized_end=764
+  _globals['_STANDING']._serialized_start=766
+  _globals['_STANDING']._serialized_end=814
+  _globals['_EXCHANGERESPONSE']._serialized_start=816
+  _globals['_EXCHANGERESPONSE']._serialized_end=867
+  _globals['_GETHEIGHTREQUEST']._serialized_start=869
+  _globals['_GETHEIGHTREQUEST']._serialized_end=903
+  _globals['_GETHEIGHTRESPONSE']._serialized_start=905
+  _globals['_GETHEIGHTRESPONSE']._serialized_end=957
+  _globals['_VALIDATORSERVICE']._serialized_start=960
+  _globals['_VALIDATORSERVICE']._serialized_end=1139
 # @@protoc_insertion_point(module_scope)

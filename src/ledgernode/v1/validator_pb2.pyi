@@ -58,19 +58,26 @@ class Introduction(_message.Message):
     LEDGER_FIELD_NUMBER: _builtins.int
     PUBLIC_KEY_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    PROTOCOL_OLDEST_FIELD_NUMBER: _builtins.int
+    PROTOCOL_NEWEST_FIELD_NUMBER: _builtins.int
     ledger: _builtins.str
     public_key: _builtins.bytes
     signature: _builtins.bytes
+    protocol_oldest: _builtins.int
+    """The protocol versions that the sender speaks (0: an older version, which speaks 1)."""
+    protocol_newest: _builtins.int
     def __init__(
         self,
         *,
         ledger: _builtins.str = ...,
         public_key: _builtins.bytes = ...,
         signature: _builtins.bytes = ...,
+        protocol_oldest: _builtins.int = ...,
+        protocol_newest: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger", b"ledger", "public_key", b"public_key", "signature", b"signature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger", b"ledger", "protocol_newest", b"protocol_newest", "protocol_oldest", b"protocol_oldest", "public_key", b"public_key", "signature", b"signature"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -219,15 +226,19 @@ class Standing(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     HEIGHT_FIELD_NUMBER: _builtins.int
+    OLDEST_BLOCK_FIELD_NUMBER: _builtins.int
     height: _builtins.int
+    oldest_block: _builtins.int
+    """The oldest block that it has whole: 1 where nothing was pruned (0: an older version, which does not tell)."""
     def __init__(
         self,
         *,
         height: _builtins.int = ...,
+        oldest_block: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["height", b"height"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["height", b"height", "oldest_block", b"oldest_block"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -238,16 +249,20 @@ class ExchangeResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TAKEN_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
     taken: _builtins.bool
     """The sender is taken as a validator of this ledger."""
+    protocol: _builtins.int
+    """The protocol version that this stream uses (0: an older version, which uses 1)."""
     def __init__(
         self,
         *,
         taken: _builtins.bool = ...,
+        protocol: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["taken", b"taken"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["protocol", b"protocol", "taken", b"taken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

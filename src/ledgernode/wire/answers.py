@@ -101,6 +101,9 @@ class LedgerFacts(msgspec.Struct, frozen=True):
     view: int = 0
     leader: bytes = b""
     """Of PBFT: the view that this node is in, and the identity of who leads it."""
+    protocol_oldest: int = 0
+    protocol_newest: int = 0
+    """What the node speaks; 0: an older version, which does not say."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -121,6 +124,10 @@ class ValidatorStatus(msgspec.Struct, frozen=True):
     height: Height = Height(0)
     contradictions: int = 0
     faults: int = 0
+    ready: int = 0
+    """Up to which version of execution its software goes, by its own word on the ledger."""
+    refusal: str = ""
+    """Why it and this node do not talk to each other, where that is known."""
 
 
 class SyncStatus(msgspec.Struct, frozen=True):
@@ -159,6 +166,10 @@ class LedgerStatus(msgspec.Struct, frozen=True):
     sync: SyncStatus | None = None
     base_height: Height = Height(0)
     block_hashes: int = 0
+    execution_version: int = 0
+    execution_newest: int = 0
+    next_execution_version: int = 0
+    next_execution_height: int = 0
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
@@ -198,6 +209,14 @@ class SnapshotProgress(msgspec.Struct, frozen=True):
     chunks_total: int
     path: str = ""
     height: Height = Height(0)
+
+
+class PruneProgress(msgspec.Struct, frozen=True):
+    """How far old blocks are removed; up to `base_height` they are gone when the last one comes."""
+
+    blocks_done: int
+    blocks_total: int
+    base_height: Height
 
 
 class SnapshotFacts(msgspec.Struct, frozen=True):

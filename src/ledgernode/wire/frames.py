@@ -41,17 +41,24 @@ class Forwarded(msgspec.Struct, frozen=True):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How far the sender's certified chain has come."""
+    """How far the sender's certified chain has come, and its oldest whole block (0: an older version, which does not
+    tell).
+    """
 
     height: Height
+    oldest_block: int = 0
 
 
 class Introduction(msgspec.Struct, frozen=True):
-    """The validator's key signs for the TLS certificate that its connection shows."""
+    """The validator's key signs for the TLS certificate that its connection shows; which protocol versions it speaks
+    (0: an older program, which speaks 1).
+    """
 
     ledger: str
     public_key: bytes
     signature: bytes
+    protocol_oldest: int = 0
+    protocol_newest: int = 0
 
 
 Frame = EngineFrame | HeaderVote | CertificateFrame | Forwarded | Standing

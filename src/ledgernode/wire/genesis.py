@@ -14,10 +14,12 @@ import msgspec
 from ledgernode.errors import BadGenesis
 from ledgernode.wire.parameters import Parameters
 from ledgernode.wire.types import ChainId, TimeMs, sha256
+from ledgernode.wire.versions import EXECUTION_NEWEST
 
 GENESIS_TAG: Final = b"ledgernode/genesis/1\x00"
 FORMAT: Final = "ledgernode/genesis/1"
-EXECUTION_VERSION: Final = 3
+EXECUTION_VERSION: Final = EXECUTION_NEWEST
+"""A new ledger begins with the newest rules."""
 PYTHON_VERSION: Final = "3.11"
 SIMULATED: Final = "simulated-"
 """So begins the name of a ledger that goes by a clock which a simulation sets, and only of such a one."""

@@ -27,6 +27,7 @@ from ledgernode.wire.answers import (
     NodeStatus,
     NumberedEvent,
     Outcome,
+    PruneProgress,
     ReadLevel,
     SnapshotFacts,
     SnapshotProgress,
@@ -52,7 +53,8 @@ _Kind = TypeVar("_Kind", bound=IntEnum)
 
 CODE_METADATA: Final = "ledgernode-code"
 RETRY_METADATA: Final = "ledgernode-retry-ms"
-"""Trailing metadata of every refusal: its stable code, and advice when to retry."""
+ARCHIVES_METADATA: Final = "ledgernode-archives"
+"""Trailing metadata of every refusal: its stable code, advice when to retry, and who has what is pruned here."""
 VERSION_METADATA: Final = "ledgernode-version"
 CLOCK_METADATA: Final = "ledgernode-clock-ms"
 """Trailing metadata of `GetLedger`: what a node says of itself beside its ledger, its software and its clock."""
@@ -195,6 +197,8 @@ def facts_message(facts: LedgerFacts) -> pb.GetLedgerResponse:
         header_hash=facts.header_hash,
         view=facts.view,
         leader=facts.leader,
+        protocol_oldest=facts.protocol_oldest,
+        protocol_newest=facts.protocol_newest,
     )
 
 
@@ -215,6 +219,8 @@ def read_facts(message: pb.GetLedgerResponse) -> LedgerFacts:
         message.header_hash,
         message.view,
         message.leader,
+        message.protocol_oldest,
+        message.protocol_newest,
     )
 
 
@@ -226,7 +232,9 @@ def introduction_message(introduction: Introduction) -> peer.ExchangeRequest:
 
 
 def read_introduction(message: peer.Introduction) -> Introduction:
-    return Introduction(message.ledger, message.public_key, message.signature)
+    return Introduction(
+        message.ledger, message.public_key, message.signature, message.protocol_oldest, message.protocol_newest
+    )
 
 
 def packed(frame: Frame) -> bytes:
@@ -245,8 +253,8 @@ def _frame_message(frame: Frame) -> peer.Frame:
             return peer.Frame(certificate=peer.BlockCertificate(height=height, certificate=certificate))
         case Forwarded(envelopes):
             return peer.Frame(transactions=peer.Transactions(envelopes=envelopes))
-        case Standing(height):
-            return peer.Frame(standing=peer.Standing(height=height))
+        case Standing(height, oldest_block):
+            return peer.Frame(standing=peer.Standing(height=height, oldest_block=oldest_block))
 
 
 def read_frame(message: peer.Frame) -> Frame | None:
@@ -262,7 +270,7 @@ def read_frame(message: peer.Frame) -> Frame | None:
         case "transactions":
             return Forwarded(tuple(message.transactions.envelopes))
         case "standing":
-            return Standing(Height(message.standing.height))
+            return Standing(Height(message.standing.height), message.standing.oldest_block)
         case _:
             return None
 
@@ -338,6 +346,14 @@ def snapshot_message(progress: SnapshotProgress) -> admin.CreateSnapshotResponse
 
 def read_snapshot(message: admin.CreateSnapshotResponse) -> SnapshotProgress:
     return SnapshotProgress(message.chunks_done, message.chunks_total, message.path, Height(message.height))
+
+
+def prune_message(progress: PruneProgress) -> admin.PruneResponse:
+    return admin.PruneResponse(**msgspec.structs.asdict(progress))
+
+
+def read_prune(message: admin.PruneResponse) -> PruneProgress:
+    return PruneProgress(message.blocks_done, message.blocks_total, Height(message.base_height))
 
 
 # ---------------------------------------------------------------- snapshots that a node gives out

@@ -31,6 +31,13 @@ class ChangePolicy(_Fields, frozen=True):
     policy: str
 
 
+class MoveExecution(_Fields, frozen=True):
+    """From block `height` on, blocks are executed by the next version of the rules."""
+
+    version: int
+    height: int
+
+
 class AddOrganisation(_Fields, frozen=True):
     """Certificates are PEM: `roots` stand alone, each of `admins` is followed by its issuing authority."""
 
@@ -96,6 +103,7 @@ class ChangeEndpoint(_Fields, frozen=True):
 Change = (
     ChangeParameters
     | ChangePolicy
+    | MoveExecution
     | AddOrganisation
     | SuspendOrganisation
     | ResumeOrganisation
@@ -111,6 +119,7 @@ Change = (
 KINDS: Mapping[str, type[Change]] = {
     "parameters": ChangeParameters,
     "policy": ChangePolicy,
+    "execution": MoveExecution,
     "add_organisation": AddOrganisation,
     "suspend_organisation": SuspendOrganisation,
     "resume_organisation": ResumeOrganisation,

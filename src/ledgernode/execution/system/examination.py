@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ledgernode.errors import GovernanceRefused
-from ledgernode.execution.system import changes, membership, seating, standing
+from ledgernode.execution.system import changes, membership, seating, standing, upgrading
 from ledgernode.execution.system import parameters as numbers
 from ledgernode.execution.system.access import SystemContext
 from ledgernode.execution.system.enactment import Enactment
@@ -41,6 +41,7 @@ def _policy(ctx: SystemContext, change: changes.ChangePolicy) -> Enactment:
 EXAMINERS: Mapping[type[changes.Change], Callable[[SystemContext, Any], Enactment]] = {
     changes.ChangeParameters: _parameters,
     changes.ChangePolicy: _policy,
+    changes.MoveExecution: upgrading.move_execution,
     changes.AddOrganisation: membership.add_organisation,
     changes.SuspendOrganisation: membership.suspend_organisation,
     changes.ResumeOrganisation: membership.resume_organisation,

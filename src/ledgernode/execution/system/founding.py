@@ -14,11 +14,13 @@ from ledgernode.identity.founding_set import FIRST_EPOCH
 from ledgernode.identity.records import (
     CHAIN_KEY,
     ENGINE_KEY,
+    EXECUTION_KEY,
     GOVERNANCE,
     IDENTITY,
     PARAMETERS_KEY,
     POLICY_KEY,
     VALIDATORS_KEY,
+    ExecutionRecord,
     Role,
     ValidatorRecord,
     ValidatorsRecord,
@@ -44,6 +46,7 @@ def found(genesis: Genesis, chain: ChainId) -> tuple[Founding, ...]:
         (GOVERNANCE, PARAMETERS_KEY, genesis.parameters),
         (GOVERNANCE, POLICY_KEY, genesis.policy),
         (GOVERNANCE, ENGINE_KEY, genesis.engine),
+        (GOVERNANCE, EXECUTION_KEY, ExecutionRecord(genesis.execution_version)),
     ]
     members: list[ValidatorRecord] = []
     for founder in genesis.organisations:

@@ -22,7 +22,7 @@ from typing import Any
 from chaincode.api import Contract, Record, query, transaction
 from ledgernode.errors import BadArguments, GovernanceRefused
 from ledgernode.execution.system import proposal as proposals_kept
-from ledgernode.execution.system import standing
+from ledgernode.execution.system import standing, upgrading
 from ledgernode.execution.system.access import (
     SystemContext,
     answered,
@@ -38,6 +38,7 @@ from ledgernode.execution.system.index import entries, page_of
 from ledgernode.execution.system.policy import Tally, tally
 from ledgernode.execution.system.proposal import Proposal, Stage, find, find_open, keep
 from ledgernode.execution.system.seating import key_replaced
+from ledgernode.execution.system.upgrading import ExecutionStanding
 from ledgernode.identity.records import GOVERNANCE, IDENTITY, Role, ValidatorRecord, ValidatorsRecord
 from ledgernode.wire.parameters import Parameters
 
@@ -137,6 +138,12 @@ class Governance(Contract):
             perform(ctx, enactment)
         return enactment is not None
 
+    @transaction
+    def ready(self, ctx: SystemContext, version: int) -> None:
+        """Say, as a validator, up to which version of execution one's software goes. What was said last counts."""
+        require_direct(ctx, Role.VALIDATOR)
+        upgrading.say_ready(ctx, version)
+
     # ------------------------------------------------------------ queries
 
     @query
@@ -156,6 +163,11 @@ class Governance(Contract):
     @query
     def engine(self, ctx: SystemContext) -> str:
         return standing.engine(ctx)
+
+    @query
+    def execution(self, ctx: SystemContext) -> ExecutionStanding:
+        """The version of the rules, what is decided about the next one, and which validators' software knows it."""
+        return answered(upgrading.standing_of(ctx))
 
     @query
     def validators(self, ctx: SystemContext) -> ValidatorsRecord:

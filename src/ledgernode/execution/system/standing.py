@@ -6,22 +6,27 @@ functions are governance's own reading of its state, and what it asks of `identi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ledgernode.execution.system.access import SystemContext
 from ledgernode.identity.records import (
     CHAIN_KEY,
     ENGINE_KEY,
+    EXECUTION_KEY,
     GOVERNANCE,
     IDENTITY,
     PARAMETERS_KEY,
     POLICY_KEY,
     VALIDATORS_KEY,
+    ExecutionRecord,
     OrganisationRecord,
     Status,
     ValidatorRecord,
     ValidatorsRecord,
     effective,
+    ready_key,
     seats_key,
 )
 from ledgernode.wire.genesis import GenesisEngine
@@ -71,6 +76,20 @@ def validators(ctx: SystemContext) -> ValidatorsRecord:
     found = ctx.get(VALIDATORS_KEY, ValidatorsRecord)
     assert found is not None, "genesis writes the validators"
     return effective(found, ctx.height)
+
+
+def execution(ctx: SystemContext) -> ExecutionRecord:
+    """The version in force for the block being executed, and what follows it."""
+    found = ctx.get(EXECUTION_KEY, ExecutionRecord)
+    assert found is not None, "genesis writes the execution version"
+    in_force = found.at(ctx.height)
+    return found if in_force == found.version else ExecutionRecord(in_force)
+
+
+def readiness(ctx: SystemContext, members: Sequence[ValidatorRecord]) -> dict[str, int]:
+    """By identity, up to which version of execution each of these goes; who has said nothing knows that in force."""
+    in_force = execution(ctx).version
+    return {member.identity: ctx.get(ready_key(member.identity), int) or in_force for member in members}
 
 
 def seated_in(ctx: SystemContext, epoch: int) -> tuple[ValidatorRecord, ...]:
