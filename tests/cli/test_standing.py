@@ -24,6 +24,7 @@ def ledger(**fields: Any) -> dict[str, Any]:
         "branch_height": 0,
         "block_hashes": 0,
         "base_height": 0,
+        "next_execution_height": 0,
     }
     return {**plain, "lag": 0, "validators": validators, **fields}
 

@@ -10,6 +10,7 @@ import msgspec
 from google.protobuf.message import DecodeError, Message
 
 from ledgernode.client.connection import read_error
+from ledgernode.consensus.jetstream import messages as log
 from ledgernode.consensus.pbft import messages as pbft
 from ledgernode.consensus.pow import messages as pow_messages
 from ledgernode.errors import BadRequest
@@ -72,6 +73,17 @@ def _pow_messages() -> Sequence[bytes]:
         pow_messages.Below(_HASH, 7, 1_767_225_600_000, ()),
     )
     return [pow_messages.encode(one) for one in every]
+
+
+def _log_messages() -> Sequence[bytes]:
+    every: tuple[log.Message, ...] = (
+        log.Cut(_HASH, 1, 2, 7, 1_767_225_600_000, (b"one", b"two"), _SIGNATURE),
+        log.Entry(8, 1_767_225_600_000, b"payload"),
+        log.Opened(_HASH, 1, 8, 1_048_576, True),
+        log.Read(7),
+        log.Publish(_HASH, b"payload"),
+    )
+    return [log.encode(one) for one in every]
 
 
 def _engine(decode: Callable[[bytes], Any], encode: Callable[[Any], bytes]) -> Callable[[bytes], Any]:
@@ -189,6 +201,15 @@ TARGETS: Final = (
         _engine(pow_messages.decode, pow_messages.encode),
         (),
         _pow_messages,
+        Form.MSGPACK,
+        silent=True,
+    ),
+    Target(
+        "log-message",
+        ("ledgernode.consensus.jetstream.messages",),
+        _engine(log.decode, log.encode),
+        (),
+        _log_messages,
         Form.MSGPACK,
         silent=True,
     ),
