@@ -124,7 +124,7 @@ OURS: Final = {
         _OWN_FILE,
     ),
     "ledgernode.identity.encrypted_key": "opens what our own key files hold, under a passphrase (`key-file`)",
-    "ledgernode.node.log_reader": "reads what the client of NATS hands it; messages are decoded by the engine (`log-message`)",
+    "ledgernode.node.log_reader": "reads what the client of NATS hands it; the engine decodes messages (`log-message`)",
     "ledgernode.identity.hsm": "reads a point that the operator's own token gives, and refuses another",
     **dict.fromkeys(
         (
