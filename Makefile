@@ -54,7 +54,7 @@ coverage: setup system ## Branch coverage of all packages (at least 90 %): the f
 	rm -f .coverage .coverage.*
 	-$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report= --cov-fail-under=0
 	-$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "slow and not browser" --cov --cov-append --cov-report= --cov-fail-under=0 \
-		tests/gateway tests/cli tests/services
+		tests/gateway tests/devices tests/cli tests/client tests/services
 	$(BIN)/coverage report
 
 fuzz: setup ## Try every decoder with garbage near what it takes, SECONDS= (5) of computing each; what breaks one is kept
