@@ -125,6 +125,11 @@ class Guest:
         self.page.goto(self.place.origin + path)
         expect(self.page.get_by_role("heading", level=1)).to_be_visible(timeout=WAITS_MS)
 
+    def settled(self) -> None:
+        """Until what was asked for is there, and what slides in is in its place."""
+        expect(self.page.locator("main .animate-breathe")).to_have_count(0, timeout=WAITS_MS)
+        self.page.wait_for_timeout(300)
+
     def follow(self, link: str, *, within: Locator | None = None) -> None:
         self.actions += 1
         (within or self.page).get_by_role("link", name=require_said(link)).first.click()

@@ -32,7 +32,7 @@ def test_nothing_keeps_people_out(guest: Callable[..., Guest], role: str) -> Non
     for path in paths:
         someone.page.set_viewport_size(DESK)
         someone.go(path)
-        someone.page.wait_for_timeout(300)  # what slides in is in its place
+        someone.settled()
         barriers += someone.barriers()
         someone.page.set_viewport_size(PHONE)
         if someone.too_wide:
@@ -52,7 +52,7 @@ def test_nothing_keeps_people_out_of_pages_that_are_full(visitor: Callable[..., 
     for path in paths:
         someone.page.set_viewport_size(DESK)
         someone.go(path)
-        someone.page.wait_for_timeout(300)  # what slides in is in its place
+        someone.settled()
         for theme in ("light", "dark"):
             someone.page.emulate_media(color_scheme=theme)
             barriers += someone.barriers()

@@ -53,7 +53,7 @@ export function Market() {
   const [chosen, setChosen] = useState("");
   return (
     <Answer
-      of={asked}
+      of={last.isLoading ? { ...asked, data: undefined } : asked}
       lines={6}
       title={t.title}
       empty={(found) => found.items.length === 0}
@@ -66,12 +66,7 @@ export function Market() {
       {({ items }) => {
         const own = chosen || last.data?.items[0]?.market;
         const market = items.find((one) => one.market === own) ?? items[0];
-        if (!market || last.isLoading)
-          return (
-            <Page title={t.title} lead={t.lead}>
-              {null}
-            </Page>
-          );
+        if (!market) return null;
         return (
           <Page title={t.title} lead={t.lead}>
             <div className="flex flex-wrap gap-4 empty:hidden">
